@@ -1,15 +1,13 @@
-"""Play: ``python -m tests.malice --sequences N [--first SEED] [--statistics] [--without RULE]``."""
+"""Play: ``python -m tests.malice --sequences N [--first SEED] [--without RULE]``."""
 
 import argparse
 import sys
 import time
 from contextlib import nullcontext
 
-from tests.malice.machine import MaliciousAggregator
 from tests.malice.oracle import Violation
 from tests.malice.planted import RULES, without
 from tests.malice.run import Tally, play
-from tests.malice.statistic_moves import MaliciousStatistics
 
 
 def main() -> int:
@@ -17,14 +15,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.malice")
     parser.add_argument("--sequences", type=int, default=2_000, help="how many sequences")
     parser.add_argument("--first", type=int, default=0, help="the seed")
-    parser.add_argument("--statistics", action="store_true", help="between rounds of training")
     parser.add_argument("--without", choices=RULES, help="a rule that hospitals leave out")
     options = parser.parse_args()
-    machine = MaliciousStatistics if options.statistics else MaliciousAggregator
     tally, started = Tally(), time.process_time()
     try:
         with without(options.without) if options.without else nullcontext():
-            play(options.sequences, options.first, shrinks=True, tally=tally, machine=machine)
+            play(options.sequences, options.first, shrinks=True, tally=tally)
     except Violation as violation:
         print("\n".join([f"violation: {violation}", *getattr(violation, "__notes__", [])]))
         return 1

@@ -14,8 +14,9 @@ from gmpy2 import mpz
 
 from keyshare.proofs.plaintext_proof import PlaintextProof
 from protocol.board.board import Board, Entry, Head, Post, SignedPost
+from protocol.board.budget import Surplus
+from protocol.board.fields import MAX_POST_BYTES
 from protocol.board.messages import (
-    MAX_POST_BYTES,
     Body,
     Closing,
     Contribution,
@@ -26,13 +27,17 @@ from protocol.board.messages import (
     attach,
 )
 from protocol.board.payload_sizes import expected_count
+from protocol.board.plan import Approval, Plan
+from protocol.board.session import read_session
+from protocol.board.study import Study, StudyState
 from protocol.encoding import decode, encode
 from protocol.errors import ProtocolError
 from protocol.rounds.ciphertexts import Encrypted, read_ciphertexts, write_ciphertexts
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
 from tests.malice.hospital import Hospital
-from tests.malice.oracle import Closed, Knowledge, Row, Rows, Sum
+from tests.malice.oracle import Closed, Knowledge, Place, Row, Rows, Sum
+from tests.malice.studies import Sources
 from tests.malice.theft import Loot, Theft, plus
 from tests.stage.rounds.contribution import contribution
 from tests.stage.toy import ToyEpoch, next_post
@@ -62,10 +67,16 @@ class Branch:
     def keep(self, entry: Entry) -> None:
         posted = self.board.append(entry)
         self.entries.append(encode(entry))
-        self.view(posted.post.session).receive(posted)
+        is_round = read_session(posted.post.session).is_round
+        if is_round and not isinstance(posted.post.body, Surplus):
+            self.view(posted.post.session).receive(posted)
 
     def view(self, session: str) -> RoundView:
         return self.views.setdefault(session, RoundView(session))
+
+    def state(self, session: str) -> StudyState:
+        """Of the study that a session belongs to, which there must be."""
+        return self.board.studies[read_session(session).study]
 
     def head(self, position: int) -> Head:
         found = self.board.hash_at(position)
@@ -96,9 +107,11 @@ class Aggregator:
     said: list[SignedPost] = field(default_factory=list)  # by honest hospitals
 
     def __post_init__(self) -> None:
-        self.knowledge = Knowledge(self.toy, self.colluders)
+        self.sources = Sources()
+        self.knowledge = Knowledge(self.toy, self.colluders, name_of=self.sources.of_model)
         self.branches.append(Branch(self.terms))
         self._heard: set[bytes] = set()
+        self._contributor: dict[bytes, int] = {}  # by the post's digest, of honest hospitals
         self._by_payload: dict[bytes, Contributed] = {}
         for i in self.toy.federation.members:
             if i not in self.colluders:
@@ -138,14 +151,7 @@ class Aggregator:
                 moving |= self.deliver(index)
                 moving |= self.publish(index)
 
-    def restart(
-        self,
-        index: int,
-        branch: Branch,
-        name: str | None,
-        loses_head: bool = False,
-        contributes: bool = False,
-    ) -> None:
+    def restart(self, index: int, branch: Branch, loses_head: bool = False) -> None:
         """A hospital's process starts anew, is shown a branch, and reads it all.
 
         Where that is not the board it remembers, it stands still until it is shown the right one.
@@ -155,7 +161,14 @@ class Aggregator:
             self.knowledge.keeps_heads = False
             hospital.forget_head()
         self.shown[index] = branch
-        hospital.start(branch.entries, branch.head(len(branch.entries)), name, contributes)
+        hospital.start(branch.entries, branch.head(len(branch.entries)))
+        self._hear(index)
+
+    def tell(self, index: int, word: str, name: str) -> None:
+        """A hospital's people approve a study, take that back, or vote to end it."""
+        hospital = self.hospitals[index]
+        words = {"approve": hospital.approve, "withdraw": hospital.withdraw}
+        words.get(word, hospital.vote_to_end)(name)
         self._hear(index)
 
     def ask_again(self, index: int) -> None:
@@ -170,15 +183,32 @@ class Aggregator:
         self.said.append(signed)
         post = decode(signed.post, Post, "post", MAX_POST_BYTES)
         if isinstance(post.body, Contribution):
-            opening = self.openings[post.body.opening]
-            data = post.body.ciphertexts.data
-            encrypted = read_ciphertexts(data, opening, self.terms, self.toy.key.n)
-            source = source_of(post.session, opening)
-            rows = [{(index, source, place): 1} for place in range(len(encrypted.values))]
-            found = Contributed(encrypted, rows)
-            self.contributed[signed.digest] = found
-            self._by_payload[post.body.ciphertexts.digest] = found
+            self._hear_contribution(index, signed.digest, post)
+        elif isinstance(post.body, Approval):
+            study = self.shown[index].state(post.session).study
+            self.knowledge.approved[index, study.name].append((study.plan, post.body))
         self.knowledge.hear(post)
+
+    def _hear_contribution(self, index: int, digest: bytes, post: Post) -> None:
+        body = post.body
+        assert isinstance(body, Contribution)
+        study, opening = self.shown[index].state(post.session).study, self.openings[body.opening]
+        if study.is_training:
+            self.sources.learn(opening.model, self.hospitals[index].model(study.name))
+        encrypted = read_ciphertexts(body.ciphertexts.data, opening, study, self.toy.key.n)
+        places = self.places(study, opening)
+        rows = [{(index, source, place): 1} for source, place in places]
+        found = Contributed(encrypted, rows)
+        self.contributed[digest] = found
+        self._by_payload[body.ciphertexts.digest] = found
+        self._contributor[digest] = index
+
+    def places(self, study: Study, opening: Opening) -> list[Place]:
+        """What each ciphertext of a round holds of a hospital: its unknowns are named so."""
+        count = expected_count(opening, study)
+        if study.is_training:
+            return [(opening.model, place) for place in range(count)]
+        return self.sources.of_statistic(study.name, count)
 
     # ── boards ──
 
@@ -195,22 +225,33 @@ class Aggregator:
         signed = next_post(self.toy.federation.keys[sender], branch.board, session, sender, body)
         return signed if branch.put(signed) else None
 
-    # ── rounds ──
+    # ── studies and rounds ──
+
+    def propose(self, branch: Branch, member: int, name: str, plan: Plan) -> None:
+        """A study comes to a branch, by whomever; the colluders approve it."""
+        self.say(branch, member, f"study/{name}", plan)
+        if name in branch.board.studies:
+            digest = branch.board.studies[name].study.digest
+            for colluder in sorted(self.colluders):
+                self.say(branch, colluder, f"study/{name}", Approval(digest, True, True))
 
     def open(self, branch: Branch, session: str, opening: Opening) -> None:
         signed = self.say(branch, 0, session, opening)
         if signed is not None:
             self.openings[signed.digest] = opening
-            if opening.kind == "training" and opening.model not in self.models:
+            if opening.model not in self.models and any(opening.model):
                 self.models.append(opening.model)
 
-    def contribute(self, branch: Branch, member: int, session: str, spoils: bool) -> None:
+    def contribute(
+        self, branch: Branch, member: int, session: str, spoils: bool, near: tuple[str, ...] = ()
+    ) -> None:
         """A colluder's own numbers: small ones, or such as no honest hospital has."""
         opening = branch.view(session).opening
         assert opening is not None
-        count = expected_count(opening.post.body, self.terms)
+        count = expected_count(opening.post.body, branch.state(session).study)
         number = self.toy.key.n - 1 if spoils else mpz(member)
-        made = contribution([number] * count, member, session, opening.digest, self.toy.epoch)
+        place = member, session, opening.digest, self.toy.epoch, near
+        made = contribution([number] * count, *place)
         self._keep(self.say(branch, member, session, made.body), made.encrypted, [{}] * count)
 
     def copy(self, branch: Branch, member: int, session: str, victim: int, power: int) -> None:
@@ -229,7 +270,7 @@ class Aggregator:
         """As a colluder's own, what it makes of any ciphertexts that it has ever seen."""
         opening = branch.view(session).opening
         assert opening is not None
-        count = expected_count(opening.post.body, self.terms)
+        count = expected_count(opening.post.body, branch.state(session).study)
         loot = Loot(self.toy)
         for seen in self.contributed.values():
             loot.add(seen.encrypted.values, seen.rows, seen.encrypted.proof)
@@ -293,14 +334,28 @@ class Aggregator:
     ) -> None:
         if self.say(branch, 0, session, closing) is None:
             return
+        posted, state = branch.board.entries[-1], branch.state(session)
+        if isinstance(posted.post.body, Surplus):
+            return
         members = frozenset(c.member for c in closing.contributors)
         view = RoundView(session)
-        view.closing = branch.board.entries[-1]  # type: ignore[assignment]
+        view.closing = posted
         chosen = view.chosen(self.terms.federation)
         assert chosen is not None
         named = tuple(c.contribution for c in closing.contributors)
-        source = source_of(session, opening)
-        self.knowledge.closed[chosen] = Closed(session, source, named, members, sums)
+        gone = {m for m in members if not state.contributes(m, posted.position)}
+        known = self.knowledge.closed.get(chosen)
+        self.knowledge.closed[chosen] = Closed(
+            session,
+            state.study.plan,
+            _start(state.study, opening),
+            tuple(self.places(state.study, opening)),
+            named,
+            members,
+            sums,
+            frozenset(gone) & (known.gone if known else frozenset(gone)),
+            state.is_ended(posted.position) and (known is None or known.is_late),
+        )
 
     def _sum(self, parts: Iterable[tuple[bytes, int]]) -> Sum:
         """Contributions, each so many times; as many ciphertexts as the first has."""
@@ -334,9 +389,8 @@ class Aggregator:
         return [p.body for p in posts if isinstance(p.body, Contribution | Partial | SetLock)]
 
 
-def source_of(session: str, opening: Opening) -> bytes:
-    """What the unknowns of a round's contributions are named after."""
-    return opening.model if opening.kind == "training" else session.encode()
+def _start(study: Study, opening: Opening) -> bytes:
+    return opening.model if study.is_training else study.statistic.data.encode()
 
 
 def _proof_to_power(proof: PlaintextProof | None, power: int) -> PlaintextProof | None:

@@ -1,4 +1,4 @@
-"""What moves are chosen from: subsets of members, and how far a round goes on before a move."""
+"""What moves are chosen from: subsets of members, and how far a study goes on before a move."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 bits = st.integers(0, 127)  # a subset of at most seven
 some = st.just(0) | bits
 small = st.integers(0, 7)
+which = st.integers(0, 2)  # of the sequence's studies
 
 
 def subset(members: list[int], mask: int) -> list[int]:
@@ -25,12 +26,23 @@ def enough(members: list[int], mask: int, least: int) -> list[int]:
 
 
 class Course(NamedTuple):
-    """How the aggregator goes on before a move: so many steps, over some hospitals and sums."""
+    """How the aggregator goes on with a study before a move: so many steps, over some hospitals.
 
+    ``without``: who is left out of sums. ``spoils``: what colluders add.
+    """
+
+    study: int
     steps: int
     who: int
     without: int
     spoils: bool
 
 
-course = st.builds(Course, st.sampled_from((0, 1, 1, 2, 3)), some, some, st.booleans())
+course = st.builds(
+    Course,
+    which,
+    st.sampled_from((0, 1, 2, 3, 4, 4)),
+    some,
+    some,
+    st.sampled_from((False, False, True)),
+)

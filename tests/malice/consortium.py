@@ -8,11 +8,10 @@ from typing import Any
 from unittest.mock import patch
 
 from keyshare.steps import Steps, finish
-from protocol.terms.terms import RoundPolicy, floor
+from protocol.terms.terms import Floors, floor
 from tests.stage.toy import CeremonyTable, ToyEpoch, finished, toy_federation
 
 KEY_BITS = 512
-ROUNDS = 4
 # Members and quorum; of some the quorum is so small that one honest hospital and the colluders
 # are one: there, the rules are all that there is.
 SHAPES = ((4, 2), (5, 2), (4, 3), (5, 3), (7, 3), (6, 4))
@@ -23,9 +22,7 @@ COMMON = (*SHAPES[:3], *SHAPES)  # the small ones are cheap
 def consortium(n: int, quorum: int) -> ToyEpoch:
     """A finished ceremony of 512 bits."""
     least = floor(n)
-    policy = RoundPolicy(ROUNDS, least, 10, 10, least, "refuse")
-    changes = {"rounds": policy, "suite": "paillier"}
-    federation = toy_federation(n, quorum, KEY_BITS, **changes)
+    federation = toy_federation(n, quorum, KEY_BITS, floors=Floors(least, least, 1))
     return finished(CeremonyTable(federation, "malice").run())
 
 

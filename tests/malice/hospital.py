@@ -1,62 +1,62 @@
-"""An honest hospital, as the aggregator meets it: entries in, signed posts out, restarts."""
+"""An honest hospital, as the aggregator meets it: entries in, signed posts out, restarts.
+
+It is there for every study that its people have approved, of both kinds at once.
+"""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 from participant.agent.agent import Agent
 from participant.agent.task import Task
+from participant.agent.tasks import Tasks
 from participant.errors import ParticipantError
 from participant.rounds.task import DecryptionTask
-from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
+from participant.study.tasks import ApprovalTask, EndingTask, WithdrawalTask
 from participant.training.task import TrainingTask
 from protocol.board.board import Head, SignedPost
 from protocol.board.messages import Statement
 from protocol.errors import ProtocolError
 from protocol.key.epoch import HeldKey
 from protocol.wire.frames import Entries, Submit, Welcome
+from tests.malice.studies import TRAINING, app_of, numbers_of
 from tests.simulator.disk import Disk
-from tests.stage.rounds.round_table import Steps
 from tests.stage.toy import ToyEpoch
 
 _PREFETCH = 32  # entries a frame
 
 
 class Hospital:
-    """One member's agent on its disk; ``failure`` is why it stands still until a restart."""
+    """One member's agent on its disk; ``failures``: what ended its tasks, or all of it."""
 
     def __init__(self, toy: ToyEpoch, index: int) -> None:
         self.toy, self.index, self.disk = toy, index, Disk()
         self.agent: Agent | None = None
-        self.task: Task | None = None
-        self.failure: Exception | None = None
+        self.failures: list[Exception] = []
         self.mail: SignedPost | None = None  # said, and in the aggregator's hands
         self.read = 0  # entries
-        self.standing: Statement | None = None
+        self.training: dict[str, TrainingTask] = {}  # by study
+        self._approved: list[str] = []  # studies, in the order in which people approved them
+        self._named: dict[int, tuple[str, str]] = {}  # by task's identity: study and kind
 
-    def start(
-        self, board: Sequence[bytes], head: Head, name: str | None = None, contributes: bool = False
-    ) -> None:
-        """Start ``train``, or ``decrypt`` of a round or ``contribute`` to it; read a board from 1.
+    @property
+    def terms(self) -> Any:
+        return self.toy.federation.terms
 
-        Its numbers for a statistic of one name are the same whenever it is asked for them.
-        """
-        terms = self.toy.federation.terms
-        secret = HeldKey(self.toy.epoch, self.toy.secrets[self.index])
-        self.failure, self.mail, self.read = None, None, 0
-        if name is None:
-            self.task = TrainingTask(terms, secret, Steps(self.index / 8), self.disk)
-        elif contributes:
-            values = (Decimal(self.index), Decimal(self.index) / 2)
-            numbers = Numbers("numbers.csv", values[: 1 + len(name) % 2])
-            self.task = StatisticTask(terms, secret, name, numbers, self.disk)
-        else:
-            self.task = DecryptionTask(terms, secret, name, self.disk, lambda request: True)
+    # ── its process ──
+
+    def start(self, board: Sequence[bytes], head: Head) -> None:
+        """Start anew, with every study that was approved; read a board from entry 1."""
+        self.mail, self.read = None, 0
+        self._named.clear()
+        self.training.clear()
         key = self.toy.federation.keys[self.index]
-        self.agent = Agent(terms, self.index, key, self.disk, self.task)
+        self.agent = Agent(self.terms, self.index, key, self.disk, Tasks(self._ended))
         self._try(lambda agent: agent.connected(Welcome(head.position, head.hash)))
         self.take(board)
+        for name in self._approved:
+            self._take_part(name)
+        self.take(())
 
     def forget_head(self) -> None:
         """Its storage loses which board it has seen; the ledger of chosen sets stays."""
@@ -69,21 +69,15 @@ class Hospital:
             self._try(lambda agent, frame=frame: agent.receive(frame))
         self.read += len(entries)
         self._try(lambda agent: agent.step())
+        self._try(lambda agent: agent.step())  # with tasks that have come with the first
         if self.agent is not None:
             for said in self.agent.outgoing():
                 self.mail = said.post if isinstance(said, Submit) else self.mail
-        if isinstance(self.task, TrainingTask):
-            self.standing = self.task._stance.statement
 
     def ask_again(self) -> None:
         """Whatever it has said and not seen on the board comes again."""
         self._try(lambda agent: agent.nudge())
         self.take(())
-
-    @property
-    def finished(self) -> int:
-        """The last round whose model it holds."""
-        return self.task.finished if isinstance(self.task, TrainingTask) else 0
 
     def _try(self, step: Any) -> None:
         if self.agent is None:
@@ -91,4 +85,89 @@ class Hospital:
         try:
             step(self.agent)
         except (ProtocolError, ParticipantError) as failure:
-            self.failure, self.agent = failure, None
+            self.failures.append(failure)
+            self.agent = None
+
+    # ── its people ──
+
+    def approve(self, name: str) -> None:
+        """Approve what has this name on its board, to contribute and to open, and take part."""
+        if not self._knows(name):
+            return
+        place = self.terms, self.index, name, self.disk
+        self._add(name, "word", ApprovalTask(*place, unpinned=True))
+        if name not in self._approved:
+            self._approved.append(name)
+        self._take_part(name)
+        self.take(())
+
+    def withdraw(self, name: str) -> None:
+        """Take the approval back."""
+        if self._knows(name):
+            self._add(name, "word", WithdrawalTask(self.terms, self.index, name, self.disk))
+            self.take(())
+
+    def vote_to_end(self, name: str) -> None:
+        if self._knows(name):
+            self._add(name, "word", EndingTask(self.terms, self.index, name))
+            self.take(())
+
+    def _knows(self, name: str) -> bool:
+        return self.agent is not None and name in self.agent.board.studies
+
+    def _take_part(self, name: str) -> None:
+        """Contribute to a study, or help to open it, unless it does already."""
+        agent = self.agent
+        if agent is None or not self._knows(name) or self._is_there(name):
+            return
+        held = HeldKey(self.toy.epoch, self.toy.secrets[self.index])
+        place = self.terms, name, held
+        if self.index not in agent.board.studies[name].study.members:
+            self._help(name)
+        elif name in TRAINING:
+            task = TrainingTask(*place, app_of(name, self.index), self.disk)
+            self.training[name] = task
+            self._add(name, "training", task)
+        else:
+            numbers = numbers_of(name, self.index)
+            self._add(name, "statistic", StatisticTask(*place, numbers, self.disk))
+
+    def _help(self, name: str) -> None:
+        """Open the last sum of a study, whatever it is."""
+        held = HeldKey(self.toy.epoch, self.toy.secrets[self.index])
+        task = DecryptionTask(self.terms, name, None, held, self.disk, lambda question: True)
+        self._add(name, "opening", task)
+
+    def _is_there(self, name: str) -> bool:
+        kinds = [kind for study, kind in self._named.values() if study == name]
+        return any(kind != "word" for kind in kinds)
+
+    def _add(self, name: str, kind: str, task: Task) -> None:
+        assert self.agent is not None
+        self._named[id(task)] = name, kind
+        self.agent.tasks.add(task)
+
+    def _ended(self, task: Task, error: Exception | None) -> None:
+        name, kind = self._named.pop(id(task))
+        if error is not None:
+            self.failures.append(error)
+        if kind == "statistic":
+            self._help(name)
+
+    # ── where it stands ──
+
+    def finished(self, name: str) -> int:
+        """The last round of a study whose model it holds."""
+        task = self.training.get(name)
+        return task.finished if task else 0
+
+    def standing(self, name: str) -> Statement | None:
+        """The model of a study that it holds, as it states it."""
+        task = self.training.get(name)
+        course = task._course if task else None
+        return course._stance.statement if course else None
+
+    def model(self, name: str) -> tuple[float, ...]:
+        """The weights of the model that it trains from."""
+        entries = self.training[name]._known._standing.model.entries
+        return tuple(float(x) for entry in entries for x in entry)

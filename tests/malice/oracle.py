@@ -1,8 +1,9 @@
 """What has been opened, by linear algebra: exact, and independent of the hospitals' own rules.
 
 The unknowns are what honest hospitals encrypt, number by number: of training one update for each
-member and model, since what a hospital trains from one model is one update, in however many rounds
-it contributes it; of a statistic its numbers, for each member and statistic. A ciphertext that the
+member and model, since what a hospital trains from one model is one update, in whatever study it
+contributes it, and nearly the same from nearly the same model (tests/malice/studies.py); of
+statistics each column of its numbers, whatever plans call the data. A ciphertext that the
 aggregator or a colluder has put together, from whatever it has seen, is a row of multiplicities
 over them; what colluders encrypt themselves is known.
 It is open when those who released a part of it and the colluders are a quorum, though the parts
@@ -12,23 +13,28 @@ might be sealed to honest hospitals alone.
 
 1. in a round (a session's name), one set is opened, whatever boards are shown;
 2. an opened sum holds what the honest members of its set encrypted for it, each once, all from one
-   model or for one statistic;
+   model or of one column;
 3. and that of two of them at least;
 4. no combination over the rationals of all that is open, but zero, holds what one honest hospital
-   alone encrypted from a model or for a statistic, even when that of the colluders is taken out,
-   and if they knew all that was encrypted from other models and for other statistics; nor, the
-   colluders' counted as well, of fewer than ``min_difference`` members that start from one model.
+   alone encrypted from a model or of a column, even when that of the colluders is taken out, and if
+   they knew all that was encrypted from other models and of other columns; nor, the colluders
+   counted as well, of fewer than ``least_difference`` members (what a colluder says of what it adds
+   is its own affair: it counts as the same where the model or the data is);
+5. nobody's numbers are opened, and nobody helps to open any, but under a plan that it has approved
+   for that; nobody's are that withdrew before the closing, and none are that are closed after the
+   study's end.
 
 Of training, the number of examples is taken for another number from each model. It is the same from
 all, and follows where a hospital comes or goes: tests/protocol/rounds/test_opened_weights.py shows
 that nothing else does.
 
-The fourth holds while hospitals keep the head of the board that they have seen. The first three
-hold even when they lose it, as long as the ledger of chosen sets is there.
+The fourth holds while hospitals keep the head of the board that they have seen. The others hold
+even when they lose it, as long as the ledger of chosen sets is there.
 """
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gmpy2 import mpz
@@ -36,6 +42,7 @@ from gmpy2 import mpz
 from keyshare.key.partial_decryption import combine, partial_decryption
 from protocol.board.board import Post
 from protocol.board.messages import Partial
+from protocol.board.plan import Approval, Plan
 from protocol.errors import Malformed
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.rounds.partial_payload import LockedSum
@@ -43,7 +50,8 @@ from protocol.sealing import SealingKey
 from tests.stage import elimination
 from tests.stage.toy import ToyEpoch
 
-Unknown = tuple[int, bytes, int]  # member; model, or statistic's session; place
+Place = tuple[bytes, int]  # a model and which ciphertext, or a column and 0
+Unknown = tuple[int, bytes, int]  # a member's number at a place
 Row = Mapping[Unknown, int]
 Rows = Sequence[Row]  # of a vector of ciphertexts, place by place
 
@@ -62,16 +70,30 @@ class Sum:
 
 @dataclass(frozen=True)
 class Closed:
-    """A closing: its set and source, and the ciphertexts that a hospital might take for its sum.
+    """A closing: its set and plan, and the ciphertexts that a hospital might take for its sum.
 
-    source: the model that it starts from, or a statistic's session, as the unknowns have it.
+    start: the model that it is trained from, or what the plan calls its data. places: of each
+    ciphertext, as the unknowns are named. gone: members of the set that had withdrawn before it,
+    and is_late: whether the study had ended, on every board that has it.
     """
 
     session: str
-    source: bytes
+    plan: Plan
+    start: bytes
+    places: tuple[Place, ...]
     contributions: tuple[bytes, ...]  # digests of the posts that it names
     members: frozenset[int]
     sums: tuple[Sum, ...]
+    gone: frozenset[int] = frozenset()
+    is_late: bool = False
+
+    @property
+    def study(self) -> str:
+        return self.session.split("/")[1]
+
+
+def _unchanged(source: bytes) -> bytes:
+    return source
 
 
 @dataclass
@@ -83,6 +105,11 @@ class Knowledge:
     keeps_heads: bool = True  # whether no hospital has lost the head of its board
     closed: dict[bytes, Closed] = field(default_factory=dict)  # by the name of the chosen set
     opened: dict[bytes, Rows] = field(default_factory=dict)  # likewise
+    name_of: Callable[[bytes], bytes] = _unchanged  # of all models that are nearly one, the first
+    # by member and study: the plan that it saw under this name, and what it said of it
+    approved: defaultdict[tuple[int, str], list[tuple[Plan, Approval]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     _parts: dict[tuple[bytes, int], dict[int, list[mpz]]] = field(default_factory=dict)
 
     def hear(self, post: Post) -> None:
@@ -93,6 +120,8 @@ class Knowledge:
         closed = self.closed.get(body.chosen)
         if closed is None:
             raise Violation(f"member {post.sender} released a part of a set that nobody closed")
+        if not self._approves(post.sender, closed, opens=True):
+            raise Violation(f"member {post.sender} helps with {closed.session} unasked")
         content_key = self._content_key(post, body)
         for k, one in enumerate(closed.sums):
             locked = LockedSum.of(
@@ -108,12 +137,12 @@ class Knowledge:
         raise Violation(f"member {post.sender} released a part of an unknown ciphertext")
 
     def _content_key(self, post: Post, body: Partial) -> bytes:
-        """As a colluder opens it."""
-        colluder = min(self.colluders)
-        sealing = SealingKey(self.toy.secrets[colluder].sealing_seed)
-        (sealed,) = [a.data for a in body.attachments if a.to == colluder]
+        """As one of those opens it whom it is sealed to; a colluder, where one is."""
+        sealed = {a.to: a.data for a in body.attachments if a.to}
+        reader = min(sealed.keys() & self.colluders or sealed)
+        sealing = SealingKey(self.toy.secrets[reader].sealing_seed)
         locked = LockedSum.of(self.toy.epoch, post.session, body.chosen, Encrypted(()))
-        return locked.unseal(body, post.sender, sealed, sealing, colluder)
+        return locked.unseal(body, post.sender, sealed[reader], sealing, reader)
 
     def _open(self, chosen: bytes, closed: Closed, k: int) -> None:
         if chosen in self.opened or not self._is_open(chosen, k):
@@ -130,25 +159,44 @@ class Knowledge:
         if any(self.closed[c].session == closed.session for c in others):
             raise Violation(f"two sets of {closed.session} are open")
         honest = closed.members - self.colluders
-        for place, row in enumerate(self.opened[chosen]):
-            if row != {(member, closed.source, place): 1 for member in honest}:
+        for (source, place), row in zip(closed.places, self.opened[chosen], strict=True):
+            if row != {(member, source, place): 1 for member in honest}:
                 raise Violation(f"{closed.session}: the sum of {sorted(honest)} holds {_text(row)}")
         if len(honest) < 2:
             raise Violation(f"{closed.session}: what {sorted(honest)} alone encrypted is open")
+        for member in sorted(honest):
+            if not self._approves(member, closed, opens=False):
+                raise Violation(f"{closed.session}: member {member} has not approved it")
+        if closed.is_late or honest & closed.gone:
+            raise Violation(f"{closed.session}: {sorted(closed.gone)} had withdrawn, or all")
+
+    def _approves(self, member: int, closed: Closed, *, opens: bool) -> bool:
+        said = self.approved[member, closed.study]
+        return any(p == closed.plan and (w.open if opens else w.contribute) for p, w in said)
 
     def _check_combinations(self) -> None:
-        rows = [row for opened in self.opened.values() for row in opened]
+        rows = [self._named(row) for opened in self.opened.values() for row in opened]
         sources = {source for row in rows for _, source, _ in row}
         for source in sorted(sources):
             if member := alone([_of(source, row) for row in rows]):
                 raise Violation(f"the numbers of member {member} alone are open ({_name(source)})")
         least = self.toy.federation.terms.least_difference
-        training = [c for c in self.opened if self.closed[c].session.startswith("round/")]
-        for model in {self.closed[c].source for c in training}:
-            sets = [self.closed[c].members for c in training if self.closed[c].source == model]
-            rows = [{(member, model, 0): 1 for member in one} for one in sets]
-            if few := smallest_support(rows, least - 1):
+        lines = defaultdict[Place, list[Row]](list)
+        for closed in map(self.closed.__getitem__, self.opened):
+            for source, place in dict.fromkeys(closed.places):
+                named = self.name_of(source)
+                of_honest = {(m, named, place): 1 for m in closed.members - self.colluders}
+                own = {(m, closed.start, -1): 1 for m in closed.members & self.colluders}
+                lines[named, place].append(of_honest | own)
+        for found in lines.values():
+            if few := smallest_support(found, least - 1):
                 raise Violation(f"of members {[m for m, *_ in few]} alone a difference is open")
+
+    def _named(self, row: Row) -> Row:
+        found = defaultdict[Unknown, int](int)
+        for (member, source, place), times in row.items():
+            found[member, self.name_of(source), place] += times
+        return found
 
     # ── that it is really so ──
 
@@ -208,7 +256,8 @@ def _of(source: bytes, row: Row) -> Row:
 
 
 def _name(source: bytes) -> str:
-    return source.decode() if source.startswith(b"statistic/") else f"model {source.hex()[:8]}"
+    is_text = source.startswith((b"column", b"beyond"))
+    return source.decode() if is_text else f"model {source.hex()[:8]}"
 
 
 def _text(row: Row) -> str:

@@ -1,63 +1,118 @@
 """Hospitals that leave one rule out, for the machine to find."""
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 from unittest.mock import PropertyMock, patch
 
 from participant.agent.set_ledger import SetLedger
+from participant.statistic.same_numbers import SameNumbers
+from participant.training import course
 from protocol.board.messages import Contribution
+from protocol.board.study import StudyState, Word
 from protocol.key.epoch import Epoch
 from protocol.rounds import decryption, set_rules
 from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, check_proof, read_ciphertexts
 from protocol.rounds.decryption import RoundMember
+from protocol.rounds.history import OpenedSets, Start
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
+from tests.malice.studies import TRAINING
 
 _check_set = set_rules.check_set
+_start_of = OpenedSets._start_of
+_check_difference = RoundMember._check_difference
+_contributors = set_rules._Set._contributors
 
 
 def _of_any_number(
-    view: RoundView, payloads: Mapping[int, bytes], terms: Terms, epoch: Epoch
+    view: RoundView, payloads: Mapping[int, bytes], state: StudyState, epoch: Epoch
 ) -> Encrypted:
     """The rules of a set, however few members it has."""
-    with patch.object(Terms, "least_contributors", PropertyMock(return_value=1)):
-        return _check_set(view, payloads, terms, epoch)
+    with patch("protocol.board.study.Study.least_contributors", PropertyMock(return_value=1)):
+        return _check_set(view, payloads, state, epoch)
 
 
 def _at_its_word(
-    view: RoundView, payloads: Mapping[int, bytes], terms: Terms, epoch: Epoch
+    view: RoundView, payloads: Mapping[int, bytes], state: StudyState, epoch: Epoch
 ) -> Encrypted:
     """The sum that the closing has, whatever was contributed."""
     opening, closing = view.terms_of_opening, view.closed
     if opening is None or closing is None:
-        return _check_set(view, payloads, terms, epoch)
+        return _check_set(view, payloads, state, epoch)
     with patch.object(set_rules, "blob_name", lambda payload: closing.total.digest):
-        _check_set(view, payloads, terms, epoch)
-    return read_ciphertexts(closing.total.data, opening, terms, epoch.joint_key().n)
+        _check_set(view, payloads, state, epoch)
+    return read_ciphertexts(closing.total.data, opening, state.study, epoch.joint_key().n)
 
 
 def _proof_in_training_alone(
     encrypted: Encrypted, body: Contribution, session: str, member: int, key: EncryptionKey
 ) -> None:
     """As if unmodified phe's ciphertexts, which nobody can prove, were taken for a statistic."""
-    if session.startswith("round/"):
+    if session.split("/")[1] in TRAINING:
         check_proof(encrypted, body, session, member, key)
 
 
-_BUGS: dict[str, tuple[Any, str, Any]] = {  # by the rule, what is replaced by what
-    "one set in a round": (SetLedger, "choose", lambda *arguments: True),
-    "the lock threshold": (Terms, "lock_threshold", PropertyMock(return_value=1)),
-    "the least contributors": (decryption, "check_set", _of_any_number),
-    "the recomputed sum": (decryption, "check_set", _at_its_word),
-    "the proof of plaintext": (set_rules, "check_proof", lambda *arguments: None),
-    "the proof of plaintext in statistics": (set_rules, "check_proof", _proof_in_training_alone),
-    "differencing": (RoundMember, "_check_difference", lambda *arguments: None),
+def _each_study_for_itself(self: OpenedSets, view: RoundView, opening: Any) -> Start:
+    """As if no study were compared with another."""
+    kind, name = _start_of(self, view, opening)
+    return Start(kind, name + view.study.encode())
+
+
+def _before_the_lock_alone(self: RoundMember) -> None:
+    if self.index not in self.view.lock_posts:
+        _check_difference(self)
+
+
+def _nothing_is_near(*arguments: Any) -> tuple[str, ...]:
+    return ()
+
+
+def _whoever_is_a_member(self: StudyState, member: int, before: int | None = None) -> bool:
+    return member in self.study.members
+
+
+def _whoever_withdrew(self: Any, closed: Any) -> list[int]:
+    """The closing's members, whether or not one of them had withdrawn."""
+    with patch.object(StudyState, "contributes", _whoever_is_a_member):
+        return _contributors(self, closed)
+
+
+def _even_unapproved(self: StudyState, member: int, before: int | None = None) -> Word:
+    """As if everybody had approved everything, once and for all."""
+    return Word(0, member in self.study.members, True)
+
+
+def _without_end(self: StudyState, before: int | None = None) -> bool:
+    return False
+
+
+_BUGS: dict[str, tuple[tuple[Any, str, Any], ...]] = {  # by the rule, what is replaced by what
+    "one set in a round": ((SetLedger, "choose", lambda *arguments: True),),
+    "the lock threshold": ((Terms, "lock_threshold", PropertyMock(return_value=1)),),
+    "the least contributors": ((decryption, "check_set", _of_any_number),),
+    "the recomputed sum": ((decryption, "check_set", _at_its_word),),
+    "the proof of plaintext": ((set_rules, "check_proof", lambda *arguments: None),),
+    "the proof of plaintext in statistics": ((set_rules, "check_proof", _proof_in_training_alone),),
+    "differencing": ((RoundMember, "_check_difference", lambda *arguments: None),),
+    "differencing over studies": ((OpenedSets, "_start_of", _each_study_for_itself),),
+    "near models": ((course, "near_starts", _nothing_is_near),),
+    "near numbers": ((SameNumbers, "near", _nothing_is_near),),
+    "approvals": ((StudyState, "word_of", _even_unapproved),),
+    "withdrawals": ((set_rules._Set, "_contributors", _whoever_withdrew),),
+    "the end of a study": ((StudyState, "is_ended", _without_end),),
+    "another look before the release": (
+        (RoundMember, "_check_difference", _before_the_lock_alone),
+        (OpenedSets, "unended", lambda *arguments: ()),
+    ),
 }
 RULES = tuple(_BUGS)
-OF_STATISTICS = ("the proof of plaintext in statistics",)  # which training alone cannot miss
 
 
-def without(rule: str) -> AbstractContextManager[Any]:
-    """All hospitals leave a rule out, one of RULES."""
-    return patch.object(*_BUGS[rule])
+def without(*rules: str) -> AbstractContextManager[Any]:
+    """All hospitals leave these out, of RULES."""
+    stack = ExitStack()
+    for rule in rules:
+        for replaced in _BUGS[rule]:
+            stack.enter_context(patch.object(*replaced))
+    return stack

@@ -7,7 +7,9 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.malice.consortium import verified_once
-from tests.malice.machine import MaliciousAggregator
+from tests.malice.lies import MaliciousAggregator
+from tests.malice.machine import Play
+from tests.malice.studies import TRAINING
 
 STEPS = 10  # moves of a sequence
 
@@ -16,28 +18,32 @@ STEPS = 10  # moves of a sequence
 class Tally:
     """What sequences came to: how many, how many sums were opened, why hospitals stopped.
 
-    ``statistics``: how many of the opened sums are statistics.
+    ``statistics``: how many of the opened sums are statistics; ``parallel``: how many sequences
+    opened sums of several studies.
     """
 
     sequences: int = 0
     opened: int = 0
     statistics: int = 0
+    parallel: int = 0
     stopped: Counter[str] = field(default_factory=Counter)
 
-    def add(self, machine: MaliciousAggregator) -> None:
+    def add(self, machine: Play) -> None:
         self.sequences += 1
         self.opened += len(machine.a.knowledge.opened)
         closed = machine.a.knowledge.closed
-        sessions = [closed[chosen].session for chosen in machine.a.knowledge.opened]
-        self.statistics += sum(session.startswith("statistic/") for session in sessions)
+        studies = [closed[chosen].study for chosen in machine.a.knowledge.opened]
+        self.statistics += sum(name not in TRAINING for name in studies)
+        self.parallel += len(set(studies)) > 1
         for hospital in machine.a.hospitals.values():
-            if failure := hospital.failure:
+            for failure in hospital.failures:
                 self.stopped[getattr(failure, "rule", type(failure).__name__)] += 1
 
     def __str__(self) -> str:
         why = ", ".join(f"{reason} {count}" for reason, count in self.stopped.most_common())
         sums = f"{self.opened} sums opened, {self.statistics} of them statistics"
-        return f"{self.sequences} sequences, {sums}; hospitals stopped by: {why}"
+        several = f"of several studies in {self.parallel}"
+        return f"{self.sequences} sequences, {sums}, {several}; tasks ended by: {why}"
 
 
 def play(
@@ -45,7 +51,7 @@ def play(
     first: int = 0,
     shrinks: bool = False,
     tally: Tally | None = None,
-    machine: type[MaliciousAggregator] = MaliciousAggregator,
+    machine: type[Play] = MaliciousAggregator,
 ) -> None:
     """Raises Violation, with the moves that lead there, unless all promises are kept."""
     counted = tally or Tally()
