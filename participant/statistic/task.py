@@ -21,7 +21,17 @@ from participant.study import (
     require_member,
 )
 from participant.waiting import Waiting
-from protocol.board import Board, Draft, Opening, Post, Posted, Statistic, StudyState, round_session
+from protocol.board import (
+    Board,
+    Draft,
+    Opening,
+    Post,
+    Posted,
+    Statistic,
+    Study,
+    StudyState,
+    round_session,
+)
 from protocol.key import HeldKey
 from protocol.rounds import OpenedSets, RoundView, opening_for
 from protocol.terms import AGGREGATOR, Terms
@@ -45,7 +55,7 @@ class StatisticTask(Task):
         self.sent = False  # whether these very numbers are the contribution
         self._board, self._history = Board(terms), OpenedSets(terms)
         self._same = SameNumbers(self._secret, storage)
-        self._near: tuple[str, ...] | None = None
+        self._near: tuple[Posted | None, tuple[str, ...]] | None = None  # since which own post
         self._unended: tuple[str, ...] = ()  # rounds that the contribution waits for
 
     @property
@@ -98,15 +108,24 @@ class StatisticTask(Task):
             return None
         self._check_round(opening)
         study = self.state.study
-        if self._near is None:
-            self._near = self._same.near(self._board, study, self._numbers.values)
-        self._unended = self._history.unended(self.view, self._secret.index, self._near)
+        near = self._near_now(study)
+        self._unended = self._history.unended(self.view, self._secret.index, near)
         if self._unended:
             return None
         self._same.keep(study, self._numbers.values)
-        maker = ContributionMaker(study, self._epoch, self._secret, self._storage, self._near)
+        maker = ContributionMaker(study, self._epoch, self._secret, self._storage, near)
         self.sent = True
         return maker.make_statistic(plaintexts, opening)
+
+    def _near_now(self, study: Study) -> tuple[str, ...]:
+        """What the contribution names; looked for again where this hospital has said more since.
+
+        While it waits for other rounds, the same numbers may go to another study.
+        """
+        last = self._board.last_of(self._secret.index)
+        if self._near is None or self._near[0] is not last:
+            self._near = last, self._same.near(self._board, study, self._numbers.values)
+        return self._near[1]
 
     def explains(self, post: Post) -> bool:
         """Whether a post crossed with the study's end; ``due`` raises that."""

@@ -63,7 +63,8 @@ class Course:
         key = self._epoch.digest
         self._stance = Stance(self.study, self._index, key, self._layout, standing, report)
         self.fitter = Fitter(self.study, secret, app, storage, local, report)
-        self._near: tuple[bytes, tuple[str, ...]] = (b"", ())  # for which opening
+        # For which opening, and since which own post: while a round waits, others go on.
+        self._near: tuple[tuple[bytes, Posted | None], tuple[str, ...]] = ((b"", None), ())
         self._unended: tuple[str, ...] = ()  # what the contribution that is due waits for
         report(self.finished, "entries", entry_facts(self._layout))
         self._history.follow(board)
@@ -230,12 +231,13 @@ class Course:
         """Which rounds of other studies the first contribution to this one names."""
         opened = view.opening
         assert opened is not None
-        if self._near[0] != opened.digest:
+        asked = opened.digest, self._board.last_of(self._index)
+        if self._near[0] != asked:
             entries, near = self._board.entries, tuple[str, ...]()
             if not any(self._is_own_contribution(posted) for posted in entries):
                 model, body = self._standing.model, opened.post.body
                 near = near_starts(self._board, self._index, self.study, body, model, self._storage)
-            self._near = opened.digest, near
+            self._near = asked, near
         return self._near[1]
 
     def _is_own_contribution(self, posted: Posted) -> bool:

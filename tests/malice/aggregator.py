@@ -339,7 +339,7 @@ class Aggregator:
             return
         members = frozenset(c.member for c in closing.contributors)
         view = RoundView(session)
-        view.closing = posted
+        view.closing = posted  # type: ignore[assignment]  # it has just been said
         chosen = view.chosen(self.terms.federation)
         assert chosen is not None
         named = tuple(c.contribution for c in closing.contributors)

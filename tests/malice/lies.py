@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from protocol.board.messages import Complaint, Refusal
+from protocol.board.messages import Body, Complaint, Refusal
 from protocol.board.plan import Approval, Ending, Withdrawal
 from protocol.board.session import read_session, round_session
 from tests.malice.aggregator import LIES
@@ -55,7 +55,10 @@ class MaliciousAggregator(Play):
             return
         digest = self.branch.board.studies[name].study.digest
         for colluder in sorted(self.a.colluders):
-            bodies = {"approve": Approval(digest, True, True), "withdraw": Withdrawal(digest)}
+            bodies: dict[str, Body] = {
+                "approve": Approval(digest, True, True),
+                "withdraw": Withdrawal(digest),
+            }
             self.a.say(self.branch, colluder, f"study/{name}", bodies.get(word, Ending(digest)))
 
     # ── lies ──

@@ -4,6 +4,8 @@ It may call near what is not, to have two sums look like one and the same; or ev
 nothing can be decided any more; or keep silent, where its own would hide somebody else.
 """
 
+from collections.abc import Iterable, Mapping
+
 from tests.stage.rounds.delayed import DelayedTable
 from tests.stage.toy import toy_epoch
 
@@ -13,11 +15,16 @@ LIAR = 5
 OTHER = b"o" * 32
 
 
-def opened(table: DelayedTable, name: str, members: tuple[int, ...], **more: object) -> str:
+def opened(
+    table: DelayedTable,
+    name: str,
+    members: Iterable[int],
+    near: Mapping[int, tuple[str, ...]] | None = None,
+    model: bytes = bytes(32),
+) -> str:
     """A study's first round, closed, and as open as hospitals make it; the liar helps."""
-    near = more.pop("near", None)
-    session = table.begin(name, **more)  # type: ignore[arg-type]
-    table.contribute(session, members, near)  # type: ignore[arg-type]
+    session = table.begin(name, model=model)
+    table.contribute(session, members, near)
     table.close_round(session)
     table.lock(session, LIAR)
     table.settle(session)

@@ -344,7 +344,9 @@ def test_who_voids_round_after_round_does_not_stop_the_aggregator() -> None:
 def test_what_a_liar_connects_with_everything_is_left_out() -> None:
     """5 says of each of 300 rounds that it is near the others; each has members of its own."""
     lie = (5, START)
-    others = {str(k): frozenset((m, str(k)) for m in range(1, 5)) | {lie} for k in range(300)}
+    others: dict[str, Row] = {
+        str(k): frozenset((m, str(k)) for m in range(1, 5)) | {lie} for k in range(300)
+    }
     others["again"] = row("12345")
     effort = Effort()
     assert isolated(row("12345"), Sums(others), 3, effort) is None
