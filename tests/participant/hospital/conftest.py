@@ -9,7 +9,7 @@ import pytest
 
 from participant import Hospital
 from participant.home.vault import Vault
-from protocol.terms.terms import RoundPolicy
+from protocol.board.plan import Statistic, Training
 from tests.stage.consortium import CHEAP, PASSPHRASE, Consortium, found
 
 Opens = Callable[[int], Hospital]
@@ -24,8 +24,10 @@ def cheap() -> Iterator[None]:
 
 @pytest.fixture
 def consortium(tmp_path: Path) -> Iterator[Consortium]:
-    """Of two rounds, with an aggregator at work."""
-    made = found(tmp_path, rounds=RoundPolicy(2, 3, 30, 30, 3))
+    """With the plans of a study of two rounds and of a statistic, and an aggregator at work."""
+    made = found(tmp_path)
+    made.planned("cardio", Training(2, 8.0, 24, 1_000))
+    made.planned("visits", Statistic(1, 0, "visits"))
     with made.relay.running():
         yield made
 

@@ -13,7 +13,14 @@ import pytest
 import participant
 from participant import Hospital, Notices
 from participant.agent.steps import Steps as Thread
-from participant.errors import AlreadyRunning, BadApp, NotAgreed, OutOfTime, UnfitNumbers
+from participant.errors import (
+    AlreadyRunning,
+    BadApp,
+    MissingApp,
+    NotAgreed,
+    OutOfTime,
+    UnfitNumbers,
+)
 from participant.hospital.results import Round
 from tests.participant.hospital.conftest import Opens
 from tests.stage.consortium import PASSPHRASE, Consortium
@@ -41,19 +48,28 @@ class Slow(Steps):
 
 
 async def all_of(hospital: Hospital, app: Any, **options: Any) -> list[Round]:
-    return [done async for done in hospital.train(app, **options)]
+    return [done async for done in hospital.study("cardio").train(app, **options)]
 
 
-async def with_key(opened: Opens) -> list[Hospital]:
+async def with_key(consortium: Consortium, opened: Opens) -> list[Hospital]:
+    """Hospitals that have a key, and have approved both studies."""
     hospitals = [opened(number) for number in (1, 2, 3)]
     epochs = await asyncio.gather(*(h.ceremony() for h in hospitals))
     assert len({epoch.digest for epoch in epochs}) == 1
     assert await hospitals[0].ceremony() == epochs[0]  # which is there already
+    for name in ("cardio", "visits"):
+        study = await hospitals[0].propose(consortium.folder / f"{name}.toml")
+        assert (await study.standing()).phase == "proposed"
+        for hospital in hospitals:
+            standing = await hospital.study(name).approve(unpinned=True)
+        assert standing.phase == "open"
     return hospitals
 
 
-async def test_training_that_is_cancelled_in_a_fit_goes_on_behind_it(opened: Opens) -> None:
-    first, *others = await with_key(opened)
+async def test_training_that_is_cancelled_in_a_fit_goes_on_behind_it(
+    consortium: Consortium, opened: Opens
+) -> None:
+    first, *others = await with_key(consortium, opened)
     app, events = Slow(), list[str]()
     training = asyncio.create_task(all_of(first, app))
     rest = [asyncio.create_task(all_of(h, Steps())) for h in others]
@@ -85,14 +101,16 @@ async def test_training_that_is_cancelled_in_a_fit_goes_on_behind_it(opened: Ope
     np.testing.assert_allclose(models[0][0], 0.2, atol=1e-3)
 
 
-async def test_a_loop_that_is_left_ends_the_work_and_the_next_one_goes_on(opened: Opens) -> None:
-    first, *others = await with_key(opened)
+async def test_a_loop_that_is_left_ends_the_work_and_the_next_one_goes_on(
+    consortium: Consortium, opened: Opens
+) -> None:
+    first, *others = await with_key(consortium, opened)
     rest = [asyncio.create_task(all_of(h, Steps())) for h in others]
-    async for done in first.train(Steps()):
+    async for done in first.study("cardio").train(Steps()):
         assert done.number == 1
         break
     assert first.waiting is not None  # its end comes a moment later, and is waited for
-    assert (await first.contribute("visits", [3])).is_new
+    assert (await first.studies())["cardio"].phase == "open"
     async with opened(1).holding("another", 1.0):
         assert "steps" not in str(asyncio.all_tasks())
     assert [done.number for done in await all_of(first, Steps())] == [2]
@@ -105,47 +123,49 @@ class Failing(Steps):
         raise ZeroDivisionError("no patients")
 
 
-async def test_what_the_program_gives_wrong_is_its_error_and_changes_nothing(opened: Opens) -> None:
-    first, *_ = hospitals = await with_key(opened)
+async def test_what_the_program_gives_wrong_is_its_error_and_changes_nothing(
+    consortium: Consortium, opened: Opens
+) -> None:
+    first, *_ = hospitals = await with_key(consortium, opened)
     with pytest.raises(BadApp, match="no patients") as caught:
         await all_of(first, Failing())
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     for wrong, words in ((Steps, "it is a class"), (object(), "no function initial_param")):
         with pytest.raises(BadApp, match=words):
             await all_of(first, wrong)
-    with pytest.raises(ValueError, match="new_model_after must be from 1 to 1"):
-        await all_of(first, Steps(), new_model_after=2)
     with pytest.raises(ZeroDivisionError):
         await all_of(first, Steps(), on_event=lambda event: 1 / 0)
     spelled = b"12", bytearray(b"12")
     not_numbers: list[Any] = [[float("nan")], ["x"], [True], [], {"": 1}, {12, 15.5}, *spelled]
     for numbers in not_numbers:
         with pytest.raises(UnfitNumbers):
-            await first.contribute("visits", numbers)
+            await first.study("visits").contribute(numbers)
     for name in ("Visits", "", "1", "a/b"):
-        with pytest.raises(ValueError, match="cannot name a statistic"):
-            await first.contribute(name, [1])
-    with pytest.raises(ValueError, match="decimals must be from 0"):
-        await first.contribute("visits", [1], decimals=-1)
-    assert (
-        await first.contribute("others", [1], decimals=True)
-    ).decimals == 1  # an int all the same
-    with pytest.raises(ValueError, match="neither a round's number nor"):
-        await first.decrypt("01", approve=lambda question: True)
-    await asyncio.gather(*(h.contribute("visits", [1]) for h in hospitals))
+        with pytest.raises(ValueError, match="cannot name a study"):
+            first.study(name)
+    visits = first.study("visits")
+    with pytest.raises(ValueError, match="numbered from 1"):
+        await visits.decrypt(0, approve=lambda question: True)
+    with pytest.raises(ValueError, match="to contribute, to open, or both"):
+        await visits.approve(contribute=False, opens=False)
+    with pytest.raises(MissingApp):
+        await all_of(first, None)
+    await asyncio.gather(*(h.study("visits").contribute([1]) for h in hospitals))
     for answer in (False, None, 1, "yes", asyncio.get_running_loop().create_future()):
         approve: Any = lambda question, answer=answer: answer  # noqa: E731
         with pytest.raises(NotAgreed):
-            await first.decrypt("visits", approve=approve, timeout=5.0)
+            await visits.decrypt(approve=approve, timeout=5.0)
     with pytest.raises(ZeroDivisionError):
-        await first.decrypt("visits", approve=lambda question: 1 // 0 == 1, timeout=5.0)
+        await visits.decrypt(approve=lambda question: 1 // 0 == 1, timeout=5.0)
     with pytest.raises(ValueError, match="timeout must be more than 0"):
         await first.check_key(timeout=float("nan"))
     with pytest.raises(OutOfTime):
         await all_of(first, Steps(), timeout=0.2)
 
 
-async def test_notices_of_the_program_that_fail_end_the_call(opened: Opens) -> None:
+async def test_notices_of_the_program_that_fail_end_the_call(
+    consortium: Consortium, opened: Opens
+) -> None:
     def fail() -> None:
         raise ZeroDivisionError
 
@@ -154,7 +174,9 @@ async def test_notices_of_the_program_that_fail_end_the_call(opened: Opens) -> N
             await opened(1).ceremony(notices=Notices(found=fail))
 
 
-async def test_a_call_that_is_cancelled_as_it_begins_lets_go_of_the_folder(opened: Opens) -> None:
+async def test_a_call_that_is_cancelled_as_it_begins_lets_go_of_the_folder(
+    consortium: Consortium, opened: Opens
+) -> None:
     hospital = opened(1)
     for turns in range(6):
         beginning = asyncio.create_task(hospital.ceremony())
@@ -175,7 +197,9 @@ def test_what_is_exported_is_imported_when_it_is_asked_for() -> None:
         _ = participant.Session
 
 
-def test_two_threads_do_not_work_on_one_hospital_at_once(opened: Opens) -> None:
+def test_two_threads_do_not_work_on_one_hospital_at_once(
+    consortium: Consortium, opened: Opens
+) -> None:
     hospital, ends = opened(1), list[type[BaseException]]()
 
     def work() -> None:
@@ -244,7 +268,7 @@ async def test_what_code_of_others_raises_unawares_ends_no_event_loop(
 async def test_the_record_and_how_things_stand_are_there_for_programs(
     consortium: Consortium, opened: Opens
 ) -> None:
-    first, second, third = await with_key(opened)
+    first, second, third = await with_key(consortium, opened)
     assert (await first.status())["entries"] > 0
     assert first.holdings()["key_share_epochs"] == [first.check_share().number]
     checks = await asyncio.gather(*(h.check_key(timeout=20) for h in (first, second, third)))
