@@ -129,16 +129,24 @@ def ended(process: subprocess.Popen[str], expect: int = 0) -> tuple[str, str]:
     return output, errors
 
 
-def found(folder: Path, url: str = "", pin: bytes = b"", **changes: Any) -> Consortium:
-    """Make the identities, the terms and a relay that is not yet running."""
+def found(
+    folder: Path, url: str = "", pin: bytes = b"", card: AddressCard | None = None, **changes: Any
+) -> Consortium:
+    """Make the identities, the terms and a relay that is not yet running.
+
+    card: of an aggregator in the relay's place.
+    """
     identities = [create(folder / f"h{i}", f"H{i}", PASSPHRASE, CHEAP) for i in (1, 2, 3)]
     toy = toy_federation(MEMBERS, QUORUM)
     tls, port = make_tls_key(folder / "tls"), free_port()
     url = url or f"wss://localhost:{port}"
-    card = sign_card(toy.keys[0], 1, url, pin or tls.pin)
+    card = card or sign_card(toy.keys[0], 1, url, pin or tls.pin)
     terms = replace_terms(
         toy.terms,
-        **{"members": tuple(Member(i.name, public_bytes(i.signing_key)) for i in identities)}
+        **{
+            "members": tuple(Member(i.name, public_bytes(i.signing_key)) for i in identities),
+            "aggregator_key": card.key,
+        }
         | changes,
     )
     relay = Relay(terms, toy.keys[0], tls, folder / "board", port)

@@ -36,8 +36,8 @@ def test_the_example_works_and_changes_nothing_around_it(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    address = Aggregation.init(tmp_path / "data", "localhost", free_port())
-    terms = found(tmp_path, aggregator=address).terms
+    card = Aggregation.init(tmp_path / "data", "localhost", free_port())
+    terms = found(tmp_path, card=card).terms
     for name, work in (
         ("cardio", Training(2, 8.0, 24, 1_000)),
         ("visits", Statistic(2, 1, "visits", ("men", "women"))),
