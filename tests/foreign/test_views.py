@@ -26,6 +26,7 @@ from participant.cli.sentences.sentence import Context
 from participant.cli.sentences.training import TOLD, lines_of
 from participant.cli.views import speaking, standing
 from participant.cli.views.ceremony import JsonView, LineView, LiveView, link_lost, link_notices
+from participant.cli.views.studies import list_lines, study_facts, study_lines
 from participant.cli.views.terminal import say, say_json
 from participant.cli.views.transfer import Transfer, TransferBar, TransferLines
 from participant.errors import Unreachable
@@ -34,8 +35,11 @@ from participant.home.terms_file import TermsFile
 from participant.hospital.results import Checked, Decrypted
 from participant.rounds.omissions import omission_facts
 from participant.rounds.task import Question
+from participant.study import StudyStanding
 from participant.waiting import Waiting
-from protocol.board.messages import Abort, Complaint, Join, Refusal, Statement
+from protocol.board.messages import Abort, Complaint, Join, Refusal, SetLock, Statement
+from protocol.board.plan import Plan, Statistic, Training
+from protocol.board.study import Study
 from protocol.ceremony.judgement import Verdict
 from protocol.errors import ProtocolError, UnsignedTerms
 from protocol.rounds.omission import LeftOut
@@ -141,7 +145,7 @@ DIFFERENCE = {"name": "bias", "here": "3 float32", "there": "4 float32"}
 EVENTS: list[dict[str, Any]] = [
     {"event": "entries", "averaged": [{"name": "bias", "shape": [3], "dtype": "float32"}]}
     | {"weights": 3, "at_home": [{"name": "adj", "what": "of type X", "why": "it is none"}]},
-    {"event": "beyond-terms", "largest": 12.5, "clip": 8.0},
+    {"event": "beyond-plan", "largest": 12.5, "clip": 8.0},
     {"event": "blinded", "clip": 0.5, "most": 64},
     {"event": "outgrown"},
     {"event": "coarse"},
@@ -156,15 +160,15 @@ EVENTS: list[dict[str, Any]] = [
     {"event": "void", "by": "aggregator", "reason": "no sum"},
     {"event": "void", "by": "hospitals", "reason": "no sum"},
     {"event": "false-checksum", "members": ["H1"]},
-    {"event": "differencing", "rounds": ["1"], "members": ["H1"]},
+    {"event": "differencing", "rounds": ["cardio/1"], "members": ["H1"]},
+    {"event": "other-rounds", "rounds": ["ages/1"]},
     {"event": "disagreement", "members": ["H1"], "agreeing": 2, "needed": 2, "entries": []},
     {"event": "disagreement", "members": ["H1"], "agreeing": 1, "needed": 2}
     | {"entries": [{"member": "H1", "differences": [DIFFERENCE], "more": 3}]},
     {"event": "left-out", "members": ["H1"], "is_own": False, "reason": "repeated", "other": "H1"},
     {"event": "left-out", "members": ["H1"], "is_own": True, "reason": "late", "other": None},
-    {"event": "held-back", "members": ["H1"], "rounds": ["1"], "needed": 2},
-    {"event": "held-back", "members": [], "rounds": ["1"], "needed": 0},
-    {"event": "used-model", "rounds": ["1"]},
+    {"event": "held-back", "members": ["H1"], "rounds": ["cardio/1"], "needed": 2},
+    {"event": "held-back", "members": [], "rounds": ["cardio/1"], "needed": 2},
     {"event": "evaluated", "bytes_up": 1, "bytes_down": 1, "loss": 0.5, "contributors": [1]}
     | {"metrics": {"accuracy": 0.5, "note": "fine", "list": ["x"]}},
 ]
@@ -183,8 +187,8 @@ def test_no_row_of_training_shows_anything_raw(capsys: pytest.CaptureFixture[str
         texts |= {name: poisoned_values(event[name]) for name in own_keys}
         if "by" in event:
             texts["by"] = event["by"] if event["by"] == "aggregator" else POISON
-        table.show({"round": 1, **texts})
-        work._print_event({"round": 1, **texts})
+        table.show({"study": POISON, "round": 1, **texts})
+        work._print_event({"study": POISON, "round": 1, **texts})
         written(capsys)
 
 
@@ -197,15 +201,37 @@ def test_no_terms_and_no_card_show_anything_raw(capsys: pytest.CaptureFixture[st
 def test_no_sum_shows_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
     labels = tuple(poisoned(["men", "women"]))
     for kind in ("training", "statistic"):
-        request = Question("7", kind, ("H1", "H2"), 3, "it shows H1", labels, ("H2",))
+        request = Question("cardio/7", kind, ("H1", "H2"), 3, "it shows H1", labels, ("H2",))
         opening._approval(yes=True, as_json=False)(poisoned(request))
         opening._approval(yes=True, as_json=True)(poisoned(request))
     facts = {"about": POISON, "by": POISON, "entry": 3, "verdict": "proven"}
     omission = omission_facts(LeftOut(2, "late"), TERMS, 1)
     names = (POISON,)
-    found = Decrypted(POISON, "statistic", names, labels, (), names, (facts,), (omission,))
-    for as_json in (False, True):
-        opening._show_sums(found, "federation.toml", as_json)
+    for is_reader in (True, False):
+        sums = () if is_reader else None
+        found = Decrypted(
+            POISON, "statistic", is_reader, names, labels, sums, names, (facts,), (omission,)
+        )
+        for as_json in (False, True):
+            opening._show_sums(found, POISON, "federation.toml", as_json)
+    written(capsys)
+
+
+def test_no_study_shows_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
+    names = (POISON,)
+    for work_of in (
+        Training(3, 8.0, 24, 1_000, start_study="first", start_round=2),
+        Training(3, 8.0, 24, 1, weights="equal", app=bytes(32)),
+        Statistic(2, 0, "ages", tuple(poisoned(["men", "women"]))),
+    ):
+        study = Study(TERMS, "cardio", Plan(POISON, (1, 2, 3), 3, 60, work_of))
+        for phase in ("proposed", "open", "over", "ended"):
+            found = StudyStanding(
+                study, POISON, phase, names, names, names, True, True, False, 2, 1
+            )
+            for row in (*study_lines(found, POISON), *list_lines({"cardio": found})):
+                say(row)
+            say_json(study_facts(found))
     written(capsys)
 
 
@@ -229,17 +255,19 @@ def test_no_verdict_and_no_check_show_anything_raw(capsys: pytest.CaptureFixture
 def report(tmp_path: Path) -> dict[str, Any]:
     """Of a federation in which a bit of everything happens."""
     desk = Desk(tmp_path)
-    desk.open_training()
-    for member in desk.federation.members:
-        desk.contribute(member, "round/1")
+    session = desk.open_training()
+    desk.fill(session)
     desk.service.tick()
-    desk.say(3, "round/1", Refusal("minimum", 0, "too few"))
-    desk.say(1, "round/1", Complaint(bytes(32), 2, b""))
-    desk.say(1, "round/1", Statement(b"a" * 32, 5))
+    desk.say(3, session, Refusal("minimum", 0, "too few"))
+    desk.say(1, session, SetLock(bytes(32)))
+    desk.say(1, session, Complaint(bytes(32), 2, b""))
+    desk.say(1, session, Statement(b"a" * 32, 5))
     desk.open_statistic()
+    desk.propose(2)
     found = desk.service.status({1: "noon"})
     desk.service.close()
-    return found | {"disagreement": {"H1": "ab" * 32}, "too_long": {"statistic/a": 7}}
+    found["studies"][0] |= {"disagreement": {"H1": "ab" * 32}, "voted_to_end": ["H1"]}
+    return found | {"too_long": {"study/age/1": 7}}
 
 
 @pytest.fixture
@@ -275,7 +303,7 @@ def test_no_report_of_the_aggregator_shows_anything_raw(
 ) -> None:
     here = {
         "name": BRIEF, "member": 1, "data_folder": BRIEF, "key_share_epochs": [BRIEF],
-        "last_model_round": BRIEF, "post_on_its_way": True, "free_bytes": 1,
+        "models": {BRIEF: BRIEF}, "post_on_its_way": True, "free_bytes": 1,
     }  # fmt: skip
     for bad in (values_poisoned(report), values_poisoned(aborted)):
         standing.show_standing(here, bad, "H1", Context())
@@ -316,7 +344,8 @@ def test_a_joining_hospital_is_shown_as_it_is(tmp_path: Path) -> None:
     desk.service.close()
 
 
-def test_an_update_beyond_the_terms_is_told_with_as_many_digits_as_it_takes() -> None:
-    """Not: it changes a weight by 1, and the terms allow 1."""
-    (told,) = lines_of({"round": 1, "event": "beyond-terms", "largest": 1.00001, "clip": 1.0})
-    assert "by 1.00001, and the terms allow 1." in told
+def test_an_update_beyond_the_plan_is_told_with_as_many_digits_as_it_takes() -> None:
+    """Not: it changes a weight by 1, and the plan allows 1."""
+    event = {"study": "cardio", "round": 1, "event": "beyond-plan"}
+    (told,) = lines_of(event | {"largest": 1.00001, "clip": 1.0})
+    assert "by 1.00001, and the plan allows 1." in told

@@ -54,6 +54,8 @@ _WHOLE: Mapping[str, str | Callable[[Event], str]] = {  # what names its round i
 }
 SENTENCES: Mapping[str, str | Callable[[Event], str | None]] = {
     **OF_PRECISION,
+    "other-rounds": "waits for the end of {rounds}, which began where this round begins. Only one "
+    "after the other can be added",
     "abstained": "fit had no examples. This hospital adds nothing to the sum",
     "wrong-partial": _complaint,
     "false-complaint": _complaint,

@@ -74,7 +74,7 @@ def test_a_journal_that_is_none_is_named_with_its_line(record: Path, tmp_path: P
     journal.write_text('{"round": 1, "event": "fitted"}\nhello\n')
     said = run("report", record, "--out", out, "--journal", journal, expect=1).output
     assert f"{journal} is no journal of training: line 2: it is not JSON" in said
-    assert "models/rounds.jsonl" in said
+    assert "studies/NAME/rounds.jsonl" in said
     said = run("report", record, "--out", out, "--journal", tmp_path / "no", expect=1).output
     assert "no journal at" in said
     assert not out.exists()
