@@ -3,8 +3,7 @@
 from typing import Any
 
 from aggregator.status.file import OLD_SECONDS
-from protocol.board import read_session
-from protocol.words import due, number_of, shown, ways_out, why_left_out
+from protocol.words import due, number_of, round_name, shown, ways_out, why_left_out
 from protocol.words.counted import counted
 from protocol.words.duration import duration
 
@@ -27,10 +26,7 @@ def render(report: dict[str, Any], running_since: str | None) -> list[str]:
         *_not_shown(report["rounds_not_shown"], "round", "rounds"),
         *(_round(found) for found in report["rounds"]),
         *(line for found in report["waiting"] for line in _waiting(found, report["rounds"])),
-        *(
-            _too_long(read_session(session).name, length)
-            for session, length in report["too_long"].items()
-        ),
+        *(_too_long(round_name(session), length) for session, length in report["too_long"].items()),
     ]
 
 
@@ -167,7 +163,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _round(found: dict[str, Any]) -> str:
-    session = read_session(found["session"]).name
+    session = round_name(found["session"])
     contributors = _listed(found["contributors"])
     left_out = "".join(f"; left out: {n} ({_why(why)})" for n, why in found["left_out"].items())
     stated = _listed(found["statements"])
@@ -213,7 +209,7 @@ def _waiting(found: dict[str, Any], rounds: list[dict[str, Any]]) -> list[str]:
     if any(r["session"] == session and r["held_back"] for r in rounds):
         return []  # it waits for others, and that is said there
     since = f" since {found['since']}" if found["since"] else ""
-    said = f"waiting for {names}{since}, {due(step, read_session(session).name)}."
+    said = f"waiting for {names}{since}, {due(step, round_name(session))}."
     if 0 < found["needed"] < len(found["for"]):
         said += f" {found['needed']} of them {number_of(found['needed'], 'is', 'are')} enough."
     if found["until"]:

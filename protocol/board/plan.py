@@ -10,6 +10,7 @@ from msgspec import Meta
 from keyshare.ceremony import MAX_MEMBERS
 from protocol.board.fields import (
     MAX_NUMBERS,
+    NAME,
     Clip,
     Count,
     Decimals,
@@ -40,7 +41,7 @@ class Training(Message, frozen=True, tag="training"):
     max_examples: Annotated[int, Meta(ge=1, lt=1 << 48)]
     suite: Literal["auto", "paillier", "hybrid", "hybrid-s2"] = "auto"
     weights: Literal["examples", "equal"] = "examples"
-    start_study: Annotated[str, Meta(max_length=64)] = ""
+    start_study: Annotated[str, Meta(pattern=rf"^({NAME})?\Z")] = ""
     start_round: Count = 0
     app: Annotated[bytes, Meta(max_length=32)] = b""
 

@@ -30,6 +30,11 @@ _LEFT_OUT: dict[str, str] = {
 }
 
 
+def round_name(session: object) -> str:
+    """A session as people say it, such as ``cardio/7`` for a round; it may be anybody's words."""
+    return shown(str(session).removeprefix("study/"))
+
+
 def due(step: str, session: str) -> str:
     """What is waited for, as people read it; ``step`` and ``session`` may be anybody's words."""
     if step not in _DUE:

@@ -8,7 +8,6 @@ from participant.cli.sentences.sentence import CHECK_FAILED, FAILED, Context
 from participant.cli.sentences.training import lines_of
 from participant.cli.sentences.waiting import (
     ceremony_remedy,
-    round_name,
     round_waiting,
     step_words,
     waiting_event,

@@ -9,7 +9,7 @@ from participant.cli.sentences.sentence import COMMAND, Context
 from participant.waiting import Waiting
 from protocol.board import read_session
 from protocol.terms import AGGREGATOR
-from protocol.words import due, number_of, pasted, shown
+from protocol.words import due, number_of, pasted, round_name, shown
 from protocol.words.duration import duration
 
 _WHY = {
@@ -237,11 +237,6 @@ def round_waiting(found: Mapping[str, Any], own: str, c: Context) -> str:
     command = _command_for(step, str(found.get("study")), c, is_statistic)
     said.append(_REMEDIES.get(step) or _asked(names, own, command))
     return " ".join(filter(None, said))
-
-
-def round_name(session: object) -> str:
-    """A session of an aggregator's report as people say it; whatever it may be."""
-    return shown(str(session).removeprefix("study/"))
 
 
 def ceremony_remedy(names: Sequence[object], own: str, c: Context) -> str:

@@ -11,14 +11,15 @@ from protocol.words.duration import duration
 
 _WIDTH = 84  # characters of a text beside its heading
 _HEAD = 14
+_LONGEST = 2_000  # of what others say: sixteen names, or a purpose
 
 
 def plan_lines(study: Study) -> Iterator[str]:
     """What is computed, by whom, what leaves a hospital, what comes out, and what guards it."""
     plan, terms = study.plan, study.terms
-    yield f"Study {study.name} of {terms.name}"
+    yield f"Study {study.name} of {shown(terms.name)}"
     yield f"  {'fingerprint':<{_HEAD}}{fingerprint(study.digest)}  (the same at every member)"
-    yield from row("purpose", shown(plan.purpose))
+    yield said("purpose", plan.purpose)
     if study.is_training:
         yield from _training_rows(study, study.training)
     else:
@@ -28,7 +29,7 @@ def plan_lines(study: Study) -> Iterator[str]:
 def _training_rows(study: Study, work: Training) -> Iterator[str]:
     yield from row("computed", _trained(work))
     yield from row("app", _app(work))
-    yield from row("starts from", _start(work))
+    yield said("starts from", _start(work))
     yield from _members(study)
     yield from row(
         "each sends",
@@ -65,9 +66,9 @@ def _statistic_rows(study: Study, work: Statistic) -> Iterator[str]:
     places = counted(work.decimals, "decimal") if work.decimals else "no decimals"
     numbers = counted(work.length, "number")
     yield from row("computed", f"Once: the sums over hospitals of {numbers} with {places}")
-    yield from row("data", f"{work.data}. Sums over data of one name are compared")
+    yield said("data", f"{work.data}. Sums over data of one name are compared")
     for label in work.labels:
-        yield from row("sum of", shown(label))
+        yield said("sum of", label)
     if not work.labels:
         yield from row("sum of", "The numbers have no labels. Ask the proposer what they are")
     yield from _members(study)
@@ -119,13 +120,13 @@ def _is_equal(work: Training) -> bool:
 
 
 def _members(study: Study) -> Iterator[str]:
-    yield from row("members", _names(study, study.members))
+    yield said("members", _names(study, study.members))
 
 
 def _readers(study: Study) -> Iterator[str]:
     others = [m for m in range(1, study.terms.n_members + 1) if m not in study.members]
     who = f"the aggregator, {_names(study, others)}" if others else "the aggregator"
-    yield from row("read by", f"Its members alone. It stays closed to {who}")
+    yield said("read by", f"Its members alone. It stays closed to {who}")
 
 
 def _rules(study: Study) -> Iterator[str]:
@@ -153,7 +154,12 @@ def _names(study: Study, members: Sequence[int]) -> str:
     return ", ".join(map(study.terms.name_of, members))
 
 
+def said(head: str, text: str) -> str:
+    """Words of others beside their heading, on one line: none of them may look like another row."""
+    return f"  {head:<{_HEAD}}{shown(text, _LONGEST)}"
+
+
 def row(head: str, text: str) -> Iterator[str]:
-    """A text beside its heading, on as many lines as it takes."""
+    """Words of this program beside their heading, on as many lines as they take."""
     for number, line in enumerate(wrap(text, _WIDTH) or [""]):
         yield f"  {head if number == 0 else '':<{_HEAD}}{line}"

@@ -3,16 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from participant.cli.sentences import (
-    Context,
-    ceremony_remedy,
-    ends,
-    left_out_line,
-    round_name,
-    round_waiting,
-)
+from participant.cli.sentences import Context, ceremony_remedy, ends, left_out_line, round_waiting
 from participant.cli.views.terminal import say
-from protocol.words import shown
+from protocol.words import round_name, shown
 from protocol.words.counted import counted
 from protocol.words.duration import duration
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from participant.cli.views.plan import plan_lines, row
+from participant.cli.views.plan import plan_lines, said
 from participant.study import StudyStanding
 from protocol.words import shown
 
@@ -22,14 +22,14 @@ def study_lines(found: StudyStanding, own: str) -> Iterator[str]:
     study = found.study
     terms = study.terms
     yield from plan_lines(study)
-    yield from row("proposed by", found.proposer)
-    yield from row("state", _state(found))
-    yield from row("contribute", _approved(found.contributors, study.least_to_open))
-    yield from row("open sums", _approved(found.openers, terms.lock_threshold))
+    yield said("proposed by", found.proposer)
+    yield said("state", _state(found))
+    yield said("contribute", _approved(found.contributors, study.least_to_open))
+    yield said("open sums", _approved(found.openers, terms.lock_threshold))
     if found.votes and found.phase != "ended":
         votes = f"{', '.join(found.votes)}. {terms.lock_threshold} votes end it"
-        yield from row("votes to end", votes)
-    yield from row("here", _here(found, own))
+        yield said("votes to end", votes)
+    yield said("here", _here(found, own))
 
 
 def study_row(found: StudyStanding, width: int) -> str:
@@ -71,12 +71,12 @@ def list_lines(studies: Mapping[str, StudyStanding]) -> Iterator[str]:
 
 
 def _state(found: StudyStanding) -> str:
-    said, rounds = state_of(found), found.study.rounds
-    if said.startswith("running") and found.study.is_training:
-        return f"{said} of {rounds}"
-    if said == "open" and found.locked:
+    state, rounds = state_of(found), found.study.rounds
+    if state.startswith("running") and found.study.is_training:
+        return f"{state} of {rounds}"
+    if state == "open" and found.locked:
         return f"open, {found.locked} of {rounds} rounds done"
-    return said
+    return state
 
 
 def _approved(names: Sequence[str], needed: int) -> str:

@@ -19,7 +19,6 @@ from protocol.board.fields import MAX_ATTACHMENTS
 from protocol.board.messages import blob_name
 from protocol.encoding import Message
 from protocol.errors import BadTerms
-from protocol.rounds.history import isolated
 from protocol.terms.terms import Member, check
 from tests.stage.rounds.served_hybrid import SESSION
 from tests.stage.rounds.whole_update import sum_of
@@ -107,20 +106,6 @@ def test_a_running_sum_of_more_than_a_hundred_is_read_back(
     while after_a_restart.advance(vectors, read):
         pass
     assert len(asked) == 256  # nothing is added twice, or anew
-
-
-# ── which sums show whom ──
-
-
-def test_sums_of_more_members_than_ranks_are_exact_for_are_not_compared() -> None:
-    def sums(members: int) -> tuple[frozenset[int], dict[str, frozenset[int]]]:
-        everybody = frozenset(range(1, members + 1))
-        return everybody, {"1": everybody - {1}}
-
-    assert isolated(*sums(22), 3) is not None
-    with pytest.raises(BadParameters) as caught:
-        isolated(*sums(23), 3)
-    assert (caught.value.field, caught.value.value) == ("members", 23)
 
 
 # ── and above them all ──

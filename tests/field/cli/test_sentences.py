@@ -7,28 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from gmpy2 import mpz
-from participant.statistic.request_fit import misfit
 from typer.testing import CliRunner
 
 from participant.cli import app
-from participant.cli.commands.training import _check_round_left, _tell_if_late
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
 from participant.cli.views.standing import show_loss, show_standing
 from participant.errors import Interrupted, OutOfTime, UnfitNumbers
 from participant.statistic.number_files import read_numbers
 from participant.statistic.numbers import Numbers
+from participant.statistic.plan_fit import misfit
 from participant.waiting import Waiting
 from participant.words.fingerprint import fingerprint, read_fingerprint
-from protocol.board.messages import Attachment, Request
+from protocol.board.messages import Attachment
+from protocol.board.plan import Statistic
 from protocol.errors import Malformed, UnsignedTerms
 from protocol.record.audit.evidence import Evidence
 from protocol.record.files import blob_path
 from protocol.words.counted import counted
 from tests.stage.record.memory import MemoryFiles
-from tests.stage.toy import toy_federation
 from tests.stage.toy_home import PASSPHRASE, write_cards
 
 Run = Callable[..., str]
@@ -64,17 +62,12 @@ CARDS = [word for i in (1, 2, 3) for word in ("--member", f"h{i}/card.toml")]
 @pytest.mark.parametrize(
     ("option", "values", "allowed"),
     [
-        ("--clip", ["nan", "0", "-1", "inf", "1e400", "1e10"], "it must be 1e-09 to 1e+09"),
-        ("--bits", ["7", "41", "-1"], "it must be 8 to 40"),
-        ("--max-examples", ["0", "9999999999999999999999"], "it must be 1 to 1000000000"),
-        ("--rounds", ["0", "9999999999999999999999"], "it must be 1 to 1000000"),
-        ("--seconds", ["0", "9999999999999999999999"], "it must be 1 to 31536000"),
-        ("--statistic-seconds", ["-5", "99999999"], "it must be 1 to 31536000"),
         ("--step-seconds", ["0", "99999999"], "it must be 1 to 31536000"),
         ("--key-bits", ["100", "513", "99999"], "even, 256 to 4096"),
         ("--quorum", ["1", "4", "-1"], "it must be 2 to 3"),
-        ("--min-contributors", ["2", "4"], "it must be 3"),
-        ("--min-difference", ["2", "9"], "it must be 3"),
+        ("--least-contributors", ["2", "4"], "it must be 3"),
+        ("--least-difference", ["2", "9"], "it must be 3"),
+        ("--assumed-colluders", ["0", "2", "-1"], "it must be 1"),
     ],
 )
 def test_a_number_out_of_range_is_told_with_its_option_and_the_range(
@@ -85,6 +78,34 @@ def test_a_number_out_of_range_is_told_with_its_option_and_the_range(
         assert f"{option} (" in said
         assert allowed in said
         assert not Path("federation.toml").exists()  # so that another try is not refused
+
+
+TRAINING = ("study", "new", "cardio.toml", "--kind", "training", "--purpose", "to try it")
+
+
+@pytest.mark.parametrize(
+    ("option", "values", "allowed"),
+    [
+        ("--clip", ["0", "-1", "1e10"], "it must be 1e-09 to 1e+09"),
+        ("--clip", ["nan", "inf", "1e400"], "it must be"),
+        ("--bits", ["7", "41", "-1"], "it must be 8 to 40"),
+        ("--max-examples", ["0", "9999999999"], "it must be 1 to 1000000000"),
+        ("--rounds", ["0", "1000001"], "it must be 1 to 1000000"),
+        ("--seconds", ["0", "-5", "99999999"], "it must be 1 to 31536000"),
+        ("--least-contributors", ["2", "4"], "it must be 3"),
+        ("--max-examples", ["9" * 22], "it"),
+        ("--rounds", ["9" * 22], "it"),
+    ],
+)
+def test_a_number_of_a_plan_out_of_range_is_told_with_its_option(
+    typed: Run, option: str, values: list[str], allowed: str
+) -> None:
+    typed(*NEW, *CARDS, expect=0)
+    for value in values:
+        said = typed(*TRAINING, option, value)
+        assert f"{option} (" in said
+        assert allowed in said
+        assert not Path("cardio.toml").exists()
 
 
 @pytest.mark.parametrize(
@@ -118,18 +139,18 @@ def labelled(*labels: str, lines: tuple[int, ...] = ()) -> Numbers:
     ("own", "asked", "reason", "remedy"),
     [
         (labelled("stays", "visits", lines=(2, 3)), ("visits", "stays"),
-         "labels of round v in another order: line 2 is 'stays', number 1 of the round is 'visits'",
-         "the round's order: 'visits', 'stays'"),
+         "labels of study v in another order: line 2 is 'stays', number 1 of the study is 'visits'",
+         "the study's order: 'visits', 'stays'"),
         (labelled("visits", "stay", lines=(1, 2)), ("visits", "stays"),
-         "round v has no 'stay' (line 2)", "the round's labels are 'visits', 'stays'"),
+         "study v has no 'stay' (line 2)", "the study's labels are 'visits', 'stays'"),
         (labelled("visits", "stays", "more"), ("visits", "stays"),
-         "round v has no 'more' (number 3)", "another --round name"),
+         "study v has no 'more' (number 3)", "another study"),
         (labelled("visits"), ("visits", "stays"),
-         "it lacks 'stays', which round v has", "the round's labels are"),
+         "it lacks 'stays', which study v has", "the study's labels are"),
         (Numbers("n.csv", (Decimal(1), Decimal(2))), ("visits", "stays"),
-         "its numbers have no labels, round v has 'visits', 'stays'", "label before it"),
+         "its numbers have no labels, study v has 'visits', 'stays'", "label before it"),
         (labelled("visits", "stays"), (),
-         "its numbers have labels ('visits', 'stays'), round v has 2 numbers without labels",
+         "its numbers have labels ('visits', 'stays'), study v has 2 numbers without labels",
          "leave the labels out"),
         (labelled(*"abcdefgh"), tuple("hgfedcba"), "in another order: number 1 is 'a'",
          "'h', 'g', 'f', 'e', 'd' and 3 more"),
@@ -139,7 +160,7 @@ def test_labels_that_differ_are_named_with_their_place(
     own: Numbers, asked: tuple[str, ...], reason: str, remedy: str
 ) -> None:
     length = len(asked) or len(own.values)
-    found = misfit(own, None, Request(length, 0, asked), "v")
+    found = misfit(own, Statistic(length, 0, "d", asked), "v")
     assert found is not None
     assert reason in found.reason
     assert remedy in found.remedy
@@ -193,33 +214,32 @@ def test_whoever_stops_learns_that_what_was_being_sent_will_be_sent(kind: Any) -
     assert "the same command goes on" in describe(kind(False), Context()).remedy
 
 
-def held_back(needed: int, waited: list[str]) -> dict[str, Any]:
+def held_back(waited: list[str]) -> dict[str, Any]:
     return {
-        "session": "round/3", "opened": "2026-01-01T00:00:00+00:00", "closed": None,
-        "contributors": ["H1"], "not_contributed": waited, "held_back": True,
-        "held_back_for": waited, "needed_for_another_model": needed,
+        "session": "study/cardio/3", "study": "cardio", "round": 3, "closed": None,
+        "opened": "2026-01-01T00:00:00+00:00", "contributors": ["H1"], "not_contributed": waited,
+        "held_back": True, "held_back_for": waited, "votes_needed": 3,
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("needed", "waited", "ways"),
+    ("waited", "way"),
     [
-        (3, ["H2"], ["as soon as H2 contributes.", "At least 3 hospitals can give it up",
-                     "all with --new-model-after 3."]),
-        (3, ["H2", "H3"], ["as soon as H2, H3 contribute.", "--new-model-after 3."]),
-        (0, ["H2"], ["It is the last round: more of them need new terms."]),
-        (3, [], ["cannot be added: the aggregator's status says whose."]),
+        (["H2"], "as soon as H2 contributes."),
+        (["H2", "H3"], "as soon as H2, H3 contribute."),
+        ([], "cannot be added: the aggregator's status says whose."),
     ],
-)  # fmt: skip
+)
 def test_a_hospitals_status_says_every_way_out_of_a_round_that_is_held_back(
-    capsys: pytest.CaptureFixture[str], needed: int, waited: list[str], ways: list[str]
+    capsys: pytest.CaptureFixture[str], waited: list[str], way: str
 ) -> None:
-    report = {"entries": 1, "head": "ab", "members": [], "rounds": [held_back(needed, waited)]}
+    report = {"entries": 1, "head": "ab", "members": [], "rounds": [held_back(waited)]}
     show_standing(None, report, "H1")
     said = " ".join(capsys.readouterr().out.split())
     assert "1 entry on the board" in said
-    for way in ["held back: with a sum of the same model", *ways]:
-        assert way in said
+    ends = "3 hospitals can end the study cardio and go on in another one"
+    for words in ("cardio/3: open since", "held back: with a sum of the same start", way, ends):
+        assert words in said
 
 
 def test_a_board_that_is_shorter_than_what_was_seen_is_told(
@@ -231,19 +251,6 @@ def test_a_board_that_is_shorter_than_what_was_seen_is_told(
     for entries in (98, 99, None, "7"):
         show_loss({"entries": entries}, 98)
     assert capsys.readouterr().out == ""
-
-
-def test_a_new_model_that_comes_too_late_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    for asked, finished in ((None, 2), (2, 2)):
-        _tell_if_late(asked, finished)
-    assert capsys.readouterr().err == ""
-    _tell_if_late(1, 2)
-    assert (
-        "--new-model-after 1 begins nothing now, since round 2 is done" in capsys.readouterr().err
-    )
-    rounds = toy_federation(3, 2).terms.rounds.count
-    with pytest.raises(typer.BadParameter, match=f"none is left for a model after round {rounds}"):
-        _check_round_left(rounds, toy_federation(3, 2).terms)
 
 
 @pytest.mark.parametrize(
