@@ -73,6 +73,18 @@ class DelayedTable(AggregatorTable):
     def spread(self, sender: int, draft: Draft) -> Posted:
         return self.say(sender, draft)
 
+    def fork(self, *who: int) -> "DelayedTable":
+        """Another board that begins as this one, for these hospitals alone from now on."""
+        other = DelayedTable(self.toy, self.colluders)
+        other.blobs = self.blobs
+        for entry in self.entries:
+            other.board.append(entry)
+            other.entries.append(entry)
+        other.hospitals = {i: self.hospitals.pop(i) for i in who}
+        for hospital in other.hospitals.values():
+            hospital.table = other
+        return other
+
     def plan(self, name: str, plan: Plan | None = None) -> str:
         """A study that all approve; the session of its first round."""
         self.found(Study(self.terms, name, plan or training_plan(self.terms)))
