@@ -25,7 +25,7 @@ from participant.training.round_in_progress import RoundInProgress
 from participant.training.stance import Report, Stance
 from participant.training.starts import near_starts
 from participant.waiting import Waiting
-from protocol.board import Board, Contribution, Draft, Posted, Refusal, StudyState, read_session
+from protocol.board import Board, Draft, Posted, Refusal, StudyState, read_session
 from protocol.errors import Refused
 from protocol.key import HeldKey
 from protocol.rounds import OpenedSets, RoundMember, RoundView, awaited_after
@@ -228,22 +228,14 @@ class Course:
         return found
 
     def _near_of(self, view: RoundView) -> tuple[str, ...]:
-        """Which rounds of other studies the first contribution to this one names."""
+        """Which rounds of other studies a contribution to this one names."""
         opened = view.opening
         assert opened is not None
         asked = opened.digest, self._board.last_of(self._index)
         if self._near[0] != asked:
-            entries, near = self._board.entries, tuple[str, ...]()
-            if not any(self._is_own_contribution(posted) for posted in entries):
-                model, body = self._standing.model, opened.post.body
-                near = near_starts(self._board, self._index, self.study, body, model, self._storage)
-            self._near = asked, near
+            place = self._board, self._index, self.study, opened.post.body
+            self._near = asked, near_starts(*place, self._standing.model, self._storage)
         return self._near[1]
-
-    def _is_own_contribution(self, posted: Posted) -> bool:
-        post = posted.post
-        is_own = post.sender == self._index and isinstance(post.body, Contribution)
-        return is_own and read_session(post.session).study == self.study.name
 
     @property
     def differing(self) -> tuple[int, ...]:

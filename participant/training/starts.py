@@ -5,6 +5,10 @@ compares the model that it first contributes from in a study with those from whi
 other studies, entry by entry of one name and shape. They are near if more than half of the weights
 of the smaller one differ by no more than a weight may change in a round. A model that this hospital
 has no more counts as near: that makes it wait, or others contribute, and shows nothing.
+
+Two studies from one model go the same way, if the same hospitals train with the same app: after
+each round their models are nearly the same. So a later contribution is compared too, with a
+narrower bound: as near as that come only models of such studies, while each study moves on.
 """
 
 import numpy as np
@@ -13,7 +17,9 @@ from participant.disk import Storage
 from participant.errors import DamagedFile
 from participant.model import SLICE, Model, model_name, read_entries
 from participant.study import Earlier, earlier_rounds, representatives
-from protocol.board import Board, Opening, Study
+from protocol.board import Board, Contribution, Opening, Study, read_session
+
+LATER = 1 / 64  # of a weight's change: as far apart as near models are after the first round
 
 
 def near_starts(
@@ -23,18 +29,28 @@ def near_starts(
 
     index: this hospital's number. opening: of the round, which is from the model ``start``.
     """
+    share = LATER if _has_contributed(board, index, study) else 1.0
     verdicts: dict[bytes, bool] = {}
 
     def is_near(one: Earlier) -> bool:
         model = one.opening.model
         if model not in verdicts:
-            bound = max(opening.clip, one.opening.clip)
+            bound = share * max(opening.clip, one.opening.clip)
             name = model_name(one.study.name, one.number - 1)
             verdicts[model] = _is_near(start, storage.read(name), name, bound)
         return verdicts[model]
 
     among = earlier_rounds(board, index, study)
     return representatives([one for one in among if one.opening.model != opening.model], is_near)
+
+
+def _has_contributed(board: Board, index: int, study: Study) -> bool:
+    return any(
+        posted.post.sender == index
+        and isinstance(posted.post.body, Contribution)
+        and read_session(posted.post.session).study == study.name
+        for posted in board.entries
+    )
 
 
 def _is_near(start: Model, data: bytes | None, name: str, bound: float) -> bool:

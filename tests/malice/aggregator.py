@@ -10,9 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+import numpy as np
 from gmpy2 import mpz
 
 from keyshare.proofs.plaintext_proof import PlaintextProof
+from keyshare.rounds.packing import pack
 from protocol.board.board import Board, Entry, Head, Post, SignedPost
 from protocol.board.budget import Surplus
 from protocol.board.fields import MAX_POST_BYTES
@@ -30,6 +32,7 @@ from protocol.board.payload_sizes import expected_count
 from protocol.board.plan import Approval, Plan
 from protocol.board.session import read_session
 from protocol.board.study import Study, StudyState
+from protocol.board.suite import suite_of
 from protocol.encoding import decode, encode
 from protocol.errors import ProtocolError
 from protocol.rounds.ciphertexts import Encrypted, read_ciphertexts, write_ciphertexts
@@ -40,7 +43,8 @@ from tests.malice.oracle import Closed, Knowledge, Place, Row, Rows, Sum
 from tests.malice.studies import Sources
 from tests.malice.theft import Loot, Theft, plus
 from tests.stage.rounds.contribution import contribution
-from tests.stage.toy import ToyEpoch, next_post
+from tests.stage.rounds.whole_update import quantise
+from tests.stage.toy import ToyEpoch, next_post, seed_of
 
 LIES = (
     "none", "omits one", "counts one twice", "one alone", "too few", "names one twice",
@@ -248,11 +252,23 @@ class Aggregator:
         """A colluder's own numbers: small ones, or such as no honest hospital has."""
         opening = branch.view(session).opening
         assert opening is not None
-        count = expected_count(opening.post.body, branch.state(session).study)
-        number = self.toy.key.n - 1 if spoils else mpz(member)
+        plaintexts = self._own(branch.state(session).study, opening.post.body, member)
+        if spoils:
+            plaintexts = [self.toy.key.n - 1] * len(plaintexts)
         place = member, session, opening.digest, self.toy.epoch, near
-        made = contribution([number] * count, *place)
-        self._keep(self.say(branch, member, session, made.body), made.encrypted, [{}] * count)
+        made = contribution(plaintexts, *place)
+        rows: list[Row] = [{} for _ in plaintexts]
+        self._keep(self.say(branch, member, session, made.body), made.encrypted, rows)
+
+    def _own(self, study: Study, opening: Opening, member: int) -> list[mpz]:
+        """What a colluder adds where it goes along: an update such as others have, or numbers."""
+        count = expected_count(opening, study)
+        if not study.is_training:
+            return [mpz(100 * member + k) for k in range(count)]
+        suite = suite_of("paillier", study)
+        update = np.full(opening.length, member / 8)
+        values = quantise(update, 10, suite.slots(opening), seed_of("colluder", member))
+        return list(pack(values, suite.packing(opening.length)))
 
     def copy(self, branch: Branch, member: int, session: str, victim: int, power: int) -> None:
         """What another has contributed, to a power, with its proof, as a colluder's own."""

@@ -115,6 +115,23 @@ def test_two_studies_show_nobody_and_where_a_rule_is_left_out_they_do(focus, rul
         both(focus)
 
 
+def test_studies_that_go_the_same_way_are_compared_after_the_first_round_too():
+    """From one model, over the same hospitals: their next models differ by rounding alone."""
+
+    def moves() -> Aggregator:
+        machine = begun("cardio", "tumours")
+        for study in (0, 1, 0):
+            goes(machine, study)
+        goes(machine, 1, without=1)
+        return machine.a
+
+    a = moves()
+    assert studies_of(a) == ["study/cardio/1", "study/tumours/1", "study/cardio/2"]
+    assert "differencing" in rules_of(a)
+    with without("near models"), pytest.raises(Violation, match="member 1 alone"):
+        moves()
+
+
 # ── thefts ──
 
 # The latest ciphertexts are the round's sums and the statistic's, then H4's update.
