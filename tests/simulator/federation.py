@@ -16,10 +16,11 @@ from aggregator.server.service import Aggregator
 from protocol.board.board import Board, Entry, Posted, decode_entry
 from protocol.record.files import recorded
 from protocol.signing import public_bytes
-from protocol.terms.terms import Member, RoundPolicy, Terms, check, floor
+from protocol.terms.terms import Floors, Member, Terms, check, floor
 from protocol.wire.frames import Declined, Entries, FromAggregator, FromMember, Subscribe, Welcome
 from tests.simulator.clock import Clock
 from tests.simulator.disk import Crash
+from tests.simulator.founding import found
 from tests.simulator.hospital import Hospital
 from tests.simulator.liar import LIES
 from tests.simulator.plan import Plan
@@ -29,24 +30,20 @@ from tests.stage.record.memory import MemoryFiles, files_of
 
 CALM_AFTER = 90.0  # seconds after which nothing goes wrong any more
 TIME_LIMIT = 900.0
-WAIT_SECONDS = 20  # how long a round waits for the last contributors
 RESTART_SECONDS = (0.5, 3.0)
 
 
 def toy_of(plan: Plan) -> toy.Federation:
     """Everybody in a plan's federation, with keys that are the same in every run of a seed."""
-    n, seed = plan.n_members, plan.seed.to_bytes(4)
+    n, number = plan.n_members, 0 if plan.founded else plan.seed
+    seed = number.to_bytes(4)
     keys = tuple(
         Ed25519PrivateKey.from_private_bytes(bytes([i + 1]) * 28 + seed) for i in range(n + 1)
     )
     members = tuple(Member(f"hospital {i}", public_bytes(keys[i])) for i in range(1, n + 1))
-    least = floor(n)
-    rounds = RoundPolicy(plan.rounds, least, WAIT_SECONDS, WAIT_SECONDS, least)
     terms = Terms(
-        f"seed {plan.seed}", members, plan.quorum, plan.key_bits, True, True,
-        public_bytes(keys[0]), rounds,
-        clip=1.0, precision_bits=32, max_examples=1000, suite=plan.suite,
-        step_seconds=plan.step_seconds,
+        f"seed {number}", members, plan.quorum, plan.key_bits, True, True,
+        public_bytes(keys[0]), Floors(floor(n), floor(n), 1), plan.step_seconds,
     )  # fmt: skip
     check(terms)
     return toy.Federation(terms, keys)
@@ -82,14 +79,15 @@ class Federation:
         self.services = [Service(folder / "aggregator")]
         self.served_by = dict.fromkeys(range(1, plan.n_members + 1), 0)
         self.hospitals = {
-            i: Hospital(self.terms, i, self.toy.keys[i], plan.seed, self.chaos)
-            for i in self.served_by
+            i: Hospital(self.terms, i, self.toy.keys[i], plan, self.chaos) for i in self.served_by
         }
         self.set_back: set[int] = set()  # whose disks went back in time
         for hospital in self.hospitals.values():
             hospital.disk.hook = self._fault(lambda: plan.crash_writes)
             hospital.tries_again = bool(plan.liar)
-            hospital.clock = lambda: self.clock.now
+            hospital.clock = hospital.person.clock = lambda: self.clock.now
+        if plan.founded:
+            found(self.toy, folder / "aggregator", self.hospitals)
         if plan.liar:
             self.hospitals[plan.liar].lie = LIES[plan.lie]
 
@@ -308,9 +306,14 @@ class Federation:
     def _send_down(self, hospital: Hospital, service: Service, frame: FromAggregator) -> None:
         if isinstance(frame, Entries) and frame.entries:
             service.links[hospital.index].pushed = decode_entry(frame.entries[-1]).position
-        self._deliver(hospital, service, lambda: self._hear(hospital, frame))
+        lag = 0.0
+        if self.rough and hospital.index == self.plan.laggard and isinstance(frame, Entries):
+            lag = self.chaos.uniform(0.0, 15.0)
+        self._deliver(hospital, service, lambda: self._hear(hospital, frame), lag)
 
-    def _deliver(self, hospital: Hospital, service: Service, arrive: Callable[[], None]) -> None:
+    def _deliver(
+        self, hospital: Hospital, service: Service, arrive: Callable[[], None], lag: float = 0.0
+    ) -> None:
         """Let a frame arrive as often as it does, unless its connection is gone then."""
         number = service.links[hospital.index].number
 
@@ -319,7 +322,7 @@ class Federation:
                 arrive()
 
         for delay in self._deliveries():
-            self.clock.after(delay, arrive_if_current)
+            self.clock.after(lag + delay, arrive_if_current)
 
     def _push(self, service: Service) -> None:
         aggregator = service.aggregator

@@ -9,9 +9,8 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.agent.agent import Agent
-from participant.agent.task import Task
+from participant.agent.tasks import Tasks
 from participant.ceremony.task import CeremonyTask
-from participant.training.task import TrainingTask
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.errors import CeremonyFailed
@@ -20,6 +19,9 @@ from protocol.terms.terms import Terms
 from protocol.wire.frames import FromAggregator, FromMember, Welcome
 from tests.simulator.disk import Disk
 from tests.simulator.liar import LyingTask
+from tests.simulator.person import Person
+from tests.simulator.plan import Plan
+from tests.simulator.script import FAR, StudyScript
 
 PARAMETERS = 5
 
@@ -54,14 +56,15 @@ class SeededSecrets:
 class PowersOfTen:
     """An app whose updates name their maker: the sum shows who is in it, and how often.
 
-    Hospital i moves parameter j by 10^-i·(j+1)/100 a round, from i + 1 examples.
+    Hospital i moves parameter j by 10^-i·(j+1)/100 a round, from i + 1 examples. It begins with
+    all parameters at ``start``.
     """
 
-    def __init__(self, index: int) -> None:
-        self.index = index
+    def __init__(self, index: int, start: float = 0.0) -> None:
+        self.index, self.start = index, start
 
     def initial_parameters(self, config: dict[str, Any]) -> list[np.ndarray]:
-        return [np.zeros(PARAMETERS)]
+        return [np.full(PARAMETERS, self.start)]
 
     def fit(self, parameters: list[np.ndarray], config: dict[str, Any]) -> tuple[Any, int, Any]:
         return [parameters[0] + self.step()], self.index + 1, {}
@@ -77,12 +80,13 @@ class Hospital:
     """A member that crashes, comes back with what was on its disk, and goes on."""
 
     def __init__(
-        self, terms: Terms, index: int, key: Ed25519PrivateKey, run_seed: int, chaos: random.Random
+        self, terms: Terms, index: int, key: Ed25519PrivateKey, plan: Plan, chaos: random.Random
     ) -> None:
         self.terms, self.index, self.key = terms, index, key
-        self.run_seed, self.chaos = run_seed, chaos
+        self.run_seed, self.chaos = plan.seed, chaos
         self.disk = Disk()
-        self.secrets: Callable[[], Any] = lambda: SeededSecrets(self.disk, run_seed, index)
+        self.person = Person(terms, index, self.disk, plan.studies, self.app, self._tell)
+        self.secrets: Callable[[], Any] = lambda: SeededSecrets(self.disk, plan.seed, index)
         self.agent: Agent | None = None
         self.lie: Callable[[Draft, int], Draft] | None = None
         self.clock: Callable[[], float] = lambda: 0.0
@@ -90,31 +94,41 @@ class Hospital:
         self.failure: Exception | None = None
         self.aborted: CeremonyFailed | None = None  # why the last ceremony ended without a key
         self.aborts: list[tuple[str, CeremonyFailed]] = []
-        self.events: list[tuple[int, str, dict[str, Any]]] = []  # of training
+        # Of training: study, round, name and facts.
+        self.events: list[tuple[str, int, str, dict[str, Any]]] = []
         self.crashes = 0
+        self._task: CeremonyTask | None = None
 
     def __repr__(self) -> str:
         return f"Hospital({self.index})"
 
     @property
     def finished(self) -> bool:
-        """Whether the agent has done everything, in training."""
-        agent = self.agent
-        return agent is not None and isinstance(agent.task, TrainingTask) and agent.done
+        """Whether it has its key share, and every study has come to an end here."""
+        return self.agent is not None and self.has_key and self.person.is_done
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the running program is one that has a key share."""
+        return self._task is None
+
+    def app(self, script: StudyScript) -> PowersOfTen:
+        """What it trains with in a study."""
+        return PowersOfTen(self.index, FAR * script.source)
+
+    def _tell(self, study: str, number: int, name: str, facts: dict[str, Any]) -> None:
+        self.events.append((study, number, name, facts))
 
     def start(self) -> None:
         """Start the agent from the disk, as a new process would."""
         stored = self.disk.read("vault/key-share")
-        task: Task
         if stored is None:
-            task = self._ceremony()
-        else:
-            secret = read_secret(stored, self.terms, self.index)
-            app = PowersOfTen(self.index)
-            task = TrainingTask(
-                self.terms, secret, app, self.disk, lambda *event: self.events.append(event)
-            )
-        self.agent = Agent(self.terms, self.index, self.key, self.disk, task)
+            self._task = self._ceremony()
+            self.agent = Agent(self.terms, self.index, self.key, self.disk, self._task)
+            return
+        self._task, tasks = None, Tasks(self.person.over)
+        self.agent = Agent(self.terms, self.index, self.key, self.disk, tasks)
+        self.person.come(self.agent, read_secret(stored, self.terms, self.index))
 
     def _ceremony(self) -> CeremonyTask:
         if self.lie is None:
@@ -150,9 +164,10 @@ class Hospital:
         try:
             for _ in range(1000):
                 agent.step()
+                typed = agent.begun and self.has_key and self.person.look()
                 more = agent.outgoing()
                 frames += more
-                if not more:
+                if not more and not typed:
                     return frames
         except Exception as error:
             if self.tries_again and isinstance(error, CeremonyFailed):
@@ -165,10 +180,10 @@ class Hospital:
     def next_task(self) -> bool:
         """Whether it is time for a new process: to train, or to try the next ceremony."""
         agent = self.agent
-        if agent is None or not isinstance(agent.task, CeremonyTask):
+        if agent is None or self._task is None:
             return False
         if aborted := self.aborted is not None:
-            self.aborts.append((agent.task.session, self.aborted))
+            self.aborts.append((self._task.session, self.aborted))
             self.aborted = None
         return aborted or agent.done
 

@@ -4,27 +4,29 @@ import itertools
 from collections.abc import Callable
 
 import gmpy2
-import numpy as np
 
 from keyshare.key.partial_decryption import combine, partial_decryption, trial_ciphertext
-from keyshare.rounds.slots import Slots
 from participant.errors import RejectedByAggregator
-from participant.model.file import model_name, read_model
-from participant.model.layout import Layout
-from protocol.board.messages import Closing, Opening
-from protocol.board.suite import suite_of
 from protocol.ceremony.judgement import judge as judge_ceremony
 from protocol.errors import Fork
 from protocol.key.epoch import HeldKey, read_secret
-from tests.simulator.averages import Given, is_next
 from tests.simulator.federation import Federation, memory_folder
-from tests.simulator.hospital import PARAMETERS, Hospital, PowersOfTen
+from tests.simulator.hospital import Hospital
 from tests.simulator.liar import FIRST
 from tests.simulator.plan import Plan
+from tests.simulator.studied import (
+    Violation,
+    every_job_ended_as_it_may,
+    exact_models,
+    exact_statistics,
+    no_few_are_shown,
+    nothing_is_done_that_was_not_approved,
+    the_rogue_is_named,
+)
 
-
-class Violation(AssertionError):
-    """A run ended in a way it must not."""
+__all__ = ["Violation", "judge", "simulate", "stored_keys"]
+# What honest hospitals say may cross with an end, with a withdrawal or with another's plan.
+CROSSED = ("has ended", "is taken")
 
 
 def simulate(
@@ -43,10 +45,13 @@ def judge(federation: Federation, in_time: bool) -> str:
     hospitals = list(federation.hospitals.values())
     failures = {h.index: h.failure for h in hospitals if h.failure}
     one_key(federation)
+    nothing_is_done_that_was_not_approved(federation)
+    no_few_are_shown(federation)
     if federation.plan.fork and any(_names_the_fork(f) for f in failures.values()):
         return "fork"
-    if honest := [found for found in federation.declined if found[0] != federation.plan.liar]:
-        raise Violation(f"the budget is too small for honest hospitals: {honest!r}")
+    honest = [found for found in federation.declined if found[0] != federation.plan.liar]
+    if found := [one for one in honest if not any(word in one[1].reason for word in CROSSED)]:
+        raise Violation(f"the budget is too small for honest hospitals: {found!r}")
     if failures:
         raise Violation(f"hospitals failed though nobody cheated: {failures!r}")
     if not in_time:
@@ -54,7 +59,9 @@ def judge(federation: Federation, in_time: bool) -> str:
     the_set_back_are_marked(federation)
     the_liar_is_named(federation)
     the_rogue_is_named(federation)
-    exact_sums(federation)
+    every_job_ended_as_it_may(federation)
+    exact_models(federation)
+    exact_statistics(federation)
     return "done"
 
 
@@ -68,10 +75,8 @@ def _where(hospital: Hospital) -> str:
     agent = hospital.agent
     if agent is None:
         return f"{hospital.index}: down"
-    progress = getattr(agent.task, "progress", None) or getattr(agent.task, "finished", None)
-    return (
-        f"{hospital.index}: {type(agent.task).__name__} {progress} at {agent.board.head.position}"
-    )
+    jobs = [f"{job.what} {job.study}/{job.round}" for job in hospital.person._running.values()]
+    return f"{hospital.index}: {jobs} at {agent.board.head.position}"
 
 
 def stored_keys(federation: Federation) -> dict[int, HeldKey]:
@@ -128,47 +133,3 @@ def the_set_back_are_marked(federation: Federation) -> None:
     marked = {h.index for h in hospitals if h.disk.read("restored") is not None}
     if marked != federation.set_back:
         raise Violation(f"{marked} are marked as set back, not {federation.set_back}")
-
-
-def the_rogue_is_named(federation: Federation) -> None:
-    """Each hospital has found the sum false that the aggregator falsified, and no other round."""
-    for hospital in federation.hospitals.values():
-        void = {(number, f["by"]) for number, name, f in hospital.events if name == "void"}
-        if void != ({(1, "aggregator")} if federation.plan.rogue else set()):
-            raise Violation(f"hospital {hospital.index} found these rounds void: {void}")
-
-
-def exact_sums(federation: Federation) -> None:
-    """Every hospital's model after each round is that of the round's contributors, and the same."""
-    model = np.zeros(PARAMETERS)
-    for number in range(1, federation.plan.rounds + 1):
-        found = [model_of(hospital, number) for hospital in federation.hospitals.values()]
-        is_void = federation.plan.rogue and number == 1
-        given, slots = _contributed(federation, number, model)
-        is_right = (
-            np.array_equal(found[0], model) if is_void else is_next(found[0], model, given, slots)
-        )
-        if not is_right or not all(np.array_equal(one, found[0]) for one in found):
-            raise Violation(f"round {number}: {found} after {model}, of {given}")
-        model = found[0]
-
-
-def model_of(hospital: Hospital, number: int) -> np.ndarray:
-    """What a hospital holds after a round; shape (PARAMETERS,)."""
-    stored = hospital.disk.read(model_name(number))
-    if stored is None:
-        raise Violation(f"{hospital} has no model of round {number}")
-    layout = Layout.of([np.zeros(PARAMETERS)])
-    return read_model(stored, layout).weights.slice(0, PARAMETERS)
-
-
-def _contributed(
-    federation: Federation, number: int, model: np.ndarray
-) -> tuple[list[Given], Slots]:
-    """What the round's contributors give, and how its slots lie."""
-    said = [posted.post.body for posted in federation.board.session(f"round/{number}")]
-    (closing,) = [body for body in said if isinstance(body, Closing)]
-    opening = next(body for body in said if isinstance(body, Opening))
-    apps = [PowersOfTen(contributor.member) for contributor in closing.contributors]
-    given = [(app.index + 1, (model + app.step()) - model) for app in apps]
-    return given, suite_of(opening.suite, federation.terms).slots(opening)

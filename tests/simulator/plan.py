@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tests.simulator.liar import LIES
+from tests.simulator.script import StudyScript, common, drawn
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,26 @@ class Plan:
     lie: str = ""  # its lie, of tests.simulator.liar.LIES
     step_seconds: int = 240  # that a step of a ceremony may last
     rogue: bool = False  # whether the aggregator shifts the first round's sum; for hybrid rounds
+    founded: bool = False  # whether the hospitals have their key from the beginning
+    laggard: int = 0  # to whom the board comes late while faults happen, 0 for nobody
+    scripts: tuple[StudyScript, ...] = ()  # none: one study, which trains ``rounds`` rounds
+
+    @property
+    def studies(self) -> tuple[StudyScript, ...]:
+        """What is studied."""
+        return self.scripts or (common(self.n_members, self.rounds, suite=self.suite),)
+
+    @classmethod
+    def of_studies(cls, seed: int) -> Plan:
+        """Hospitals that have their key, and several studies at once; faults as in ``of``."""
+        draw, plan = random.Random(f"studies {seed}"), cls.of(seed)
+        suite: Literal["auto", "hybrid"] = "hybrid" if seed % 5 == 1 else "auto"
+        n = draw.choice([3, 4, 4, 5])
+        return replace(
+            plan, n_members=n, quorum=(n + 1) // 2, suite=suite, liar=0, lie="", rogue=False,
+            founded=True, scripts=tuple(drawn(draw, n, suite)),
+            laggard=draw.randint(1, n) if draw.random() < 0.2 else 0,
+        )  # fmt: skip
 
     @classmethod
     def of(cls, seed: int) -> Plan:

@@ -9,7 +9,7 @@ import numpy as np
 from aggregator.rounds.vector_sum import Vector, VectorSum
 from keyshare.hybrid.one_time_key import read_words, write_sum
 
-SHIFTED = "round/1"
+SHIFTED = "study/cardio/1"
 _PLACE = 1  # a word of two weights; the first has the contributions' own as well
 
 

@@ -1,0 +1,46 @@
+"""A federation that has its key: a ceremony at a table, once for all runs, and who keeps what."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from aggregator.server.service import Aggregator
+from participant.agent.checkpoint import CHECKPOINT_NAME, Checkpoint
+from protocol.board.board import Head
+from protocol.encoding import encode
+from tests.simulator.disk import Disk
+from tests.stage import toy
+
+
+class HasDisk(Protocol):
+    """A hospital."""
+
+    disk: Disk
+
+
+def found(federation: toy.Federation, folder: Path, hospitals: Mapping[int, HasDisk]) -> None:
+    """Put the board of a ceremony into the aggregator's folder, and each share on its disk."""
+    table, epoch = _table(federation)
+    aggregator = Aggregator(federation.terms, federation.keys[0], folder, lambda: 0)
+    for blob in table.blobs.values():
+        aggregator._blobs.put(blob)
+    for entry in table.entries:
+        data = encode(entry)
+        aggregator._store.append(Head(entry.position, entry.hash), data)
+        aggregator._take(entry, data)
+    aggregator.close()
+    head = table.board.head
+    for index, hospital in hospitals.items():
+        hospital.disk.files["vault/key-share"] = encode(epoch.secrets[index])
+        checkpoint = encode(Checkpoint(head.position, head.hash))
+        hospital.disk.files[CHECKPOINT_NAME] = checkpoint
+
+
+def _table(federation: toy.Federation) -> tuple[toy.CeremonyTable, toy.ToyEpoch]:
+    if (name := federation.terms.federation) not in _FOUND:
+        table = toy.CeremonyTable(federation).run()
+        _FOUND[name] = table, toy.finished(table)
+    return _FOUND[name]
+
+
+_FOUND: dict[bytes, tuple[toy.CeremonyTable, toy.ToyEpoch]] = {}

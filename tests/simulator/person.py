@@ -1,0 +1,228 @@
+"""Whoever types a hospital's commands: what it says of studies, and the work that follows.
+
+A command that a crash has cut short is typed again. A person waits for no study for ever: after
+``PATIENCE`` it votes to end what is not done.
+"""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import NamedTuple
+
+from participant.agent.agent import Agent
+from participant.agent.task import Task
+from participant.app.calls import App
+from participant.rounds.task import DecryptionTask
+from participant.statistic.numbers import Numbers
+from participant.statistic.task import StatisticTask
+from participant.study.tasks import ApprovalTask, EndingTask, ProposalTask, WithdrawalTask
+from participant.training.task import TrainingTask
+from protocol.board.messages import Opening
+from protocol.key.epoch import HeldKey
+from protocol.terms.terms import Terms
+from tests.simulator.disk import Disk
+from tests.simulator.script import StudyScript, Word
+
+PATIENCE = 400.0  # virtual seconds from the key on
+Event = Callable[[str, int, str, dict[str, object]], None]
+
+
+class Job(NamedTuple):
+    """Something that is typed once: ``round`` of a decryption, ``turn``: words said before it."""
+
+    study: str
+    what: str
+    round: int = 0
+    turn: int = 0
+    variant: int = 0
+
+
+class Person:
+    """At one hospital; ``ended``: how each of its jobs ended, None for a good end."""
+
+    def __init__(
+        self,
+        terms: Terms,
+        index: int,
+        disk: Disk,
+        scripts: tuple[StudyScript, ...],
+        app: Callable[[StudyScript], App],
+        tell: Event,
+    ) -> None:
+        self._terms, self._index, self._disk = terms, index, disk
+        self._scripts, self._app, self._tell = scripts, app, tell
+        self.clock: Callable[[], float] = lambda: 0.0
+        self.began: float | None = None  # when it had its key share
+        self.ended: dict[Job, Exception | None] = {}
+        self.sums: dict[str, list[Decimal]] = {}
+        self._running: dict[Task, Job] = {}
+        self._agent: Agent | None = None
+        self._secret: HeldKey | None = None
+
+    def come(self, agent: Agent, secret: HeldKey) -> None:
+        """The hospital's program has begun, anew after each crash."""
+        self._agent, self._secret, self._running = agent, secret, {}
+        self.began = self.clock() if self.began is None else self.began
+
+    def over(self, task: Task, error: Exception | None) -> None:
+        """A task of the agent has ended."""
+        job = self._running.pop(task)
+        self.ended[job] = error
+        if isinstance(task, DecryptionTask) and error is None and task.sums is not None:
+            self.sums[job.study] = task.sums
+
+    def look(self) -> bool:
+        """Type what is due; whether anything was."""
+        due = [job for job in self._due() if not self._is_typed(job)]
+        for job in due:
+            task = self._task(job)
+            self._running[task] = job
+            assert self._agent is not None
+            self._agent.tasks.add(task)
+        return bool(due)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every study has come to an end here, and all that was to be typed has been."""
+        if self._agent is None or self._running or self._agent.is_sending:
+            return False
+        return all(self._is_over(script) for script in self._scripts) and not list(self._due())
+
+    def has_finished(self, script: StudyScript) -> bool:
+        """Whether the work of a study was done here to its good end."""
+        last = [job for job in self.ended if job.study == script.name and job.what in WORK]
+        return any(self.ended[job] is None and job.round in (0, script.rounds) for job in last)
+
+    def words_said(self, name: str) -> list[Word]:
+        """Those that have come to their end, of a study."""
+        return [
+            word
+            for script in self._scripts
+            if script.name == name
+            for turn, word in enumerate(script.says(self._index))
+            if Job(name, word.what, 0, turn, script.variant) in self.ended
+        ]
+
+    # ── what is due ──
+
+    @property
+    def _now(self) -> float:
+        return self.clock() - (self.began or 0.0)
+
+    def _is_typed(self, job: Job) -> bool:
+        return job in self.ended or job in self._running.values()
+
+    def _due(self) -> Iterator[Job]:
+        for script in self._scripts:
+            yield from (job for job in self._due_of(script) if job not in self.ended)
+
+    def _due_of(self, script: StudyScript) -> Iterator[Job]:
+        """The next word; the work that an approval asks for beside it."""
+        words = script.says(self._index)
+        jobs = [Job(script.name, w.what, 0, turn, script.variant) for turn, w in enumerate(words)]
+        said = [job for job in jobs if job in self.ended]
+        state = self._state(script)
+        if len(said) < len(words) and words[len(said)].at <= self._now:
+            job = jobs[len(said)]
+            if job.what == "propose" or state is not None:
+                yield job
+                return
+        if state is None or script.variant:
+            return
+        if self._now > PATIENCE and not self._is_over(script):
+            yield Job(script.name, "end", 0, len(words))
+        yield from self._work(script, len(said))
+
+    def _work(self, script: StudyScript, turn: int) -> Iterator[Job]:
+        """Of who has approved: to train, or to give numbers and then to help with the sum."""
+        state = self._state(script)
+        assert state is not None
+        if not state.has_approved(self._index):
+            return
+        contributes = state.contributes(self._index)
+        if script.kind == "training":
+            if contributes or self._has_run(script, "train"):
+                if not self._succeeded(script, "train") and not self._has_run(
+                    script, "train", turn
+                ):
+                    yield Job(script.name, "train", 0, turn)
+                return
+        elif contributes and not self._has_run(script, "give"):
+            yield Job(script.name, "give", 0, turn)
+            return
+        for number in range(1, script.rounds + 1):
+            if self._is_open(script, number) and not self._has_run(script, "help", turn, number):
+                if not self._succeeded(script, "help", number):
+                    yield Job(script.name, "help", number, turn)
+                return
+
+    def _has_run(
+        self, script: StudyScript, what: str, turn: int | None = None, number: int = 0
+    ) -> bool:
+        ended = [j for j in self.ended if (j.study, j.what, j.round) == (script.name, what, number)]
+        return any(turn is None or job.turn == turn for job in ended)
+
+    def _succeeded(self, script: StudyScript, what: str, number: int = 0) -> bool:
+        ended = self.ended.items()
+        return any(
+            (job.study, job.what, job.round) == (script.name, what, number) and error is None
+            for job, error in ended
+        )
+
+    def _is_open(self, script: StudyScript, number: int) -> bool:
+        assert self._agent is not None
+        entries = self._agent.board.session(f"study/{script.name}/{number}")
+        return any(isinstance(p.post.body, Opening) for p in entries)
+
+    def _is_over(self, script: StudyScript) -> bool:
+        """Whether nothing of it is to come: it is done here, or ended for all."""
+        state = self._state(script)
+        words = script.says(self._index)
+        if any(word.at > self._now for word in words):
+            return False
+        if state is None:
+            return not any(w.what == "propose" for s in self._scripts for w in s.words
+                           if s.name == script.name)  # fmt: skip
+        if script.variant or state.is_ended():
+            return True
+        mine = [w for w in words if w.what in ("approve", "contribute", "open")]
+        return bool(mine) and self.has_finished(script)
+
+    def _state(self, script: StudyScript):  # type: ignore[no-untyped-def]
+        assert self._agent is not None
+        return self._agent.board.studies.get(script.name)
+
+    # ── what is typed ──
+
+    def _task(self, job: Job) -> Task:
+        terms, index, disk = self._terms, self._index, self._disk
+        script = next(s for s in self._scripts if (s.name, s.variant) == (job.study, job.variant))
+        if job.what == "propose":
+            return ProposalTask(terms, index, job.study, script.study(terms).plan)
+        if job.what == "withdraw":
+            return WithdrawalTask(terms, index, job.study, disk)
+        if job.what == "end":
+            return EndingTask(terms, index, job.study)
+        if job.what in ("approve", "contribute", "open"):
+            add, opens = job.what != "open", job.what != "contribute"
+            return ApprovalTask(
+                terms, index, job.study, disk, contribute=add, opens=opens, unpinned=True
+            )
+        assert self._secret is not None
+        if job.what == "train":
+            tell = lambda number, name, facts: self._tell(job.study, number, name, facts)  # noqa: E731
+            app = self._app(script)
+            return TrainingTask(terms, job.study, self._secret, app, disk, tell)
+        if job.what == "give":
+            numbers = Numbers("numbers", numbers_of(script, index))
+            return StatisticTask(terms, job.study, self._secret, numbers, disk)
+        return DecryptionTask(
+            terms, job.study, job.round, self._secret, disk, lambda question: True
+        )
+
+
+WORK = ("train", "help")
+
+
+def numbers_of(script: StudyScript, index: int) -> tuple[Decimal, ...]:
+    """What a hospital contributes to a statistic: the same to all of one source."""
+    return Decimal(10**index + script.source * 10**7), Decimal(100 * script.source + index)
