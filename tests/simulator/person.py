@@ -11,18 +11,19 @@ from typing import NamedTuple
 from participant.agent.agent import Agent
 from participant.agent.task import Task
 from participant.app.calls import App
+from participant.model.file import model_name
 from participant.rounds.task import DecryptionTask
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.study.tasks import ApprovalTask, EndingTask, ProposalTask, WithdrawalTask
 from participant.training.task import TrainingTask
-from protocol.board.messages import Opening
+from protocol.board.messages import Opening, Partial
 from protocol.key.epoch import HeldKey
 from protocol.terms.terms import Terms
 from tests.simulator.disk import Disk
 from tests.simulator.script import StudyScript, Word
 
-PATIENCE = 400.0  # virtual seconds from the key on
+PATIENCE = 250.0  # virtual seconds from the key on
 Event = Callable[[str, int, str, dict[str, object]], None]
 
 
@@ -109,7 +110,9 @@ class Person:
         return self.clock() - (self.began or 0.0)
 
     def _is_typed(self, job: Job) -> bool:
-        return job in self.ended or job in self._running.values()
+        """Whether a job has ended, or one like it runs: what an earlier approval asked for."""
+        running = {(one.study, one.what, one.round) for one in self._running.values()}
+        return job in self.ended or (job.study, job.what, job.round) in running
 
     def _due(self) -> Iterator[Job]:
         for script in self._scripts:
@@ -141,9 +144,8 @@ class Person:
         contributes = state.contributes(self._index)
         if script.kind == "training":
             if contributes or self._has_run(script, "train"):
-                if not self._succeeded(script, "train") and not self._has_run(
-                    script, "train", turn
-                ):
+                is_typed = self._has_run(script, "train", turn) or self._succeeded(script, "train")
+                if not is_typed and self._can_begin(script):
                     yield Job(script.name, "train", 0, turn)
                 return
         elif contributes and not self._has_run(script, "give"):
@@ -154,6 +156,10 @@ class Person:
                 if not self._succeeded(script, "help", number):
                     yield Job(script.name, "help", number, turn)
                 return
+
+    def _can_begin(self, script: StudyScript) -> bool:
+        """Whether the model is here that the study starts from."""
+        return not script.after[0] or self._disk.read(model_name(*script.after)) is not None
 
     def _has_run(
         self, script: StudyScript, what: str, turn: int | None = None, number: int = 0
@@ -174,18 +180,25 @@ class Person:
         return any(isinstance(p.post.body, Opening) for p in entries)
 
     def _is_over(self, script: StudyScript) -> bool:
-        """Whether nothing of it is to come: it is done here, or ended for all."""
-        state = self._state(script)
-        words = script.says(self._index)
-        if any(word.at > self._now for word in words):
+        """Whether nothing of it is to come here: it is done or ended, or it is others' alone.
+
+        Whoever has not approved waits for nothing, but votes with the others in the end.
+        """
+        if any(word.at > self._now for word in script.says(self._index)):
             return False
-        if state is None:
-            return not any(w.what == "propose" for s in self._scripts for w in s.words
-                           if s.name == script.name)  # fmt: skip
-        if script.variant or state.is_ended():
+        if (state := self._state(script)) is None:
+            return not any(word.what == "propose" for word in script.words)
+        if script.variant or state.is_ended() or self.has_finished(script):
             return True
-        mine = [w for w in words if w.what in ("approve", "contribute", "open")]
-        return bool(mine) and self.has_finished(script)
+        is_in = state.contributes(self._index) or state.opens(self._index)
+        return not is_in and (self._now < PATIENCE or self._is_opened(script))
+
+    def _is_opened(self, script: StudyScript) -> bool:
+        """Whether a quorum's parts of the last round's sum are there."""
+        assert self._agent is not None
+        entries = self._agent.board.session(f"study/{script.name}/{script.rounds}")
+        parts = [p for p in entries if isinstance(p.post.body, Partial)]
+        return len(parts) >= self._terms.quorum
 
     def _state(self, script: StudyScript):  # type: ignore[no-untyped-def]
         assert self._agent is not None

@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 
 from keyshare.rounds.slots import Slots
-from participant.errors import ApprovedLate, NotApproved, StudyEnded, StudyTaken
+from participant.errors import ApprovedLate, NotApproved, StudyEnded, StudyTaken, UnfitNumbers
 from participant.model.file import model_name, read_model
 from participant.model.layout import Layout
 from protocol.board.board import Posted
@@ -26,7 +26,7 @@ from tests.stage.elimination import rank
 
 # How a person's job may end: others ended the study, it took its own approval back, came too late,
 # the rules forbade a sum, or another plan had the name.
-ENDS = (StudyEnded, NotApproved, ApprovedLate, Refused, StudyTaken)
+ENDS = (StudyEnded, NotApproved, ApprovedLate, Refused, StudyTaken, UnfitNumbers)
 
 
 class Violation(AssertionError):
@@ -34,7 +34,7 @@ class Violation(AssertionError):
 
 
 def entries_of(federation: Federation) -> list[Posted]:
-    """All entries that any hospital or an aggregator has; of a forked board, of all its branches."""
+    """All entries that a hospital or an aggregator has; of a forked board, of all its branches."""
     boards = [h.agent.board for h in federation.hospitals.values() if h.agent]
     boards += [s.aggregator.board for s in federation.services if s.aggregator]
     found = {posted.hash: posted for board in boards for posted in board.entries}
