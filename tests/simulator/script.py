@@ -79,7 +79,7 @@ def drawn(
 ) -> list[StudyScript]:
     """The studies of a seed: one to four, side by side, from the same or from other starts."""
     found = [
-        _drawn(draw, n_members, suite, number) for number in range(draw.choice([1, 2, 2, 3, 4]))
+        _drawn(draw, n_members, suite, number) for number in range(draw.choice([1, 1, 2, 2, 3]))
     ]
     first = found[0]
     if first.kind == "training" and draw.random() < 0.3:

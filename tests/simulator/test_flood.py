@@ -7,20 +7,21 @@ import pytest
 
 from aggregator.server.service import Aggregator
 from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS
-from protocol.board.budget import OPEN_REQUESTS, TRIES_AN_HOUR
+from protocol.board.budget import PLANS_A_DAY, TRIES_AN_HOUR
 from protocol.board.messages import (
     Attachment,
     Body,
     Contribution,
-    Request,
     Statement,
     attach,
     blob_name,
     chunks_of,
 )
+from protocol.board.plan import Plan as StudyPlan
 from protocol.wire.frames import Accepted, BlobChunk, Submit
 from tests.simulator.federation import Federation, memory_folder
 from tests.simulator.plan import Plan
+from tests.stage.studies import statistic_plan
 from tests.stage.toy import next_post
 
 pytestmark = pytest.mark.slow
@@ -51,7 +52,8 @@ class Flooded(Federation):
             hospital.crash()
             self._link(hospital).up = False
         for body in self._junk():
-            session = f"statistic/a{self.sent}" if isinstance(body, Request) else "round/1"
+            is_plan = isinstance(body, StudyPlan)
+            session = f"study/a{self.sent}" if is_plan else "study/cardio/1"
             self._submit(service, session, body)
         data = os.urandom(100_000)
         service.receive(FLOODER, BlobChunk(blob_name(data), len(data), 0, data))
@@ -61,7 +63,7 @@ class Flooded(Federation):
     def _junk(self) -> list[Body]:
         name = blob_name(os.urandom(8))
         return [
-            Request(1),
+            statistic_plan(self.terms, 1),
             Statement(os.urandom(32), 5),
             Contribution(os.urandom(32), attach(b"junk")),
             Contribution(os.urandom(32), Attachment(0, 64 << 20, name, b"")),
@@ -92,7 +94,7 @@ def test_a_flooding_hospital_is_kept_within_its_budget_and_the_others_finish() -
         assert federation.run()
         assert not [h.failure for h in federation.others if h.failure]
         assert not [member for member, _ in federation.declined if member != FLOODER]
-        assert federation.posted <= OPEN_REQUESTS + 2 * TRIES_AN_HOUR < federation.sent
+        assert federation.posted <= PLANS_A_DAY + 2 * TRIES_AN_HOUR < federation.sent
         federation._start_service(federation.services[0])
         service = federation.aggregator
         limit = 2 * service.board.upload_bytes

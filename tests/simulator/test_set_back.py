@@ -8,13 +8,13 @@ import pytest
 from participant.agent.agent import Agent
 from participant.agent.outbox import Outbox
 from protocol.board.board import Post
-from protocol.board.draft import Draft
-from protocol.board.messages import Contribution, Opening, Request, SetLock, Statement
+from protocol.board.messages import Contribution, Opening, SetLock, Statement
 from tests.simulator.disk import Disk
 from tests.simulator.federation import Federation
 from tests.simulator.oracle import Violation, simulate
 from tests.simulator.plan import Plan
 from tests.stage.saying import Saying, connect
+from tests.stage.studies import proposal, statistic_study
 
 WHO = 2
 CALM = Plan(seed=0, n_members=3, quorum=2, rounds=2)
@@ -52,10 +52,10 @@ def setting_back(
 
 
 MOMENTS = {
-    "before its lock": (("round/0", Statement), ("round/1", Contribution)),
-    "after its lock": (("round/0", Statement), ("round/1", SetLock)),
-    "a round later": (("round/0", Statement), ("round/2", Contribution)),
-    "within a round": (("round/1", Contribution), ("round/1", SetLock)),
+    "before its lock": (("study/cardio/0", Statement), ("study/cardio/1", Contribution)),
+    "after its lock": (("study/cardio/0", Statement), ("study/cardio/1", SetLock)),
+    "a round later": (("study/cardio/0", Statement), ("study/cardio/2", Contribution)),
+    "within a round": (("study/cardio/1", Contribution), ("study/cardio/1", SetLock)),
 }
 
 
@@ -87,7 +87,7 @@ def test_a_hospital_that_is_set_back_catches_up_and_locks_nothing_that_was_open(
 
 
 def test_a_home_comes_back_with_a_post_on_its_way_after_the_hospital_spoke_elsewhere() -> None:
-    """It was restored elsewhere meanwhile, and asked there for two statistics."""
+    """It was restored elsewhere meanwhile, and proposed two statistics there."""
     seen: list[Federation] = []
 
     def prepare(federation: Federation) -> None:
@@ -96,7 +96,7 @@ def test_a_home_comes_back_with_a_post_on_its_way_after_the_hospital_spoke_elsew
 
         def watch() -> None:
             is_ready = hospital.agent is not None and hospital.disk.read("outbox/post") is not None
-            is_early = not has_said(federation, "round/0", Statement)
+            is_early = not has_said(federation, "study/cardio/0", Statement)
             if federation.set_back or not is_ready or is_early:
                 return
             service, pending = federation.aggregator, Outbox(hospital.disk).pending
@@ -105,7 +105,7 @@ def test_a_home_comes_back_with_a_post_on_its_way_after_the_hospital_spoke_elsew
                 return
             federation.set_back.add(WHO)
             federation._crash_hospital(hospital)  # its line is cut: the post has not arrived
-            asked = [Draft(f"statistic/{name}", Request(1)) for name in ("one", "two")]
+            asked = [proposal(statistic_study(hospital.terms, 1, name)) for name in ("one", "two")]
             elsewhere = Agent(hospital.terms, WHO, hospital.key, Disk(), Saying(*asked))
             connect(elsewhere, service)
             passed_by.append(pending.post)
