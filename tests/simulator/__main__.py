@@ -1,4 +1,4 @@
-"""Run seeds: ``python -m tests.simulator --seeds N [--first S]``."""
+"""Run seeds: ``python -m tests.simulator --seeds N [--first S] [--studies]``."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ import time
 from collections import Counter
 
 from tests.simulator.oracle import simulate
+from tests.simulator.plan import Plan
 
 
 def main() -> int:
@@ -13,11 +14,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulator")
     parser.add_argument("--seeds", type=int, default=200, help="how many seeds")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--studies", action="store_true", help="several at once, without ceremony")
     options = parser.parse_args()
     started, outcomes = time.monotonic(), Counter[str]()
     for seed in range(options.first, options.first + options.seeds):
         try:
-            outcomes[simulate(seed)] += 1
+            plan = Plan.of_studies(seed) if options.studies else Plan.of(seed)
+            outcomes[simulate(plan)] += 1
         except AssertionError as violation:
             outcomes["violation"] += 1
             print(f"seed {seed}: {violation}", flush=True)

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,8 +83,9 @@ class Federation:
             i: Hospital(self.terms, i, self.toy.keys[i], plan, self.chaos) for i in self.served_by
         }
         self.set_back: set[int] = set()  # whose disks went back in time
+        self.moments = Counter[int]()  # so many have been, by whose; 0 is the aggregator
         for hospital in self.hospitals.values():
-            hospital.disk.hook = self._fault(lambda: plan.crash_writes)
+            hospital.disk.hook = self._fault(hospital.index, lambda: plan.crash_writes)
             hospital.tries_again = bool(plan.liar)
             hospital.clock = hospital.person.clock = lambda: self.clock.now
         if plan.founded:
@@ -96,8 +98,16 @@ class Federation:
         """Whether faults may still happen."""
         return self.clock.now < CALM_AFTER
 
-    def _fault(self, probability: Callable[[], float]) -> Callable[[], None]:
+    def _fault(self, who: int, probability: Callable[[], float]) -> Callable[[], None]:
+        """A crash at a moment that the plan names, of a hospital or of the aggregator, or by chance.
+
+        There is a moment before and after all that is written durably.
+        """
+
         def hook() -> None:
+            self.moments[who] += 1
+            if (who, self.moments[who]) == self.plan.crash_at:
+                raise Crash
             if self.rough and self.chaos.random() < probability():
                 raise Crash
 
@@ -127,7 +137,7 @@ class Federation:
 
     @contextlib.contextmanager
     def _crashing_syncs(self) -> Iterator[None]:
-        real, fault = os.fsync, self._fault(lambda: self.plan.aggregator_crash_syncs)
+        real, fault = os.fsync, self._fault(0, lambda: self.plan.aggregator_crash_syncs)
 
         def fsync(descriptor: int) -> None:
             fault()
@@ -361,6 +371,12 @@ class Federation:
     def board(self) -> Board:
         """The aggregator's board."""
         return self.aggregator.board
+
+    def record_entries(self) -> list[Posted]:
+        """What counts of the first board; the aggregator is started again if it is down."""
+        while (aggregator := self.services[0].aggregator) is None:
+            self._start_service(self.services[0])
+        return aggregator.board.entries
 
     def record(self) -> MemoryFiles:
         """What the aggregator has, as a record; it is started again if it is down."""

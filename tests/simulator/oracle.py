@@ -22,6 +22,7 @@ from tests.simulator.studied import (
     no_few_are_shown,
     nothing_is_done_that_was_not_approved,
     the_rogue_is_named,
+    who_has_withdrawn_is_in_no_sum,
 )
 
 __all__ = ["Violation", "judge", "simulate", "stored_keys"]
@@ -46,6 +47,7 @@ def judge(federation: Federation, in_time: bool) -> str:
     failures = {h.index: h.failure for h in hospitals if h.failure}
     one_key(federation)
     nothing_is_done_that_was_not_approved(federation)
+    who_has_withdrawn_is_in_no_sum(federation)
     no_few_are_shown(federation)
     if federation.plan.fork and any(_names_the_fork(f) for f in failures.values()):
         return "fork"

@@ -27,6 +27,7 @@ class Plan:
     crash_writes: float = 0.0  # probability that a durable write of a member crashes it
     aggregator_crash_every: float = 0.0
     aggregator_crash_syncs: float = 0.0  # the same for the aggregator's fsyncs
+    crash_at: tuple[int, int] = (0, 0)  # whom a crash strikes once at its moment of that number
     fork: bool = False
     liar: int = 0  # who lies once in the first ceremony, 0 for nobody
     lie: str = ""  # its lie, of tests.simulator.liar.LIES

@@ -98,6 +98,20 @@ def _own(federation: Federation, hospital: Hospital) -> Iterator[Posted]:
     return (posted for posted in entries if posted.post.sender == hospital.index)
 
 
+def who_has_withdrawn_is_in_no_sum(federation: Federation) -> None:
+    """Nobody is in a set that was locked after it took its approval back, by the board's order."""
+    standing: dict[str, set[int]] = {}
+    for posted in federation.record_entries():
+        body, sender = posted.post.body, posted.post.sender
+        approved = standing.setdefault(read_session(posted.post.session).study, set())
+        if isinstance(body, Approval | Withdrawal):
+            contributes = isinstance(body, Approval) and body.contribute
+            (approved.add if contributes else approved.discard)(sender)
+        elif isinstance(body, Closing) and _is_released(federation, posted.post.session, posted):
+            if gone := {c.member for c in body.contributors} - approved:
+                raise Violation(f"{gone} had withdrawn before {posted.post.session} was closed")
+
+
 # ── sums ──
 
 
