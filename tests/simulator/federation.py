@@ -32,6 +32,7 @@ from tests.stage.record.memory import MemoryFiles, files_of
 CALM_AFTER = 90.0  # seconds after which nothing goes wrong any more
 TIME_LIMIT = 900.0
 RESTART_SECONDS = (0.5, 3.0)
+NUDGE_SECONDS = 10.0  # after which everything is asked for again
 
 
 def toy_of(plan: Plan) -> toy.Federation:
@@ -52,10 +53,14 @@ def toy_of(plan: Plan) -> toy.Federation:
 
 @dataclass
 class Link:
-    """A hospital's connection; frames of an earlier connection never arrive."""
+    """A hospital's connection; frames of an earlier connection never arrive.
+
+    ``arrivals``: when the last frame of each way arrives, which no later one overtakes.
+    """
 
     number: int = 0
     up: bool = False
+    arrivals: dict[str, float] = field(default_factory=dict)
     pushed: int | None = None  # the last position sent, None before it subscribed
 
 
@@ -99,7 +104,7 @@ class Federation:
         return self.clock.now < CALM_AFTER
 
     def _fault(self, who: int, probability: Callable[[], float]) -> Callable[[], None]:
-        """A crash at a moment that the plan names, of a hospital or of the aggregator, or by chance.
+        """A crash at a moment that the plan names, of a hospital or the aggregator, or by chance.
 
         There is a moment before and after all that is written durably.
         """
@@ -121,7 +126,7 @@ class Federation:
         self._start_service(self.services[0])
         for hospital in self.hospitals.values():
             self._start_hospital(hospital)
-            self._every(5.0, lambda h=hospital: self._nudge(h))  # type: ignore[misc]
+            self._every(NUDGE_SECONDS, lambda h=hospital: self._nudge(h))  # type: ignore[misc]
         self._every(0.5, self._tick)
         self._crash_now_and_then(self.plan.crash_every, self._crash_a_hospital)
         self._crash_now_and_then(self.plan.aggregator_crash_every, self._crash_the_service)
@@ -243,6 +248,7 @@ class Federation:
     def _connect(self, hospital: Hospital) -> None:
         service, link = self._service(hospital), self._link(hospital)
         link.number, link.up, link.pushed = link.number + 1, True, None
+        link.arrivals.clear()
         number = link.number
 
         def welcome() -> None:
@@ -261,7 +267,7 @@ class Federation:
         return self.chaos.uniform(0.5, 8.0) if slow else self.chaos.uniform(0.005, 0.08)
 
     def _deliveries(self) -> Iterator[float]:
-        """When copies of a frame arrive: usually one, sometimes none or two."""
+        """How late copies of a frame are: usually one, sometimes none or two."""
         if self.rough and self.chaos.random() < self.plan.drop:
             return
         yield self._delay()
@@ -311,7 +317,7 @@ class Federation:
                 self._send_down(hospital, service, reply)
             self._push(service)
 
-        self._deliver(hospital, service, arrive)
+        self._deliver(hospital, service, arrive, "up")
 
     def _send_down(self, hospital: Hospital, service: Service, frame: FromAggregator) -> None:
         if isinstance(frame, Entries) and frame.entries:
@@ -319,20 +325,31 @@ class Federation:
         lag = 0.0
         if self.rough and hospital.index == self.plan.laggard and isinstance(frame, Entries):
             lag = self.chaos.uniform(0.0, 15.0)
-        self._deliver(hospital, service, lambda: self._hear(hospital, frame), lag)
+        # Who declines a post says so once: an agent takes the same a second time for a lie.
+        is_once = isinstance(frame, Declined)
+        self._deliver(hospital, service, lambda: self._hear(hospital, frame), "down", lag, is_once)
 
     def _deliver(
-        self, hospital: Hospital, service: Service, arrive: Callable[[], None], lag: float = 0.0
+        self,
+        hospital: Hospital,
+        service: Service,
+        arrive: Callable[[], None],
+        way: str,
+        lag: float = 0.0,
+        is_once: bool = False,
     ) -> None:
         """Let a frame arrive as often as it does, unless its connection is gone then."""
-        number = service.links[hospital.index].number
+        link = service.links[hospital.index]
+        number = link.number
 
         def arrive_if_current() -> None:
             if self._is_current(hospital, service, number):
                 arrive()
 
-        for delay in self._deliveries():
-            self.clock.after(lag + delay, arrive_if_current)
+        for delay in [self._delay()] if is_once else self._deliveries():
+            at = max(self.clock.now + lag + delay, link.arrivals.get(way, 0.0))
+            link.arrivals[way] = at
+            self.clock.after(at - self.clock.now, arrive_if_current)
 
     def _push(self, service: Service) -> None:
         aggregator = service.aggregator

@@ -24,6 +24,7 @@ from tests.simulator.disk import Disk
 from tests.simulator.script import StudyScript, Word
 
 PATIENCE = 250.0  # virtual seconds from the key on
+WORK = ("train", "give", "help")
 Event = Callable[[str, int, str, dict[str, object]], None]
 
 
@@ -112,7 +113,9 @@ class Person:
     def _is_typed(self, job: Job) -> bool:
         """Whether a job has ended, or one like it runs: what an earlier approval asked for."""
         running = {(one.study, one.what, one.round) for one in self._running.values()}
-        return job in self.ended or (job.study, job.what, job.round) in running
+        talks = {one.study for one in self._running.values() if one.what not in WORK}
+        waits = job.what not in WORK and job.study in talks  # for the word before
+        return job in self.ended or (job.study, job.what, job.round) in running or waits
 
     def _due(self) -> Iterator[Job]:
         for script in self._scripts:
@@ -231,9 +234,6 @@ class Person:
         return DecryptionTask(
             terms, job.study, job.round, self._secret, disk, lambda question: True
         )
-
-
-WORK = ("train", "help")
 
 
 def numbers_of(script: StudyScript, index: int) -> tuple[Decimal, ...]:

@@ -108,7 +108,8 @@ def who_has_withdrawn_is_in_no_sum(federation: Federation) -> None:
             contributes = isinstance(body, Approval) and body.contribute
             (approved.add if contributes else approved.discard)(sender)
         elif isinstance(body, Closing) and _is_released(federation, posted.post.session, posted):
-            if gone := {c.member for c in body.contributors} - approved:
+            gone = {c.member for c in body.contributors} - approved
+            if gone:
                 raise Violation(f"{gone} had withdrawn before {posted.post.session} was closed")
 
 

@@ -9,6 +9,7 @@ from aggregator.rounds.sums import OpenRound
 from participant.errors import NotApproved, StudyEnded, StudyTaken
 from protocol.board.study import StudyState
 from protocol.errors import Refused
+from protocol.rounds import set_rules
 from protocol.rounds.history import OpenedSets
 from tests.simulator.federation import Federation
 from tests.simulator.oracle import Violation, simulate
@@ -205,16 +206,40 @@ def test_planted_contributions_of_who_has_withdrawn_are_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(OpenRound, "_is_approved", lambda found, member: True)
-    monkeypatch.setattr("protocol.rounds.set_rules._check_withdrawn", lambda *given: None)
-    script = replace(common(4), members=(1, 2, 3, 4))
-    absent = tuple(w for w in script.words if (w.member, w.what) != (4, "approve"))
-    words = (*absent, Word(1.0, 4, "approve"), Word(3.0, 2, "withdraw"))
+    monkeypatch.setattr(
+        set_rules._Set, "_contributors", lambda found, closed: found.view.contributors
+    )
+    with pytest.raises(Violation, match="had withdrawn"):
+        simulate(replace(CALM, scripts=(WITHDRAWING,)), absent)
+
+
+WITHDRAWING = replace(common(4), words=(*common(4).words, Word(8.0, 2, "withdraw")))
+
+
+def absent(federation: Federation) -> None:
+    """Hospital 4 is down for some time once the round is open, and the others wait for it."""
+    hospital = federation.hospitals[4]
+
+    def watch() -> None:
+        views = federation.aggregator.rounds.views
+        view = views.get("study/cardio/1")
+        if view is None or not view.opening or hospital.crashes:
+            return
+        hospital.crash()
+        federation._link(hospital).up = False
+        federation.clock.after(15.0, lambda: federation._start_hospital(hospital))
+
+    federation._every(0.01, watch)
+
+
+def test_who_withdraws_from_an_open_round_is_left_out_of_it() -> None:
     seen: list[Federation] = []
 
     def prepare(federation: Federation) -> None:
         seen.append(federation)
-        hospital = federation.hospitals[4]
-        federation.clock.after(0.9, lambda: federation._crash_hospital(hospital))
+        absent(federation)
 
-    with pytest.raises(Violation, match="had withdrawn"):
-        simulate(replace(CALM, scripts=(replace(script, words=words),)), prepare)
+    assert simulate(replace(CALM, scripts=(WITHDRAWING,)), prepare) == "done"
+    view = seen[0].aggregator.rounds.views["study/cardio/1"]
+    assert 2 in view.contributions
+    assert view.contributors == [1, 3, 4]
