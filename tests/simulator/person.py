@@ -91,7 +91,8 @@ class Person:
 
     def has_finished(self, script: StudyScript) -> bool:
         """Whether the work of a study was done here to its good end."""
-        last = [job for job in self.ended if job.study == script.name and job.what in WORK]
+        ends = "train", "help"
+        last = [job for job in self.ended if job.study == script.name and job.what in ends]
         return any(self.ended[job] is None and job.round in (0, script.rounds) for job in last)
 
     def words_said(self, name: str) -> list[Word]:
