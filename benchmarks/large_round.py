@@ -15,11 +15,25 @@ import numpy as np
 from safetensors import safe_open
 
 from benchmarks.large_app import change
-from examples.demo.processes import ROOT, Hospital, aggregator, at_work, finish, signed, wait_for
+from examples.demo.processes import (
+    ROOT,
+    Hospital,
+    aggregator,
+    approve,
+    at_work,
+    finish,
+    propose,
+    signed,
+    wait_for,
+)
 from participant.model import model_name
 from protocol.terms import Terms, parse
 
-PARTIES, CLIP = 3, 0.0625
+PARTIES, CLIP, STUDY = 3, 0.0625, "large"
+PLAN = (
+    "--kind", "training", "--purpose", "A benchmark.", "--clip", str(CLIP),
+    "--max-examples", "100", "--suite", "hybrid",
+)  # fmt: skip
 _LIMIT_SECONDS = 3_600
 _SLICE = 1 << 20
 
@@ -29,9 +43,7 @@ def measure(weights: int, key_bits: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="quorate-large-") as name:
         folder = Path(name)
         settings = {
-            "--name": "Large", "--quorum": "2", "--key-bits": str(key_bits), "--rounds": "1",
-            "--clip": str(CLIP), "--max-examples": "100", "--suite": "hybrid",
-            "--min-contributors": "3",
+            "--name": "Large", "--quorum": "2", "--key-bits": str(key_bits),
         }  # fmt: skip
         hospitals = signed(folder, PARTIES, settings)
         file = folder / "federation.toml"
@@ -39,6 +51,8 @@ def measure(weights: int, key_bits: int) -> dict[str, Any]:
         with aggregator(file, folder / "aggregator", folder / "aggregator.log") as service:
             with at_work(hospitals, folder, "ceremony", str(file)) as processes:
                 finish(processes, "the ceremony", _LIMIT_SECONDS)
+            propose(hospitals[0], file, STUDY, "--rounds", "1", *PLAN)
+            approve(hospitals, file, STUDY, folder / "approvals.log", "--unpinned")
             peaks = {"aggregator": service.pid}
             found = _train(hospitals, folder, file, weights, peaks)
         found["largest_error"] = _largest_error(hospitals[0], terms, weights)
@@ -50,7 +64,7 @@ def _train(
 ) -> dict[str, Any]:
     app = str(ROOT / "benchmarks" / "large_app.py")
     started, peaks = time.monotonic(), dict[str, int]()
-    arguments = ("train", str(file), "--app", app, "--json")
+    arguments = ("train", str(file), "--study", STUDY, "--app", app, "--json")
     with at_work(hospitals, folder, *arguments, WEIGHTS=str(weights)) as processes:
         pids |= {f"hospital {k}": p.pid for k, p in enumerate(processes, start=1)}
 
@@ -61,7 +75,7 @@ def _train(
 
         wait_for("the round", over, processes, _LIMIT_SECONDS)
     terms = parse(file.read_text()).terms
-    events = [event for h in hospitals for event in h.events(terms.federation)]
+    events = [event for h in hospitals for event in h.events(terms.federation, STUDY)]
     return {
         "seconds": round(time.monotonic() - started, 1),
         "encrypt_seconds": max(e["encrypt"] for e in events if "encrypt" in e),
@@ -83,7 +97,7 @@ def peak_kib(pid: int) -> int:
 
 def _largest_error(hospital: Hospital, terms: Terms, weights: int) -> float:
     """How far the model is from the plain average at most."""
-    path = hospital.folder(terms.federation) / model_name(1)
+    path = hospital.folder(terms.federation) / model_name(STUDY, 1)
     largest = 0.0
     with safe_open(os.fspath(path), framework="numpy") as file:
         model = file.get_slice("parameter_0")

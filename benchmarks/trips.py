@@ -21,7 +21,8 @@ from aggregator.server import Aggregator
 from protocol.board import Certificate, Draft, Posted, decode_entry
 from protocol.encoding import encode
 from protocol.wire import Accepted, Submit
-from tests.stage.rounds.round_table import SESSION, RoundTable, Steps
+from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.studies import SESSION
 from tests.stage.toy import ToyEpoch, toy_epoch
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -76,8 +77,9 @@ class _ServedTable(RoundTable):
     """A table with the real aggregator's board."""
 
     def __init__(self, toy: ToyEpoch, folder: Path) -> None:
-        super().__init__(toy)
-        self.service = Aggregator(self.terms, toy.federation.keys[0], folder, lambda: 0)
+        keys = toy.federation.keys
+        self.service = Aggregator(toy.federation.terms, keys[0], folder, lambda: 0)
+        super().__init__(toy)  # which founds the study
         for member in toy.federation.members:
             self.publish(member, Draft("ceremony/1", Certificate(bytes(32), encode(toy.epoch))))
 
@@ -86,6 +88,10 @@ class _ServedTable(RoundTable):
         self.tell(sender, draft)
         self.follow()
         return self.board.entries[-1]
+
+    def say(self, sender: int, draft: Draft) -> Posted:
+        """As ``publish``."""
+        return self.publish(sender, draft)
 
     def tell(self, sender: int, draft: Draft) -> None:
         assert not draft.blobs

@@ -21,9 +21,11 @@ from examples.demo.processes import (
     ROOT,
     Hospital,
     aggregator,
+    approve,
     checked,
     ending,
     finish,
+    propose,
     sign_terms,
     wait_for,
 )
@@ -56,8 +58,7 @@ class Federation:
             for k in (1, 2, 3)
         ]
         settings = {
-            "--name": "Test", "--quorum": "2", "--key-bits": "256", "--rounds": "2",
-            "--seconds": "20", "--statistic-seconds": "20", "--clip": "8",
+            "--name": "Test", "--quorum": "2", "--key-bits": "256",
         }  # fmt: skip
         for _ in sign_terms(folder, self.hospitals, settings):
             pass
@@ -76,6 +77,13 @@ class Federation:
 
     def start(self, hospital: Hospital, *words: str) -> subprocess.Popen[str]:
         return hospital.start(*words, log=self.folder / f"{hospital.number}.log")
+
+    def study(self, name: str, *settings: str, app: str = "") -> None:
+        """One hospital proposes a study, and all approve it; the aggregator runs."""
+        plan = ("--purpose", "A test.", "--seconds", "20", *settings)
+        propose(self.hospitals[0], self.file, name, *plan)
+        given = ("--app", app) if app else ()
+        approve(self.hospitals, self.file, name, self.folder / "approvals.log", *given)
 
 
 def finish_all(processes: list[subprocess.Popen[str]], what: str) -> None:
@@ -132,14 +140,16 @@ def test_sums_of_phe_numbers_are_exact(federation: Federation) -> None:
         encrypt(exported, h, numbers)
         for h, numbers in zip(federation.hospitals, NUMBERS, strict=True)
     ]
-    options = ("--round", "visits", "--decimals", "3")
+    options = ("--study", "visits")
     with federation.serve():
+        numbers = ("--data", "visits", "--length", "3", "--decimals", "3")
+        federation.study("visits", "--kind", "statistic", *numbers)
         contributions = [
             federation.start(h, "contribute", str(f), "--federation", terms, *options)
             for h, f in zip(federation.hospitals, files, strict=True)
         ]
         finish_all(contributions, "the contributions")
-        decrypt = ("decrypt", terms, "--round", "visits", "--yes", "--json")
+        decrypt = ("decrypt", terms, "--study", "visits", "--yes", "--json")
         other = federation.start(federation.hospitals[1], *decrypt)
         result = federation.hospitals[0].participant(*decrypt)
         finish_all([other], "the other hospital's part")
@@ -157,15 +167,19 @@ def test_two_rounds_of_training_give_everyone_the_same_model(federation: Federat
         np.savetxt(hospital.patients, table, delimiter=",", header="a,b,c,d,y", comments="")
     app = str(Path(__file__).parents[1] / "examples" / "csv_hospital" / "csv_hospital.py")
     with federation.serve():
+        plan = ("--rounds", "2", "--clip", "8", "--app", app)
+        federation.study("risk", "--kind", "training", *plan, app=app)
         processes = [
             h.start(
-                "train", str(federation.file), "--app", app,
+                "train", str(federation.file), "--study", "risk", "--app", app,
                 log=federation.folder / f"{h.number}.log", QUORATE_CSV=str(h.patients),
             )
             for h in federation.hospitals
         ]  # fmt: skip
         finish_all(processes, "training")
-    models = [h.folder(federation.terms.federation) / model_name(2) for h in federation.hospitals]
+    models = [
+        h.folder(federation.terms.federation) / model_name("risk", 2) for h in federation.hospitals
+    ]
     assert len({path.read_bytes() for path in models}) == 1
     model = load_file(models[0])
     assert min(model["weight of a"], model["weight of b"]) > 0.5

@@ -23,14 +23,15 @@ from protocol.board import (
     CheckRequest,
     Contribution,
     Partial,
+    Plan,
     Post,
-    Request,
+    Statistic,
     Step,
     attach,
     blob_name,
     sign_post,
 )
-from protocol.terms import TermsText, parse
+from protocol.terms import Terms, TermsText, parse
 from protocol.wire import (
     CHUNK_BYTES,
     Accepted,
@@ -79,7 +80,7 @@ class Hostile:
                 return
             data = secrets.token_bytes(CHUNK_BYTES)
             await self._upload(link, blob_name(data), data)
-            for session, body in _junk(number):
+            for session, body in _junk(number, self.terms):
                 await self._post(link, session, body)
 
     async def _name(self, link: Link) -> None:
@@ -93,8 +94,8 @@ class Hostile:
         )
         for number in range(POSTS):
             bodies: tuple[tuple[str, Body], ...] = (
-                (f"round/{number + 1}", Contribution(secrets.token_bytes(32), blob)),
-                (f"round/{number + 1}", Partial(bytes(32), bytes(32), (blob, *others))),
+                (f"study/x/{number + 1}", Contribution(secrets.token_bytes(32), blob)),
+                (f"study/x/{number + 1}", Partial(bytes(32), bytes(32), (blob, *others))),
                 (f"ceremony/{number + 1}", Step("units", number, 0, (blob,))),
             )
             await self._post(link, *bodies[number % len(bodies)])
@@ -127,13 +128,15 @@ class Hostile:
         self.told[f"{what}s refused as {kind}"] += 1
 
 
-def _junk(number: int) -> list[tuple[str, Body]]:
+def _junk(number: int, terms: Terms) -> list[tuple[str, Body]]:
+    everybody, least = tuple(range(1, terms.n_members + 1)), terms.least_contributors
+    plan = Plan("Junk.", everybody, least, 1, Statistic(5, 0, "junk"))
     data = secrets.token_bytes(4096)
     pieces = tuple(attach(data, to) for to in range(4))
     return [
         ("ceremony/99", Step("x", number, 0, pieces)),
         ("ceremony/2", Step("x", number, 0, pieces)),
-        (f"statistic/s{number}", Request(5)),
+        (f"study/s{number}", plan),
         (f"check/{number + 1}", CheckRequest(bytes(32), secrets.token_bytes(32))),
     ]
 

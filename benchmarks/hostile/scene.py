@@ -23,11 +23,21 @@ from pathlib import Path
 from typing import Any
 
 from aggregator.store import stored_entries
-from benchmarks.large_round import peak_kib
-from examples.demo.processes import ROOT, DemoFailed, Hospital, at_work, ending, finish, signed
+from benchmarks.large_round import PLAN, STUDY, peak_kib
+from examples.demo.processes import (
+    ROOT,
+    DemoFailed,
+    Hospital,
+    approve,
+    at_work,
+    ending,
+    finish,
+    propose,
+    signed,
+)
 from participant.home import Passphrase, load
 from participant.network import Caller, Traffic, open_link
-from protocol.board import MAX_POST_BYTES, Opening, Post, decode_entry
+from protocol.board import MAX_POST_BYTES, Opening, Post, decode_entry, read_session
 from protocol.encoding import decode
 from protocol.terms import AddressCard, Terms, parse
 
@@ -100,13 +110,15 @@ def found(folder: Path, n_members: int, rounds: int, key_bits: int) -> Federatio
     folder.mkdir()
     settings = {
         "--name": "Hostile", "--quorum": str(HONEST), "--key-bits": str(key_bits),
-        "--rounds": str(rounds), "--clip": "0.0625", "--max-examples": "100", "--suite": "hybrid",
-        "--seconds": "1",
     }  # fmt: skip
     made = Federation(folder, signed(folder, n_members, settings))
     ceremony = at_work(made.hospitals, folder, "ceremony", str(made.file))
     with service(made, None), ceremony as processes:
         finish(processes, "the ceremony", _LIMIT_SECONDS)
+        propose(
+            made.hospitals[0], made.file, STUDY, "--rounds", str(rounds), "--seconds", "1", *PLAN
+        )
+        approve(made.hospitals, made.file, STUDY, folder / "approvals.log", "--unpinned")
     return made
 
 
@@ -114,7 +126,7 @@ def play(made: Federation, weights: int, attack: Attack | None) -> dict[str, Any
     """Train under attack, and measure."""
     with service(made, attack) as running, attacking(made, attack) as attacker:
         honest = made.hospitals[:HONEST]
-        arguments = ("train", str(made.file), "--app", str(_APP), "--json")
+        arguments = ("train", str(made.file), "--study", STUDY, "--app", str(_APP), "--json")
         with at_work(honest, made.folder, *arguments, WEIGHTS=str(weights)) as processes:
             probes = asyncio.run(_watch(made, processes, attacker, bool(attack and attack.member)))
         told = _end(attacker)
@@ -283,7 +295,7 @@ def _round_seconds(made: Federation) -> list[float]:
         post = decode(entry.post.post, Post, "post", MAX_POST_BYTES)
         if isinstance(post.body, Opening) or post.session in times:
             times.setdefault(post.session, []).append(entry.time_ms)
-    return [(max(t) - t[0]) / 1000 for s, t in times.items() if s.startswith("round/")]
+    return [(max(t) - t[0]) / 1000 for s, t in times.items() if read_session(s).is_round]
 
 
 def _foreign_lines(made: Federation) -> list[str]:
@@ -302,7 +314,7 @@ def _foreign_lines(made: Federation) -> list[str]:
 
 
 def _bytes_down(made: Federation, hospital: Hospital) -> int:
-    return max((e["bytes_down"] for e in hospital.events(made.terms.federation)), default=0)
+    return max((e["bytes_down"] for e in hospital.events(made.terms.federation, STUDY)), default=0)
 
 
 def _stored_bytes(folder: Path) -> int:
