@@ -18,6 +18,7 @@ from participant.statistic.task import StatisticTask
 from participant.study.tasks import ApprovalTask, EndingTask, ProposalTask, WithdrawalTask
 from participant.training.task import TrainingTask
 from protocol.board.messages import Opening, Partial
+from protocol.board.study import StudyState
 from protocol.key.epoch import HeldKey
 from protocol.terms.terms import Terms
 from tests.simulator.disk import Disk
@@ -204,7 +205,7 @@ class Person:
         parts = [p for p in entries if isinstance(p.post.body, Partial)]
         return len(parts) >= self._terms.quorum
 
-    def _state(self, script: StudyScript):  # type: ignore[no-untyped-def]
+    def _state(self, script: StudyScript) -> StudyState | None:
         assert self._agent is not None
         return self._agent.board.studies.get(script.name)
 
