@@ -4,6 +4,7 @@ Source: our own. Whoever proposes studies chooses what they start from and what 
 each hospital compares what it adds itself, with what it added to other studies, and says so.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,7 @@ from participant.rounds.task import DecryptionTask
 from participant.statistic.numbers import Numbers
 from participant.statistic.same_numbers import SameNumbers
 from participant.statistic.task import StatisticTask
-from participant.training import course
+from participant.training import course, starts
 from protocol.board.draft import Draft
 from protocol.board.plan import Ending
 from protocol.board.session import round_session
@@ -97,6 +98,43 @@ def test_where_hospitals_do_not_compare_models_the_difference_is_open(
     monkeypatch.setattr(course, "near_starts", lambda *arguments: ())
     table = trained_again(Dummy)
     assert len(table.view("study/tumours/1").partials) >= table.terms.quorum
+
+
+def twins() -> RoundTable:
+    """Two studies from one model, each of whose first rounds is over all; then one without 5."""
+    first = RoundTable()
+    second = RoundTable(study=training_study(first.terms, "tumours"), at=first)
+    for table in (first, second):
+        for i in FIVE:
+            table.train(i, Steps(i / 8))
+    for number in (1, 2):
+        for table in (first, second):
+            table.settle()
+            table.open(table.session(number))
+            first.settle()
+            second.settle()
+            chosen = FIVE if (table, number) != (second, 2) else FIVE[:4]
+            table.close(table.session(number), chosen)
+            with contextlib.suppress(Refused):
+                table.settle()
+    return second
+
+
+def test_models_of_studies_that_go_the_same_way_are_near_after_each_round() -> None:
+    view = twins().view("study/tumours/2")
+    assert {posted.post.body.near for posted in view.contributions.values()} == {
+        ("study/cardio/2",)
+    }
+    assert {(r.rule, r.member) for r in view.refusals.values()} == {("differencing", 5)}
+    assert not view.partials
+
+
+def test_where_only_first_models_are_compared_the_second_round_shows_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(starts, "LATER", 0.0)
+    table = twins()
+    assert len(table.view("study/tumours/2").partials) >= table.terms.quorum
 
 
 # ── numbers ──
