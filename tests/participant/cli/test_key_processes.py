@@ -81,7 +81,7 @@ def test_a_hospital_that_lost_its_disk_comes_back_from_its_backup(consortium: Co
     home = consortium.folder / "h2"
     backup = ["key", "backup", "--out", "b.sealed", "--backup-passphrase-file", "own"]
     ended(consortium.start(2, *backup))
-    consortium.relay.say("round/1", opening(consortium))
+    consortium.relay.say("study/cardio/1", opening(consortium))
     shutil.rmtree(home)
     restore = ["key", "restore", "b.sealed", "--backup-passphrase-file", "own"]
     output, _ = ended(consortium.start(2, *restore))
@@ -93,8 +93,8 @@ def test_a_hospital_that_lost_its_disk_comes_back_from_its_backup(consortium: Co
     assert "good key shares  H1, H2, H3" in outputs[1]
     ledger = SetLedger(consortium.member(2).storage)
     ledger.begin(consortium.relay.core.board)
-    assert ledger.bars("round/1")
-    assert not ledger.bars("round/2")
+    assert ledger.bars("study/cardio/1")
+    assert not ledger.bars("study/cardio/2")
     assert not [
         p
         for p in consortium.relay.core.board.entries
@@ -104,7 +104,7 @@ def test_a_hospital_that_lost_its_disk_comes_back_from_its_backup(consortium: Co
 
 def opening(consortium: Consortium) -> Opening:
     epoch, _ = consortium.member(1).held_key()
-    return Opening("training", epoch.digest, bytes(32), 3)
+    return Opening(bytes(32), epoch.digest, bytes(32), 3)
 
 
 def test_a_board_without_what_the_backup_saw_is_a_fork(consortium: Consortium) -> None:

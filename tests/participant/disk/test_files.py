@@ -340,7 +340,7 @@ def test_an_error_of_whoever_writes_is_not_the_disks(tmp_path: Path) -> None:
         "/a",
         "a/",
         "a//b",
-        "a/b/c",
+        "a/b/c/d",
         "A",
         "a b",
         "a\n",

@@ -72,7 +72,7 @@ def test_a_backup_holds_no_seed_no_post_and_no_chosen_set(
 ) -> None:
     seed = member.vault.new_seed("ceremony/2", PASSPHRASE)
     chosen, post = b"the chosen set of a round, 32 by", b"a post that is on its way"
-    SetLedger(member.storage).choose("round/1", chosen)
+    SetLedger(member.storage).choose("study/cardio/1", chosen)
     member.storage.write("outbox/post", post)
     path = tmp_path / "backup.sealed"
     write_backup(member, TEXT, path, ITS_OWN, CHEAP)

@@ -82,7 +82,7 @@ def test_a_new_machine_has_identity_share_and_head_and_is_marked(
     assert vault_at(home).read_key_share(1, NEW) == encode(TOY.secrets[1])
     storage = FolderStorage(federation_folder(home, TERMS.federation))
     assert storage.read("head") == encode(Checkpoint(HEAD.position, HEAD.hash))
-    assert SetLedger(storage).bars("round/1")
+    assert SetLedger(storage).bars("study/cardio/1")
     assert work.missing() == []
 
 
@@ -90,14 +90,14 @@ def test_rounds_opened_before_the_restore_are_barred_and_later_ones_are_not(
     backup: Backup, tmp_path: Path
 ) -> None:
     table = table_after_ceremony()
-    table.say(0, Draft("round/1", Opening("training", TOY.epoch.digest, bytes(32), 1)))
+    table.say(0, Draft("study/cardio/1", Opening(bytes(32), TOY.epoch.digest, bytes(32), 1)))
     restoring(backup, tmp_path / "new").write(table.board.head)
-    table.say(0, Draft("round/2", Opening("training", TOY.epoch.digest, bytes(32), 1)))
+    table.say(0, Draft("study/cardio/2", Opening(bytes(32), TOY.epoch.digest, bytes(32), 1)))
     folder = federation_folder(tmp_path / "new", TERMS.federation)
     ledger = SetLedger(FolderStorage(folder))
     ledger.begin(table.board)
-    assert ledger.bars("round/1")
-    assert not ledger.bars("round/2")
+    assert ledger.bars("study/cardio/1")
+    assert not ledger.bars("study/cardio/2")
 
 
 def test_a_lost_share_comes_back_beside_an_identity_that_is_there(
@@ -220,7 +220,7 @@ def test_a_board_that_has_been_rolled_back_or_forked_is_a_fork(
     for entry in TOY.table.entries[:-1]:
         shorter.board.append(entry)
         other.board.append(entry)
-    other.say(1, Draft("round/0", Statement(bytes(32), 1)))
+    other.say(1, Draft("study/cardio/0", Statement(bytes(32), 1)))
     assert other.board.head.position == HEAD.position
     for table in (shorter, other):
         with pytest.raises(Fork) as caught:
@@ -251,10 +251,10 @@ def test_a_record_is_enough(backup: Backup, tmp_path: Path) -> None:
     storage = FolderStorage(federation_folder(tmp_path / "new", TERMS.federation))
     assert storage.read("head") == encode(Checkpoint(HEAD.position, HEAD.hash))
     table = table_after_ceremony()
-    table.say(0, Draft("round/1", Opening("training", TOY.epoch.digest, bytes(32), 1)))
+    table.say(0, Draft("study/cardio/1", Opening(bytes(32), TOY.epoch.digest, bytes(32), 1)))
     ledger = SetLedger(storage)
     ledger.begin(table.board)  # seen for the first time: the record may have been old
-    assert ledger.bars("round/1")
+    assert ledger.bars("study/cardio/1")
 
 
 def test_a_record_that_ends_before_the_backup_is_told(backup: Backup, tmp_path: Path) -> None:
@@ -311,7 +311,7 @@ def test_a_crash_at_any_moment_is_mended_by_the_same_command(
         share = vault_at(home).folder / "key-share-1.sealed"
         if share.exists():  # then all that guards its use is there, and it opens
             storage = FolderStorage(federation_folder(home, TERMS.federation))
-            assert SetLedger(storage).bars("round/1")
+            assert SetLedger(storage).bars("study/cardio/1")
             assert storage.read("head") is not None
             assert vault_at(home).read_key_share(1, NEW) == encode(TOY.secrets[1])
         restoring(backup, home).write(HEAD)
@@ -336,5 +336,5 @@ def test_reading_says_and_wants_nothing() -> None:
     reading = key_restore._Reading()
     assert reading.done
     assert reading.due() is None
-    assert not reading.wants("round/1")
+    assert not reading.wants("study/cardio/1")
     assert Head(0, Board(TERMS).head.hash) == Board(TERMS).head

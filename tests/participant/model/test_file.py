@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from participant.errors import DamagedFile, ForeignModel
-from participant.model.file import NextModel, read_model, write_model
+from participant.model.file import NextModel, read_entries, read_model, write_model
 from participant.model.layout import MASTER, Layout
 from participant.model.master import Model
 from tests.stage.models import PARAMETERS, model_of
@@ -40,7 +40,7 @@ def updated(model: Model, update: np.ndarray, parts: int) -> bytes:
 def test_a_file_holds_the_model_whoever_reads_it(parameters: list[np.ndarray]) -> None:
     model = model_of(parameters)
     data = written(model)
-    again = read_model(data, model.layout)
+    again = read_model(data, model.layout, "cardio", 1)
     assert again.digest == model.digest
     assert not any(entry.flags.owndata for entry in again.entries)
     for by_library in (
@@ -60,7 +60,7 @@ def test_an_update_in_slices_is_added_as_a_whole(
 ) -> None:
     model = model_of(parameters)
     update = np.random.default_rng(seed).normal(size=model.layout.weights)
-    found = read_model(updated(model, update, parts), model.layout)
+    found = read_model(updated(model, update, parts), model.layout, "cardio", 1)
     start = 0
     for entry, array in zip(found.entries, parameters, strict=True):
         end = start + array.size
@@ -73,7 +73,7 @@ def test_an_update_in_slices_is_added_as_a_whole(
 def test_updates_too_small_for_half_precision_add_up() -> None:
     model = model_of([np.ones(1, np.float16)])
     for _ in range(10):
-        model = read_model(updated(model, np.array([1e-4]), 1), model.layout)
+        model = read_model(updated(model, np.array([1e-4]), 1), model.layout, "cardio", 1)
     assert model.weights.slice(0, 1)[0] == pytest.approx(1.001, abs=1e-6)
     assert model.to_app({})[0] == np.float16(1.001)
 
@@ -137,15 +137,45 @@ def test_an_update_of_another_length_is_refused() -> None:
 def test_a_model_of_another_layout_is_refused(other: Any, reason: str) -> None:
     data = written(model_of({"a": np.zeros(2), "b": np.zeros(2)}))
     with pytest.raises(ForeignModel, match=reason) as caught:
-        read_model(data, Layout.of(other))
-    assert caught.value.number == 0
+        read_model(data, Layout.of(other), "cardio", 1)
+    assert caught.value.round_name == "cardio/1"
 
 
 def test_what_is_no_whole_model_is_refused() -> None:
     model = model_of([np.zeros(3)])
     data = written(model)
     for broken in (b"", data[:7], data[:20], b"\xff" * 200, b"\x02" + bytes(7) + b"[]", data[:-1]):
-        with pytest.raises(DamagedFile, match="models/round-0"):
-            read_model(broken, model.layout)
+        with pytest.raises(DamagedFile, match="studies/cardio/model-1"):
+            read_model(broken, model.layout, "cardio", 1)
     with pytest.raises(DamagedFile, match="25 bytes instead of 24"):
-        read_model(data + b"x", model.layout)
+        read_model(data + b"x", model.layout, "cardio", 1)
+
+
+@given(PARAMETERS)
+def test_entries_are_read_without_a_layout_in_their_shapes(parameters: list[np.ndarray]) -> None:
+    model = model_of(parameters)
+    found = read_entries(written(model), "x")
+    assert list(found) == sorted(model.layout.names)
+    for name, entry, array in zip(model.layout.names, model.entries, parameters, strict=True):
+        assert found[name].shape == array.shape
+        assert np.array_equal(found[name].reshape(-1), entry)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]},
+        {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]},
+        {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]},
+        {"dtype": "F32", "shape": [-2], "data_offsets": [0, -8]},
+        {"dtype": "F32", "shape": [2], "data_offsets": [-8, 0]},
+        {"dtype": "F32", "shape": ["x"], "data_offsets": [0, 8]},
+        {"dtype": "F32", "shape": [2]},
+        {"dtype": ["F32"], "shape": [2], "data_offsets": [0, 8]},
+        [],
+    ],
+)
+def test_a_header_that_does_not_fit_its_entries_is_refused(said: Any) -> None:
+    text = json.dumps({"a": said}).encode()
+    with pytest.raises(DamagedFile, match="x"):
+        read_entries(len(text).to_bytes(8, "little") + text + bytes(8), "x")

@@ -119,8 +119,8 @@ from participant.model.local_entries import LocalEntries
 
 parameters = {"a": np.zeros(3), "n": np.array(1)}
 layout = Layout.of(parameters)
-local = LocalEntries(layout, parameters, Disk())
-local.keep(parameters, "fit")
+local = LocalEntries(layout, parameters, Disk(), "s")
+local.keep(parameters)
 Model.of(checked(parameters, layout, "fit")).to_app(local.entries)
 assert "torch" not in sys.modules
 """

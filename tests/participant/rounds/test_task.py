@@ -1,14 +1,22 @@
-"""Helping to decrypt one round: what is still to be said when the sum is known."""
+"""Helping to decrypt one round: who may, who reads, and what is still to be said then."""
+
+from decimal import Decimal
 
 import pytest
 
-from participant.rounds.task import DecryptionTask
+from participant.errors import NotApproved, StudyEnded, UnknownStudy
+from participant.rounds.task import DecryptionTask, Question
+from participant.statistic.numbers import Numbers
+from participant.statistic.task import StatisticTask
+from protocol.board.draft import Draft
 from protocol.board.messages import Complaint
+from protocol.board.plan import Ending, Withdrawal
 from protocol.key.epoch import HeldKey
 from tests.simulator.disk import Disk
+from tests.stage.rounds.round_table import RoundTable
 from tests.stage.rounds.toy_round import EPOCH, SQUARE, TERMS, TOY, contributed
 from tests.stage.rounds.wrong_part import Liar
-from tests.stage.studies import STUDY
+from tests.stage.studies import STATISTIC, STUDY, approval, statistic_study
 
 
 @pytest.mark.parametrize("reader", [2, 3])
@@ -32,3 +40,103 @@ def test_it_is_done_when_whoever_sent_a_wrong_part_is_named(reader: int) -> None
     task.receive(said, {})
     assert task.done
     assert task.due() is None
+
+
+# ── who may help, and who reads ──
+
+
+def decrypting(
+    table: RoundTable, index: int, asked: list[Question] | None = None
+) -> DecryptionTask:
+    """A member is asked to help with the last round of the statistic, and agrees."""
+    held, disk = table.secret(index), table.disks[index]
+    known = [] if asked is None else asked
+    agree = lambda question: not known.append(question)  # noqa: E731
+    task = DecryptionTask(TERMS, STATISTIC, None, held, disk, agree)
+    table.seat(index, task)
+    return task
+
+
+def closed_statistic(*readers: int) -> RoundTable:
+    """A statistic of these members, which all holders open, with all contributions."""
+    table = RoundTable(study=statistic_study(TERMS, 1, members=readers))
+    for i in readers:
+        numbers = Numbers("n", (Decimal(10 * i),))
+        table.seat(i, StatisticTask(TERMS, STATISTIC, table.secret(i), numbers, table.disks[i]))
+    table.open("study/age/1")
+    table.settle()
+    table.close("study/age/1")
+    table.tasks.clear()
+    return table
+
+
+def test_a_holder_that_is_no_reader_helps_and_ends_without_the_sums() -> None:
+    table = closed_statistic(1, 2, 3)
+    tasks = {i: decrypting(table, i) for i in (1, 2, 3, 4)}
+    table.settle()
+    assert all(task.done for task in tasks.values())
+    assert [tasks[i].sums for i in (1, 2, 3)] == [[Decimal(60)]] * 3
+    assert tasks[4].sums is None
+    view = table.view("study/age/1")
+    assert 4 in view.locks
+    assert 4 in view.partials
+    assert 4 not in view.statements
+    assert tasks[4].member.plaintexts is None
+    later = decrypting(table, 5)
+    assert later.done  # enough have helped
+
+
+def test_without_an_approval_to_open_a_holder_that_is_no_reader_has_nothing_to_do_here() -> None:
+    table = closed_statistic(1, 2, 3)
+    asked: list[Question] = []
+    table.publish(4, Draft("study/age", Withdrawal(table.study_of("study/age").digest)))
+    task = decrypting(table, 4, asked)
+    with pytest.raises(NotApproved) as caught:
+        task.due()
+    assert (caught.value.what, caught.value.withdrawn) == ("open", True)
+    assert not asked
+
+
+def test_a_reader_without_an_approval_to_open_reads_what_the_others_open() -> None:
+    table = closed_statistic(1, 2, 3)
+    table.publish(1, approval(table.study_of("study/age"), opens=False))
+    asked: list[Question] = []
+    reader = decrypting(table, 1, asked)
+    for i in (2, 3, 4, 5):
+        decrypting(table, i)
+    table.settle()
+    assert reader.sums == [Decimal(60)]
+    assert not asked
+    assert 1 not in table.view("study/age/1").locks
+
+
+def test_what_is_asked_names_study_and_round_and_what_is_in_it() -> None:
+    asked: list[Question] = []
+    decrypting(closed_statistic(1, 2, 3), 4, asked).due()
+    assert asked == [Question("age/1", "statistic", ("H1", "H2", "H3"), 1)]
+
+
+def test_a_sum_that_too_few_had_locked_at_the_end_of_the_study_is_never_opened() -> None:
+    table = closed_statistic(1, 2, 3)
+    first = decrypting(table, 1)
+    draft = first.due()
+    assert draft is not None
+    table.publish(1, draft)
+    crossing = decrypting(table, 2).due()
+    assert crossing is not None
+    post = table.board.open(table.sign(crossing.session, 2, crossing.body))
+    for i in (2, 3, 4, 5):
+        ending = Ending(table.study_of("study/age").digest)
+        table.publish(i, Draft("study/age", ending))
+    assert table.tasks[2].explains(post)
+    for i in (1, 2, 4):
+        with pytest.raises(StudyEnded):
+            decrypting(table, i).due()
+
+
+def test_a_study_that_is_not_there_is_named() -> None:
+    table = RoundTable()
+    task = decrypting(table, 1)
+    assert task.waiting(table.board).kind == "board"
+    with pytest.raises(UnknownStudy):
+        task.due()

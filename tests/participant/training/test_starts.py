@@ -1,0 +1,156 @@
+"""A study's first round is compared with all that nearly starts where it does."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from participant.model.file import model_name, read_entries
+from participant.training.task import TrainingTask
+from protocol.board.draft import Draft
+from protocol.board.messages import SetLock
+from tests.stage.rounds.round_table import Events, RoundTable, Steps
+from tests.stage.studies import SESSION, STUDY, training_study
+from tests.stage.toy import toy_epoch
+
+TERMS = toy_epoch().federation.terms
+SECOND = "study/second/1"
+
+
+class From(Steps):
+    """Begins with these entries."""
+
+    def __init__(self, **entries: Any) -> None:
+        super().__init__()
+        self.entries = {name: np.array(values, float) for name, values in entries.items()}
+
+    def initial_parameters(self, config: Any) -> Any:
+        return {name: entry.copy() for name, entry in self.entries.items()}
+
+    def fit(self, parameters: Any, config: Any) -> Any:
+        return {name: entry + 0.1 for name, entry in parameters.items()}, 10, {}
+
+
+def first(app: Steps, end: bool = True, **plan: Any) -> RoundTable:
+    """Round 1 of a study of four weights, each of which changes by 0.5 at most; it ends."""
+    table = RoundTable(study=training_study(TERMS, **{"clip": 0.5, "rounds": 1} | plan))
+    for i in (1, 2, 3, 4, 5):
+        table.train(i, app)
+    table.settle()
+    table.open(SESSION)
+    table.settle()
+    table.close(SESSION)
+    if end:
+        table.settle()
+    table.tasks.clear()
+    return table
+
+
+def second(table: RoundTable, app: Steps, **plan: Any) -> tuple[RoundTable, TrainingTask, Events]:
+    """Another study, whose first round is open."""
+    study = training_study(TERMS, "second", **{"clip": 0.25} | plan)
+    other, events = RoundTable(study=study, at=table), Events()
+    task = other.train(1, app, lambda *said: events.append(said))
+    for i in (2, 3, 4, 5):
+        other.train(i, app)
+    other.settle()
+    other.open(SECOND)
+    return other, task, events
+
+
+def near_of(task: TrainingTask) -> tuple[str, ...]:
+    draft = task.due()
+    assert draft is not None
+    return draft.body.near
+
+
+BEFORE = From(a=[0, 0, 0], b=[5])
+
+
+@pytest.mark.parametrize(
+    ("now", "is_near"),
+    [
+        (From(a=[0, 0, 0], b=[6]), True),  # one dummy weight
+        (From(a=[0.5, -0.5, 0.4], b=[9]), True),  # the larger of the two clips
+        (From(a=[0.6, 0, 0], b=[9]), False),  # two of four are not more than half
+        (From(a=[0.6, 0, 0], b=[5.5]), True),  # three of four
+        (From(a=[0, 0, 0], b=[5], c=[1] * 90), True),  # it is in a larger one
+        (From(x=[0, 0, 0], y=[5]), False),  # other names
+        (From(a=[[0, 0, 0]], b=[9]), False),  # another shape
+        (From(a=[8, 8, 8], b=[5]), False),
+    ],
+)
+def test_models_are_near_where_more_than_half_of_the_smaller_ones_weights_are(
+    now: Steps, is_near: bool
+) -> None:
+    _, task, _ = second(first(BEFORE), now)
+    assert near_of(task) == ((SESSION,) if is_near else ())
+
+
+def test_the_very_same_model_is_compared_without_that() -> None:
+    _, task, _ = second(first(BEFORE), BEFORE)
+    assert near_of(task) == ()
+
+
+def test_a_model_that_is_here_no_more_counts_as_near() -> None:
+    table = first(BEFORE)
+    table.disks[1].delete(model_name(STUDY, 0))
+    _, task, _ = second(table, From(a=[8, 8, 8], b=[8]))
+    assert near_of(task) == (SESSION,)
+
+
+def test_the_model_before_the_first_round_is_kept_by_who_contributes() -> None:
+    data = first(BEFORE).disks[3].read(model_name(STUDY, 0))
+    assert data is not None
+    assert read_entries(data, "x")["b"] == [5]
+
+
+@pytest.mark.parametrize(
+    "now", [BEFORE, From(a=[0, 0, 0], b=[6])], ids=["the same model", "a near one"]
+)
+def test_a_first_round_waits_for_the_end_of_the_one_that_it_is_near_to(now: Steps) -> None:
+    table = first(BEFORE, end=False)
+    other, task, events = second(table, now)
+    assert task.due() is None
+    assert (1, "other-rounds", {"rounds": ["cardio/1"]}) in events
+    waiting = task.waiting(other.board)
+    assert waiting.kind == "other-rounds"
+    assert waiting.facts == {"session": SECOND, "rounds": ["cardio/1"]}
+    assert waiting.members == (1, 2, 3, 4, 5)
+    assert task.due() is None
+    assert len([event for event in events if event[1] == "other-rounds"]) == 1
+    for i in (1, 2, 3, 4):
+        table.publish(i, Draft(SESSION, SetLock(table.chosen_in(SESSION))))
+    draft = task.due()
+    assert draft is not None
+    assert draft.session == SECOND
+
+
+def test_a_first_round_far_from_all_others_waits_for_none() -> None:
+    _, task, _ = second(first(BEFORE, end=False), From(a=[8, 8, 8], b=[8]))
+    assert near_of(task) == ()
+
+
+def test_later_rounds_of_a_study_name_nothing() -> None:
+    other, task, _ = second(first(BEFORE), From(a=[0, 0, 0], b=[6]))
+    other.settle()
+    other.close(SECOND)
+    other.settle()
+    other.open("study/second/2")
+    assert near_of(task) == ()
+
+
+def test_of_rounds_that_are_one_already_the_newest_is_named_for_all() -> None:
+    other, _, _ = second(first(BEFORE), From(a=[0, 0, 0], b=[6]), rounds=1)
+    other.settle()
+    other.close(SECOND)
+    other.settle()
+    other.tasks.clear()
+    third = RoundTable(study=training_study(TERMS, "third", clip=0.25), at=other)
+    for i in (1, 2, 3, 4, 5):
+        third.train(i, From(a=[0, 0, 0], b=[7]))
+    third.settle()
+    third.open("study/third/1")
+    task = third.tasks[1]
+    assert isinstance(task, TrainingTask)
+    assert near_of(task) == (SECOND,)  # which has named the first
