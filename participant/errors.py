@@ -289,6 +289,13 @@ class BadApp(ParticipantError):
     reason: str
 
 
+class NoAppUser(ParticipantError):
+    """An app cannot be run as this user; ``reason`` says what is in the way. Nothing was begun."""
+
+    user: str
+    reason: str
+
+
 class UnfitNumbers(ParticipantError, says="{path}: {reason}"):
     """Numbers that cannot be contributed; ``remedy`` where it is the round that does not take them.
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import typer
 
-from participant.app import end_workers
 from participant.cli.commands import key, record, rounds, spread, terms, training, verdict, verify
 from participant.cli.sentences import FAILED
 from participant.cli.views import SpeakingGroup, say
@@ -46,7 +45,6 @@ def main() -> None:
         say(f"  {LOST_REMEDY}", err=True)
         number = FAILED
     if threading.active_count() > 1:
-        # A thread in the user's training code cannot be stopped, and what matters is durable.
-        end_workers()
+        # A step that is under way cannot be stopped, and what matters is durable.
         os._exit(number)
     sys.exit(number)

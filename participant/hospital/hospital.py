@@ -14,10 +14,11 @@ until then, and the next call waits for it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from typing import Any
 from keyshare.randomness import Stream
 from keyshare.rounds import MAX_DECIMALS
 from participant.agent import Snapshot
-from participant.app import App, app_of
+from participant.app import App, AppApart, AppFile, Show, app_of
 from participant.ceremony import CeremonyTask, VerdictTask
 from participant.disk import look
 from participant.errors import NotAgreed, OutOfTime
@@ -135,28 +136,31 @@ class Hospital(AtWork):
 
     async def train(
         self,
-        app: App | str | Path,
+        app: App | AppFile | str | Path,
         *,
         timeout: float | None = None,
         new_model_after: int | None = None,
         notices: Notices = _SILENT,
         on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+        on_output: Show = lambda line, is_error: None,
     ) -> AsyncGenerator[Round, None]:
         """Take part in all rounds of training; gives each as it is done.
 
-        app: an object with the functions of a Flower client, or the Python file that has them. The
-        work goes on while the caller is busy with a round, and ends where the caller leaves the
-        loop. new_model_after: a round after which the app's initial parameters are the model.
-        on_event: called with all that the command prints with ``--json``. Raises BadApp for what
-        the app raises and for answers that cannot be used, and Refused where this hospital does
-        not help to decrypt.
+        app: an object with the functions of a Flower client, which is called in this process, or
+        the Python file that has them, which is run in a process of its own. The work goes on while
+        the caller is busy with a round, and ends where the caller leaves the loop.
+        new_model_after: a round after which the app's initial parameters are the model. on_event:
+        called with all that the command prints with ``--json``. on_output: with each line that the
+        app's process prints, and whether on standard error. Raises BadApp for what the app raises
+        and for answers that cannot be used, and Refused where this hospital does not help to
+        decrypt.
         """
         loop, found = asyncio.get_running_loop(), asyncio.Queue[Round | None]()
 
         def tell(done: Round) -> None:
             loop.call_soon_threadsafe(found.put_nowait, done)
 
-        course = self._train(app, timeout, new_model_after, notices, on_event, tell)
+        course = self._train(app, timeout, new_model_after, notices, on_event, on_output, tell)
         work = asyncio.create_task(course)
         work.add_done_callback(lambda _: found.put_nowait(None))
         try:
@@ -170,11 +174,12 @@ class Hospital(AtWork):
 
     async def _train(
         self,
-        app: App | str | Path,
+        app: App | AppFile | str | Path,
         timeout: float | None,
         new_model_after: int | None,
         notices: Notices,
         on_event: Callable[[dict[str, Any]], None],
+        on_output: Show,
         done: Callable[[Round], object],
     ) -> None:
         member, rounds = self.member, self.terms.rounds.count
@@ -200,8 +205,24 @@ class Hospital(AtWork):
 
         async with self.holding("train", timeout):
             secret = await self.steps.do(member.held_key)
-            loaded = await self.steps.do(lambda: app_of(app, member.folder / "errors"))
-            await as_room_allows(self.folder, timeout, train_all, notices, self.steps)
+            async with self._loaded(app, on_output) as loaded:
+                await as_room_allows(self.folder, timeout, train_all, notices, self.steps)
+
+    @contextlib.asynccontextmanager
+    async def _loaded(self, app: App | AppFile | str | Path, on_output: Show) -> AsyncIterator[App]:
+        """The app to call; one in a process of its own ends with the block."""
+        errors = self.folder / "errors"
+        file = AppFile(Path(app)) if isinstance(app, str | Path) else app
+        if not isinstance(file, AppFile):
+            yield await self.steps.do(lambda: app_of(app, errors))
+            return
+        about = {"federation": self.terms.name, "rounds": self.terms.rounds.count}
+        apart = AppApart(file, errors, about, on_output)
+        try:
+            await self.steps.do(apart.start)
+            yield apart
+        finally:
+            await asyncio.to_thread(apart.close)
 
     def _round(self, event: Event, events: Sequence[Event]) -> Round:
         number = event["round"]

@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from participant.app import AppFile
 from participant.ceremony import PAUSE_SECONDS, Calibration, CeremonyTask, Watch
+from participant.cli.commands.app_surroundings import variables_of
 from participant.cli.commands.options import Given, Json, Timeout
 from participant.cli.commands.telling import Teller, telling
 from participant.cli.commands.verdict import judged
@@ -122,6 +124,15 @@ def _say_key(terms: Terms, epoch: Epoch, facts: dict[str, Any], as_json: bool) -
 def train(
     given: Given,
     app: Annotated[Path, typer.Option(help="Python file with fit and evaluate.")],
+    app_env: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME[=VALUE]", help="A variable of the environment for the app; repeatable."
+        ),
+    ] = [],  # noqa: B006  # typer copies it
+    app_user: Annotated[
+        str | None, typer.Option(metavar="USER", help="Run the app as this user of the machine.")
+    ] = None,
     timeout: Timeout = None,
     new_model_after: Annotated[
         int | None, typer.Option(help="Begin with the app's initial model after this round.", min=1)
@@ -129,7 +140,9 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Take part in all rounds of training, decryption included. The model comes out."""
+    variables = variables_of(app_env)
     hospital = hospital_of(given.member(needs_key=True))
+    file = AppFile(app, variables, app_user)
     _check_round_left(new_model_after, hospital.terms)
     show = _print_event if as_json else RoundTable(hospital.terms).show
 
@@ -140,8 +153,9 @@ def train(
 
     async def train_all() -> None:
         async for _ in hospital.train(
-            app, timeout=timeout, new_model_after=new_model_after, notices=notices, on_event=tell
-        ):
+            file, timeout=timeout, new_model_after=new_model_after, notices=notices,
+            on_event=tell, on_output=say,
+        ):  # fmt: skip
             pass
 
     with only_json(as_json), transfer_view(say_aside) as view:

@@ -317,6 +317,10 @@ _PARTICIPANT: Said = {
     participant_errors.BadApp: plain(
         "the app failed in {e.function}: {e.reason}", "correct it and type the same command again"
     ),
+    participant_errors.NoAppUser: plain(
+        "the app cannot run as {e.user}: {e.reason}",
+        "name another --app-user, which needs root or CAP_SETUID, or leave it out",
+    ),
     participant_errors.OutOfTime: _out_of_time,
     participant_errors.Interrupted: _interrupted,
     participant_errors.NotAMember: plain(
