@@ -20,6 +20,7 @@ from participant.model import model_name
 from protocol.terms import Terms, parse
 
 PARTIES, CLIP = 3, 0.0625
+VARIABLES = ("--app-env", "WEIGHTS", "--app-env", "HOSPITAL")  # of the app
 _LIMIT_SECONDS = 3_600
 _SLICE = 1 << 20
 
@@ -50,7 +51,7 @@ def _train(
 ) -> dict[str, Any]:
     app = str(ROOT / "benchmarks" / "large_app.py")
     started, peaks = time.monotonic(), dict[str, int]()
-    arguments = ("train", str(file), "--app", app, "--json")
+    arguments = ("train", str(file), "--app", app, "--json", *VARIABLES)
     with at_work(hospitals, folder, *arguments, WEIGHTS=str(weights)) as processes:
         pids |= {f"hospital {k}": p.pid for k, p in enumerate(processes, start=1)}
 

@@ -159,7 +159,7 @@ def test_two_rounds_of_training_give_everyone_the_same_model(federation: Federat
     with federation.serve():
         processes = [
             h.start(
-                "train", str(federation.file), "--app", app,
+                "train", str(federation.file), "--app", app, "--app-env", "QUORATE_CSV",
                 log=federation.folder / f"{h.number}.log", QUORATE_CSV=str(h.patients),
             )
             for h in federation.hospitals

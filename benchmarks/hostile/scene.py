@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from aggregator.store import stored_entries
-from benchmarks.large_round import peak_kib
+from benchmarks.large_round import VARIABLES, peak_kib
 from examples.demo.processes import ROOT, DemoFailed, Hospital, at_work, ending, finish, signed
 from participant.home import Passphrase, load
 from participant.network import Caller, Traffic, open_link
@@ -114,7 +114,7 @@ def play(made: Federation, weights: int, attack: Attack | None) -> dict[str, Any
     """Train under attack, and measure."""
     with service(made, attack) as running, attacking(made, attack) as attacker:
         honest = made.hospitals[:HONEST]
-        arguments = ("train", str(made.file), "--app", str(_APP), "--json")
+        arguments = ("train", str(made.file), "--app", str(_APP), "--json", *VARIABLES)
         with at_work(honest, made.folder, *arguments, WEIGHTS=str(weights)) as processes:
             probes = asyncio.run(_watch(made, processes, attacker, bool(attack and attack.member)))
         told = _end(attacker)

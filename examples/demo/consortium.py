@@ -158,8 +158,14 @@ def start_training(
     options = ["train", str(consortium.terms_file), "--app", str(_APP)]
     if study.rounds[0] > 1:
         options += ["--new-model-after", str(study.rounds[0] - 1)]
-    own = {study.variable: str(study.files[hospital.number - 1]), "DEMO_APP": study.app.__name__}
-    return hospital.start(*options, log=log, INTERRUPT=interrupt or "", **own)
+    of_app = {
+        study.variable: str(study.files[hospital.number - 1]),
+        "DEMO_APP": study.app.__name__,
+        "INTERRUPT": interrupt or "",
+    }
+    for name in of_app:
+        options += ["--app-env", name]
+    return hospital.start(*options, log=log, **of_app)
 
 
 def _wait_for_last_round(

@@ -68,7 +68,7 @@ class OwnForm:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedApp:
     """An app whose answers are checked here, where they are what the app has returned."""
 
     app: LoadedApp
@@ -100,7 +100,7 @@ def main() -> None:
     with quorate_client.Agent.of_environment() as agent:
         agent.form = OwnForm()
         try:
-            quorate_client.run(Checked(load_app(path, None)), agent)
+            quorate_client.run(CheckedApp(load_app(path, None)), agent)
         except quorate_client.Closed:  # the agent needs it no more, or is gone
             pass
         except BadApp as error:
