@@ -70,7 +70,9 @@ def _array(values: Values) -> np.ndarray[Any, Any]:
 def _tensor(values: Values) -> Any:
     import torch
 
-    dtype = getattr(torch, TYPES[values.code][0])
+    dtype = getattr(torch, TYPES[values.code][0], None)
+    if dtype is None:  # an older torch
+        raise Malformed(_FORM, f"a tensor of type {values.code}")
     if not prod(values.shape):
         return torch.empty(values.shape, dtype=dtype)
     return torch.frombuffer(values.data, dtype=dtype).reshape(values.shape)

@@ -35,7 +35,7 @@ class Frames:
     @property
     def is_within(self) -> bool:
         """Whether a frame has begun and has not ended."""
-        return self._done > 0 or len(self._buffer) != 4
+        return self._done > 0 or not self._is_at_start
 
     def room(self) -> memoryview:
         """Where the next bytes go; never empty."""
@@ -59,7 +59,9 @@ class Frames:
     def _sizes(self) -> Generator[int, memoryview, None]:
         """The length of each part, given the one before it."""
         while True:
+            self._is_at_start = True
             length = yield 4
+            self._is_at_start = False
             header = yield _within(length, self.limits.header, "header")
             length = yield 8
             size = _within(length, self.limits.body, "body")

@@ -62,6 +62,8 @@ def read_tensors(body: memoryview) -> dict[str, Values]:
     for name, place in sorted(places.items(), key=lambda item: item[1].data_offsets):
         if place.dtype not in TYPES:
             raise Malformed("body", f"a tensor of type {place.dtype!r}")
+        if prod(max(1, n) for n in place.shape) > _MAX_NUMBER:  # also of one that is empty
+            raise Malformed("body", f"a tensor of shape {place.shape}")
         begin, end = place.data_offsets
         if begin != at or end - begin != prod(place.shape) * TYPES[place.dtype][1]:
             raise Malformed("body", "a tensor does not follow the one before, or has another size")
