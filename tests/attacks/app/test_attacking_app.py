@@ -10,6 +10,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +132,7 @@ def test_an_app_of_another_user_reads_no_file_either(
     python = interpreter_for(user, dict(os.environ))
     if python is None:
         pytest.skip(f"{OTHER} can run no Python here that has the modules of this one")
-    shared = Path(f"/tmp/quorate-findings-{os.getpid()}")
-    shared.mkdir()
+    shared = Path(tempfile.mkdtemp(prefix="quorate-findings-"))  # where that user may write
     try:
         shutil.chown(shared, user.pw_uid, user.pw_gid)
         shutil.copy(APP, shared / APP.name)
