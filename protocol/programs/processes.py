@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-_SET_PARENT_DEATH_SIGNAL, _SET_DUMPABLE = 1, 4  # of prctl, in linux/prctl.h
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4  # of linux/prctl.h
 _LOOK_SECONDS = 1.0
 
 
@@ -20,14 +20,14 @@ def hide_memory() -> None:
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
-        _prctl(_SET_DUMPABLE, 0)
+        _prctl(PR_SET_DUMPABLE, 0)
 
 
 def end_with_parent() -> None:
     """Let this process be killed as soon as the one that began it has ended."""
     parent = os.getppid()
     if sys.platform == "linux":
-        _prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it was quicker
             os.kill(os.getpid(), signal.SIGKILL)
     else:
