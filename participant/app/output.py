@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from protocol.board import Allowance
+from protocol.wire import Allowance
 from protocol.words import line
 
 Show = Callable[[str, bool], None]  # a line, and whether it is of standard error

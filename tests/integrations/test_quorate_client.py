@@ -32,10 +32,11 @@ class Hospital(Channel):
         entries = getattr(message, "entries", None)
         if entries is None:
             return message, None
-        return message, parameters_in(message.form, entries, read_tensors(body))  # type: ignore[union-attr]
+        return message, parameters_in(message.form, entries, read_tensors(body))
 
     def answer(self, kind: str, parameters: Any = None, **facts: Any) -> None:
-        header, pieces = {"answer": kind, **facts}, []
+        header: dict[str, Any] = {"answer": kind, **facts}
+        pieces: list[Any] = []
         if parameters is not None:
             entries, pieces = said_of(parameters)
             header |= {"form": "dict", "entries": entries}
