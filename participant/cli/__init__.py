@@ -7,7 +7,17 @@ from collections.abc import Callable
 
 import typer
 
-from participant.cli.commands import key, record, rounds, spread, terms, training, verdict, verify
+from participant.cli.commands import (
+    key,
+    record,
+    rounds,
+    serve,
+    spread,
+    terms,
+    training,
+    verdict,
+    verify,
+)
 from participant.cli.sentences import FAILED
 from participant.cli.views import SpeakingGroup, say
 from protocol.programs.streams import LOST_REMEDY, lost, make_lasting
@@ -22,8 +32,8 @@ app = typer.Typer(
 )
 _COMMANDS: tuple[Callable[..., None], ...] = (
     terms.init, terms.card, training.ceremony, training.train, verdict.verdict, verify.verify,
-    rounds.decrypt, rounds.public_key, rounds.contribute, rounds.status, record.export,
-    record.report,
+    serve.serve, serve.stop, rounds.decrypt, rounds.public_key, rounds.contribute, rounds.status,
+    record.export, record.report,
 )  # fmt: skip
 for command in _COMMANDS:
     app.command()(spread(command))

@@ -2,3 +2,4 @@
 
 from participant.hospital.hospital import NAME_OF_STATISTIC, NUMBER_OF_ROUND, Hospital
 from participant.hospital.results import Checked, Contributed, Decrypted, Exported, Round
+from participant.hospital.room import as_room_allows

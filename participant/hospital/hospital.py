@@ -27,7 +27,7 @@ from keyshare.randomness import Stream
 from keyshare.rounds import MAX_DECIMALS
 from participant.agent import Snapshot
 from participant.app import App, AppApart, AppFile, Show, app_of
-from participant.ceremony import CeremonyTask, VerdictTask
+from participant.ceremony import CeremonyProgress, CeremonyTask, VerdictTask
 from participant.disk import look
 from participant.errors import NotAgreed, OutOfTime
 from participant.home import Passphrase, checked, enter, finish, home_folder, read_signed_terms
@@ -36,7 +36,7 @@ from participant.hospital.results import Checked, Contributed, Decrypted, Event,
 from participant.hospital.room import as_room_allows
 from participant.key import KeyCheckTask, ShareNotWhole
 from participant.network import Notices, ask_aggregator, local_facts
-from participant.record import RecordOutput, RecordTask
+from participant.record import RecordOutput, RecordProgress, RecordTask
 from participant.rounds import DecryptionTask, Question, omissions_in
 from participant.statistic import StatisticTask, numbers_of, read_numbers
 from participant.training import Journal, TrainingTask
@@ -90,6 +90,21 @@ class Hospital(AtWork):
 
     def __repr__(self) -> str:
         return f"Hospital({self.member.identity.name!r} in {self.terms.name!r})"
+
+    @property
+    def has_key(self) -> bool:
+        """Whether there is a key share here; needs no passphrase."""
+        return bool(self.member.vault.epochs())
+
+    @property
+    def progress(self) -> CeremonyProgress | None:
+        """Where the ceremony stands that is, or was, at work; None before it is known which."""
+        return self.task.progress if isinstance(self.task, CeremonyTask) else None
+
+    @property
+    def reading(self) -> RecordProgress | None:
+        """How much of the board the export has read; None if none is, or was, at work."""
+        return self.task.progress if isinstance(self.task, RecordTask) else None
 
     async def ceremony(self, *, timeout: float | None = None, notices: Notices = _SILENT) -> Epoch:
         """Make the joint key with all other members; the key, which may be there already.
@@ -227,8 +242,7 @@ class Hospital(AtWork):
     def _round(self, event: Event, events: Sequence[Event]) -> Round:
         number = event["round"]
         (ended,) = (e for e in events if e["event"] == "decrypted")
-        assert self.session is not None
-        task = self.session.agent.task
+        task = self.task
         assert isinstance(task, TrainingTask)
         return Round(
             number,

@@ -11,12 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from participant.app import AppFile
-from participant.ceremony import PAUSE_SECONDS, Calibration, CeremonyTask, Watch
+from participant.ceremony import PAUSE_SECONDS, Calibration, Watch
 from participant.cli.commands.app_surroundings import variables_of
 from participant.cli.commands.options import Given, Json, Timeout
-from participant.cli.commands.telling import Teller, telling
-from participant.cli.commands.verdict import judged
-from participant.cli.commands.working import hospital_of, run, say_aside
+from participant.cli.commands.telling import Teller, telling, watched
+from participant.cli.commands.verdict import judged, judged_there
+from participant.cli.commands.working import Worker, hospital_of, run, say_aside, worker_of
 from participant.cli.sentences import Context, lines_of, rounding_cell
 from participant.cli.views import (
     Transfer,
@@ -28,6 +28,8 @@ from participant.cli.views import (
     transfer_view,
     view_of,
 )
+from participant.door import ServedHospital
+from participant.errors import SaidByAgent
 from participant.hospital import Hospital
 from participant.model import model_name
 from participant.network import Notices
@@ -44,8 +46,8 @@ _MOST_METRICS = 20  # of a round that a line shows; the journal has all
 
 def ceremony(given: Given, timeout: Timeout = None, as_json: Json = False) -> None:
     """Make the joint key with all other members, and store this hospital's key share."""
-    hospital, started = hospital_of(given.member()), time.monotonic()
-    if hospital.member.vault.epochs():
+    hospital, started = worker_of(given), time.monotonic()
+    if hospital.has_key:
         epoch = run(hospital.ceremony, hospital)
         _say_key(hospital.terms, epoch, {"event": "done already"}, as_json)
         return
@@ -63,30 +65,34 @@ def ceremony(given: Given, timeout: Timeout = None, as_json: Json = False) -> No
         say(f"then: quorate-participant train {here} --app APP.py")
 
 
-def _make_key(hospital: Hospital, timeout: float | None, context: Context, as_json: bool) -> Epoch:
+def _make_key(hospital: Worker, timeout: float | None, context: Context, as_json: bool) -> Epoch:
     """Raises CeremonyAborted, once it has shown who is to blame for it."""
     watch = Watch(hospital.terms, Calibration(hospital.terms))
+    found: Exception
     try:
         with view_of(hospital.terms, as_json) as view:
             view.expect(watch.expectation)
-            teller = Teller(lambda: hospital.session, context, as_json, write=view.note)
+            teller = Teller(lambda: watched(hospital), context, as_json, write=view.note)
             notices = _ceremony_notices(hospital, teller, watch, view)
             course = partial(hospital.ceremony, timeout=timeout, notices=notices)
             return run(course, hospital)
     except CeremonyFailed as failure:
+        assert isinstance(hospital, Hospital)
         found = judged(hospital, failure, context, as_json)
+    except SaidByAgent as failure:
+        assert isinstance(hospital, ServedHospital)
+        found = judged_there(hospital, failure, context, as_json)
     raise found
 
 
-def _ceremony_notices(hospital: Hospital, teller: Teller, watch: Watch, view: View) -> Notices:
+def _ceremony_notices(hospital: Worker, teller: Teller, watch: Watch, view: View) -> Notices:
     """Show what happens; while others have still to join, measure what it will take."""
     is_calibrating = False
-    url = hospital.member.address.newest.url
+    url = hospital.url
 
     def moved() -> None:
-        task = hospital.session and hospital.session.agent.task
-        if isinstance(task, CeremonyTask) and task.progress:
-            view.show(watch.facts(task.progress))
+        if progress := hospital.progress:
+            view.show(watch.facts(progress))
         teller.look()
 
     def calibrate() -> None:
@@ -190,7 +196,7 @@ def _transfer(hospital: Hospital) -> Transfer | None:
     """What of a round's vectors is on its way."""
     if hospital.session is None:
         return None
-    agent, task = hospital.session.agent, hospital.session.agent.task
+    agent, task = hospital.session.agent, hospital.task
     assert isinstance(task, TrainingTask)
     if reading := task.reading:
         what = f"reading the sum of round {task.finished + 1}"
