@@ -101,6 +101,7 @@ def test_the_others_commands_speak_with_the_agent_and_show_the_same(consortium: 
         running(process)
         others = [consortium.session(i) for i in (2, 3)]
         watching = consortium.start(1, "ceremony", "--timeout", "60")
+        until(process, event="job", job="make key")
         assert run_all(others) == [None, None]
         output, _ = ended(watching)
         assert "The key ceremony took" in output
