@@ -5,7 +5,7 @@ import json
 import os
 import platform
 
-from benchmarks import ceremony, core_svp, large_round, multiplication, partials
+from benchmarks import app_process, ceremony, core_svp, large_round, multiplication, partials
 from benchmarks.hostile import comparison as hostile
 from benchmarks.peers import peer
 from benchmarks.shaping import Shape
@@ -25,6 +25,7 @@ def main() -> None:
     _add_suites(commands.add_parser("suites", help="encryption of an update, and of a sum"))
     _add_partials(commands.add_parser("partials", help="a part in a decryption, and its check"))
     _add_hostile(commands.add_parser("hostile", help="three hospitals train under attack"))
+    _add_app_process(commands.add_parser("app", help="an app in a process of its own"))
     trips = commands.add_parser("trips", help="moves between files in one round")
     trips.set_defaults(measure=_measure_trips)
     reporting = commands.add_parser("report", help="run all, write docs/benchmarks.md and .svg")
@@ -37,6 +38,12 @@ def main() -> None:
     result = options.measure(options)
     result |= {"python": platform.python_version(), "cores": os.cpu_count()}
     print(json.dumps(result, indent=None if options.json else 2))
+
+
+def _add_app_process(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", type=int, default=25_000_000)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.set_defaults(measure=lambda options: app_process.measure(options.weights, options.runs))
 
 
 def _add_ceremony(parser: argparse.ArgumentParser) -> None:

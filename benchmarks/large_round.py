@@ -34,6 +34,7 @@ PLAN = (
     "--kind", "training", "--purpose", "A benchmark.", "--clip", str(CLIP),
     "--max-examples", "100", "--suite", "hybrid",
 )  # fmt: skip
+VARIABLES = ("--app-env", "WEIGHTS", "--app-env", "HOSPITAL")  # of the app
 _LIMIT_SECONDS = 3_600
 _SLICE = 1 << 20
 
@@ -64,7 +65,7 @@ def _train(
 ) -> dict[str, Any]:
     app = str(ROOT / "benchmarks" / "large_app.py")
     started, peaks = time.monotonic(), dict[str, int]()
-    arguments = ("train", str(file), "--study", STUDY, "--app", app, "--json")
+    arguments = ("train", str(file), "--study", STUDY, "--app", app, "--json", *VARIABLES)
     with at_work(hospitals, folder, *arguments, WEIGHTS=str(weights)) as processes:
         pids |= {f"hospital {k}": p.pid for k, p in enumerate(processes, start=1)}
 

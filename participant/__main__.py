@@ -9,6 +9,9 @@ def main() -> None:
         from protocol.programs.systems import end_where_unsupported
 
         end_where_unsupported("quorate-participant")
+        from protocol.programs.processes import hide_memory
+
+        hide_memory()
         from participant import cli
     except KeyboardInterrupt:
         sys.exit(130)

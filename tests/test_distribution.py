@@ -16,7 +16,11 @@ from setuptools import find_packages
 from examples.demo import processes
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("aggregator", "keyshare", "participant", "protocol")
+PLACES = {
+    "aggregator": ROOT, "keyshare": ROOT, "participant": ROOT, "protocol": ROOT,
+    "quorate_client": ROOT / "integrations",
+}  # fmt: skip
+PACKAGES = tuple(PLACES)
 MADE = (
     ".*_cache",
     ".git",
@@ -36,11 +40,15 @@ BUILD = (
 def test_every_folder_of_the_packages_is_distributed_and_says_that_it_has_types() -> None:
     """A folder without ``__init__.py`` would be found by Python here and be missing elsewhere."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    found = find_packages(str(ROOT), **settings["packages"]["find"])
-    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
-    folders = {str(path.parent.relative_to(ROOT)).replace(os.sep, ".") for path in files}
-    assert set(found) == folders
-    assert all((ROOT / package / "py.typed").exists() for package in PACKAGES)
+    find = settings["packages"]["find"]
+    found = {p for where in find["where"] for p in find_packages(ROOT / where, (), find["include"])}
+    folders = {
+        str(path.parent.relative_to(place)).replace(os.sep, ".")
+        for package, place in PLACES.items()
+        for path in (place / package).rglob("*.py")
+    }
+    assert found == folders
+    assert all((place / package / "py.typed").exists() for package, place in PLACES.items())
 
 
 def run(*command: object, folder: Path) -> str:
@@ -96,6 +104,7 @@ def test_a_wheel_holds_the_packages_and_the_license_alone(dist: Path) -> None:
     assert {name.partition("/")[0] for name in ours} == {*PACKAGES}
     assert {f"{package}/py.typed" for package in PACKAGES} <= ours
     assert [name for name in held - ours if name.endswith("licenses/LICENSE")]
+    assert [name for name in held - ours if name.endswith("/quorate_client/LICENSE")]
 
 
 @pytest.mark.slow

@@ -172,6 +172,7 @@ def test_two_rounds_of_training_give_everyone_the_same_model(federation: Federat
         processes = [
             h.start(
                 "train", str(federation.file), "--study", "risk", "--app", app,
+                "--app-env", "QUORATE_CSV",
                 log=federation.folder / f"{h.number}.log", QUORATE_CSV=str(h.patients),
             )
             for h in federation.hospitals

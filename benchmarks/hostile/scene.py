@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from aggregator.store import stored_entries
-from benchmarks.large_round import PLAN, STUDY, peak_kib
+from benchmarks.large_round import PLAN, STUDY, VARIABLES, peak_kib
 from examples.demo.processes import (
     ROOT,
     DemoFailed,
@@ -126,7 +126,8 @@ def play(made: Federation, weights: int, attack: Attack | None) -> dict[str, Any
     """Train under attack, and measure."""
     with service(made, attack) as running, attacking(made, attack) as attacker:
         honest = made.hospitals[:HONEST]
-        arguments = ("train", str(made.file), "--study", STUDY, "--app", str(_APP), "--json")
+        options = "--study", STUDY, "--app", str(_APP), "--json", *VARIABLES
+        arguments = "train", str(made.file), *options
         with at_work(honest, made.folder, *arguments, WEIGHTS=str(weights)) as processes:
             probes = asyncio.run(_watch(made, processes, attacker, bool(attack and attack.member)))
         told = _end(attacker)

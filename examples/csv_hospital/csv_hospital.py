@@ -1,7 +1,8 @@
 """Start here for data of your own: a CSV file with a header, one patient a line.
 
     export QUORATE_CSV=/data/patients.csv
-    quorate-participant train federation.toml --study NAME --app csv_hospital/csv_hospital.py
+    quorate-participant train federation.toml --study NAME \\
+        --app csv_hospital/csv_hospital.py --app-env QUORATE_CSV
 
 Copy the whole folder. ``agreement.toml`` in it says which columns the model sees and what it
 predicts (agreement.py), ``scaling.json`` brings the columns to one scale (scaling.py). Both are the

@@ -176,11 +176,16 @@ def start_training(
     interrupt: where the app is to wait to be stopped. study: another one with this app and data.
     """
     log = consortium.log_of(hospital) if hospital.number > 1 else None
-    name = study or training.name
-    options = ["train", str(consortium.terms_file), "--study", name, "--app", str(APP)]
-    file = str(training.files[hospital.number - 1])
-    own = {training.variable: file, "DEMO_APP": training.app.__name__}
-    return hospital.start(*options, log=log, INTERRUPT=interrupt, **own)
+    options = ["train", str(consortium.terms_file), "--study", study or training.name]
+    options += ["--app", str(APP)]
+    of_app = {
+        training.variable: str(training.files[hospital.number - 1]),
+        "DEMO_APP": training.app.__name__,
+        "INTERRUPT": interrupt or "",
+    }
+    for name in of_app:
+        options += ["--app-env", name]
+    return hospital.start(*options, log=log, **of_app)
 
 
 def _has_model(consortium: Consortium, study: Training, number: int) -> bool:

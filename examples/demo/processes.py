@@ -41,7 +41,7 @@ class Hospital:
             "QUORATE_HOME": str(self.home),
             "QUORATE_PASSPHRASE": self.passphrase,
             "PATIENTS": str(self.patients),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "integrations")]),
         }
         return {**os.environ, **own, **extra}
 

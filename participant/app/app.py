@@ -9,7 +9,6 @@ import os
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -18,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from participant.agent import Stopped
+from participant.app.errors_file import keep_traceback
 from participant.app.forked import end_fork
 from participant.app.module import load_module
-from participant.disk import make_folder, write_new
 from participant.errors import BadApp
 from protocol.programs.streams import occupy
-from protocol.words import lines, shown
+from protocol.words import shown
 
 FUNCTIONS = {
     "initial_parameters": "config",
@@ -54,7 +53,7 @@ class LoadedApp:
 
     path: Path
     functions: Mapping[str, Callable[..., Any]]
-    errors_folder: Path
+    errors_folder: Path | None  # None: no file is written
     local_entries: tuple[str, ...] = ()
     numpy_errors: NumpyErrors = field(default_factory=NumpyErrors)
 
@@ -75,7 +74,7 @@ class LoadedApp:
         return _run_user_code(code, name, self.path, self.errors_folder)
 
 
-def load_app(path: Path, errors_folder: Path) -> LoadedApp:
+def load_app(path: Path, errors_folder: Path | None) -> LoadedApp:
     """Run a user's file and take its functions; raises MissingFile, WrongKind or BadApp.
 
     Its functions belong into the thread that this is called in.
@@ -92,9 +91,7 @@ def load_app(path: Path, errors_folder: Path) -> LoadedApp:
 
 
 def app_of(source: object, errors_folder: Path) -> LoadedApp:
-    """A file's functions, or an object's; raises BadApp where it lacks one."""
-    if isinstance(source, str | Path):
-        return load_app(Path(source), errors_folder)
+    """An object's functions; raises BadApp where it lacks one."""
     name = type(source).__name__
     if isinstance(source, type):
         raise BadApp("the app", f"it is a class: give {source.__name__}()")
@@ -130,7 +127,9 @@ def _local_entries(patterns: object, whose: str) -> tuple[str, ...]:
     return tuple(patterns)
 
 
-def _run_user_code(code: Callable[[], Any], name: str, path: Path, errors_folder: Path) -> Any:
+def _run_user_code(
+    code: Callable[[], Any], name: str, path: Path, errors_folder: Path | None
+) -> Any:
     """What user code returns. Raises BadApp in place of whatever it raises but an interruption.
 
     A process that it forks and does not end, ends here: it must not go on as this hospital.
@@ -143,9 +142,10 @@ def _run_user_code(code: Callable[[], Any], name: str, path: Path, errors_folder
             end_fork(error)
         if isinstance(error, KeyboardInterrupt | Stopped):
             raise
-        details = keep_traceback(error, errors_folder)
         what = ": ".join(filter(None, [type(error).__name__, shown(_words(error), _MESSAGE)]))
-        reason = f"{what} ({_place(error, path)}); details in {details}"
+        reason = f"{what} ({_place(error, path)})"
+        if errors_folder is not None:
+            reason = f"{reason}; details in {keep_traceback(error, errors_folder)}"
         raise BadApp(name, reason) from error
     finally:
         occupy()  # it may have closed standard streams
@@ -159,15 +159,6 @@ def _words(error: BaseException) -> str:
         return str(error)
     except Exception:
         return "(it does not say what)"
-
-
-def keep_traceback(error: BaseException, folder: Path) -> Path:
-    """Write an error's traceback to a new file in ``folder`` and return its path."""
-    make_folder(folder)
-    now = datetime.now(UTC)
-    path = folder / f"error-{now:%Y%m%dT%H%M%S}-{now.microsecond:06}.txt"
-    write_new(path, lines("".join(traceback.format_exception(error))).encode())
-    return path
 
 
 def _place(error: BaseException, path: Path) -> str:

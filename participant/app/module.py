@@ -28,20 +28,9 @@ def load_module(path: Path, run: Callable[[Callable[[], Any]], Any]) -> ModuleTy
     """Import a user's file, or a package by its folder.
 
     run: calls what runs the user's code, and turns what that raises into BadApp.
-    Raises MissingFile or WrongKind; BadApp if it is no Python file or has no name to import it by.
+    Raises what ``place_of`` raises; BadApp if Python has no name to import it by.
     """
-    place = path / _INIT if path.is_dir() and (path / _INIT).is_file() else path
-    if (kind := kind_of(place)) is None:
-        raise MissingFile(path, "app")
-    if kind is not Kind.FILE:
-        raise WrongKind(str(path), kind, "app")
-    place = place.resolve()
-    if importlib.util.spec_from_file_location("app", place) is None:
-        raise BadApp(str(path), "it is not a Python file (.py)")
-    if _begins_with_mark_of_utf16(place):
-        raise BadApp(str(path), "it is UTF-16, which Python does not read: save it as UTF-8")
-    if "." in place.stem:
-        raise BadApp(str(path), "Python imports no file with such dots: give it another name")
+    place = place_of(path)
     importlib.invalidate_caches()  # it may have been written since this process began
     root, name = _in_package(place)
     _let_go_of_others(name)
@@ -60,6 +49,26 @@ def load_module(path: Path, run: Callable[[Callable[[], Any]], Any]) -> ModuleTy
     assert spec.loader is not None
     run(partial(spec.loader.exec_module, module))
     return module
+
+
+def place_of(path: Path) -> Path:
+    """The file with an app's code: its own, or a package's.
+
+    Raises MissingFile or WrongKind; BadApp if it is no Python file.
+    """
+    place = path / _INIT if path.is_dir() and (path / _INIT).is_file() else path
+    if (kind := kind_of(place)) is None:
+        raise MissingFile(path, "app")
+    if kind is not Kind.FILE:
+        raise WrongKind(str(path), kind, "app")
+    place = place.resolve()
+    if importlib.util.spec_from_file_location("app", place) is None:
+        raise BadApp(str(path), "it is not a Python file (.py)")
+    if _begins_with_mark_of_utf16(place):
+        raise BadApp(str(path), "it is UTF-16, which Python does not read: save it as UTF-8")
+    if "." in place.stem:
+        raise BadApp(str(path), "Python imports no file with such dots: give it another name")
+    return place
 
 
 def _begins_with_mark_of_utf16(place: Path) -> bool:

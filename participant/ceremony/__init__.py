@@ -4,3 +4,4 @@ from participant.ceremony.calibration import Calibration
 from participant.ceremony.expectation import PAUSE_SECONDS, CeremonyOutlook, Expectation, Watch
 from participant.ceremony.task import CeremonyTask
 from participant.ceremony.verdict import Accusation, VerdictTask
+from protocol.ceremony import CeremonyProgress

@@ -96,10 +96,7 @@ class CeremonyTask(Task):
         }
         for session in filter(self._secrets.holds, sorted(joined)):
             self._secrets.withhold(session)
-        number = 1
-        while self._is_over(board, f"ceremony/{number}"):
-            number += 1
-        self.session = f"ceremony/{number}"
+        self.session = self.next_session(board)
         seed = self._secrets.seed(self.session)
         self._may_speak = self.session not in joined
         self._ceremony = Ceremony(self._terms, self._index, self.session, seed)
@@ -107,6 +104,13 @@ class CeremonyTask(Task):
         first = self._ceremony.due()
         self._join = first.body if first else None
         self._join_is_ahead = any(map(self._is_own_join, board.session(self.session)))
+
+    def next_session(self, board: Board) -> str:
+        """The ceremony that is due: the first that nobody has aborted, or that is owed a seed."""
+        number = 1
+        while self._is_over(board, f"ceremony/{number}"):
+            number += 1
+        return f"ceremony/{number}"
 
     def needs(self, posted: Posted) -> bool:
         """What is said in the step that is under way."""

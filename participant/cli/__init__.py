@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import typer
 
-from participant.app import end_workers
 from participant.cli.commands import (
     key,
     record,
     rounds,
+    serve,
     spread,
     study,
     terms,
@@ -33,8 +33,8 @@ app = typer.Typer(
 )
 _COMMANDS: tuple[Callable[..., None], ...] = (
     terms.init, terms.card, training.ceremony, training.train, verdict.verdict, verify.verify,
-    rounds.decrypt, rounds.public_key, rounds.contribute, rounds.status, record.export,
-    record.report,
+    serve.serve, serve.stop, rounds.decrypt, rounds.public_key, rounds.contribute, rounds.status,
+    record.export, record.report,
 )  # fmt: skip
 for command in _COMMANDS:
     app.command()(spread(command))
@@ -57,7 +57,6 @@ def main() -> None:
         say(f"  {LOST_REMEDY}", err=True)
         number = FAILED
     if threading.active_count() > 1:
-        # A thread in the user's training code cannot be stopped, and what matters is durable.
-        end_workers()
+        # A step that is under way cannot be stopped, and what matters is durable.
         os._exit(number)
     sys.exit(number)

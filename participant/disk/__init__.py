@@ -17,5 +17,5 @@ from participant.disk.files import (
     sweep,
     write_new,
 )
-from participant.disk.lock import hold, look
+from participant.disk.lock import hold, holder, look
 from participant.disk.storage import Output, Storage

@@ -1,12 +1,13 @@
 """One process at a time on a hospital's data folder."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from participant.disk.files import make_folder
 from participant.errors import AlreadyRunning, DiskError
-from protocol.programs.lock import locked
+from protocol.programs.lock import LOCK_NAME, last_holder, locked
 from protocol.programs.refusals import FULL, READ_ONLY
 
 
@@ -34,3 +35,22 @@ def look(folder: Path, command: str) -> Iterator[bool]:
             yield False
             return
         yield True
+
+
+def holder(folder: Path) -> str:
+    """For which command a process seems to hold a folder; empty if none does.
+
+    A look at the lock itself would be in the way of who takes it just then.
+    """
+    pid, command = last_holder(folder / LOCK_NAME)
+    return command if pid is not None and _is_alive(pid) else ""
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return pid != 0

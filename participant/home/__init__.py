@@ -34,4 +34,4 @@ from participant.home.terms_file import (
     sign_file,
     write_terms,
 )
-from participant.home.vault import VAULT_NAME, Vault
+from participant.home.vault import VAULT_NAME, Vault, epochs_in

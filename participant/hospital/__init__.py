@@ -2,4 +2,5 @@
 
 from participant.hospital.hospital import NAME_OF_STUDY, Hospital
 from participant.hospital.results import Checked, Contributed, Decrypted, Exported, Round
+from participant.hospital.room import as_room_allows
 from participant.hospital.study import HospitalStudy

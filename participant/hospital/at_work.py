@@ -29,6 +29,7 @@ class AtWork:
         self.member = member
         self.steps = steps or Steps()
         self.session: Session | None = None  # the last
+        self.task: Task | None = None  # what it is, or was, for
         self.traffic = Traffic()  # of all calls
         self._command = ""  # what the folder is held for
 
@@ -43,9 +44,15 @@ class AtWork:
         return self.member.folder
 
     @property
+    def url(self) -> str:
+        """Where the aggregator is now looked for."""
+        return self.member.address.newest.url
+
+    @property
     def waiting(self) -> Waiting | None:
         """What the call that is at work waits for; to be asked in its loop."""
-        return self.session.waiting if self.session and self._command else None
+        session, task = self.session, self.task
+        return session.waiting_of(task) if session and task and self._command else None
 
     @property
     def is_sending(self) -> bool:
@@ -70,7 +77,8 @@ class AtWork:
                 await asyncio.sleep(_MOMENT_SECONDS / _LOOKS)
         if self._command:
             raise AlreadyRunning(self.folder / LOCK_NAME, os.getpid(), self._command)
-        self._command, self.session, held = command, None, contextlib.ExitStack()
+        self._command, held = command, contextlib.ExitStack()
+        self.session = self.task = None
         try:
             async with asyncio.timeout(timeout) as limit:
                 taken = self.steps.do(lambda: held.enter_context(lock(self.folder, command)))
@@ -100,6 +108,7 @@ class AtWork:
             return task, Agent(member.terms, member.index, key, kept, task, notices.set_back)
 
         task, agent = await self.steps.do(begin)
+        self.task = task
         self.session = Session(
             agent, key, member.address, notices, timeout, self.traffic, steps=self.steps
         )

@@ -22,7 +22,7 @@ from typing import Any
 
 from keyshare.randomness import Stream
 from participant.agent import Snapshot
-from participant.ceremony import CeremonyTask, VerdictTask
+from participant.ceremony import CeremonyProgress, CeremonyTask, VerdictTask
 from participant.disk import look
 from participant.errors import OutOfTime
 from participant.home import Passphrase, checked, enter, finish, home_folder, read_signed_terms
@@ -32,7 +32,7 @@ from participant.hospital.room import as_room_allows
 from participant.hospital.study import HospitalStudy
 from participant.key import KeyCheckTask, ShareNotWhole
 from participant.network import Notices, ask_aggregator, local_facts
-from participant.record import RecordOutput, RecordTask
+from participant.record import RecordOutput, RecordProgress, RecordTask
 from participant.study import ListingTask, ProposalTask, StudyStanding, read_plan
 from protocol.board import NAME, Study
 from protocol.key import NONCE_BYTES, Epoch, is_whole
@@ -85,6 +85,21 @@ class Hospital(AtWork):
 
     def __repr__(self) -> str:
         return f"Hospital({self.member.identity.name!r} in {self.terms.name!r})"
+
+    @property
+    def has_key(self) -> bool:
+        """Whether there is a key share here; needs no passphrase."""
+        return bool(self.member.vault.epochs())
+
+    @property
+    def progress(self) -> CeremonyProgress | None:
+        """Where the ceremony stands that is, or was, at work; None before it is known which."""
+        return self.task.progress if isinstance(self.task, CeremonyTask) else None
+
+    @property
+    def reading(self) -> RecordProgress | None:
+        """How much of the board the export has read; None if none is, or was, at work."""
+        return self.task.progress if isinstance(self.task, RecordTask) else None
 
     async def ceremony(self, *, timeout: float | None = None, notices: Notices = _SILENT) -> Epoch:
         """Make the joint key with all other members; the key, which may be there already.

@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from participant.agent import Snapshot, Task
-from participant.app import App
+from participant.agent import Snapshot
+from participant.app import App, Show
 from participant.disk import look
 from participant.errors import MissingApp, NotAgreed
 from participant.hospital.at_work import AtWork
@@ -27,6 +27,7 @@ from participant.study import (
     ListingTask,
     StudyStanding,
     StudyTask,
+    Surroundings,
     WithdrawalTask,
     find_study,
     given_app,
@@ -36,6 +37,7 @@ from participant.study import (
 from participant.training import Journal, TrainingTask
 
 _SILENT = Notices()
+_NO_VARIABLES: Mapping[str, str] = {}
 
 
 class HospitalStudy:
@@ -94,7 +96,7 @@ class HospitalStudy:
                 plan=plan,
                 contribute=contribute,
                 opens=opens,
-                app=None if app is None else self._given(app),
+                app=None if app is None else given_app(app, Surroundings(self._errors)),
                 unpinned=unpinned,
             )
 
@@ -123,16 +125,22 @@ class HospitalStudy:
         self,
         app: App | str | Path | None = None,
         *,
+        variables: Mapping[str, str] = _NO_VARIABLES,
+        user: str | None = None,
         timeout: float | None = None,
         notices: Notices = _SILENT,
         on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+        on_output: Show = lambda line, is_error: None,
     ) -> AsyncGenerator[Round, None]:
         """Take part in all rounds of training; gives each as it is done.
 
-        app: an object with the functions of a Flower client, or the Python file that has them; None
-        for the file that was approved. The work goes on while the caller is busy with a round, and
-        ends where the caller leaves the loop. on_event: called with all that the command prints
-        with ``--json``. Raises BadApp for what the app raises and for answers that cannot be used,
+        app: an object with the functions of a Flower client, which is called in this process, or
+        the Python file or folder that has them, which is run in a process of its own; None for the
+        one that was approved. variables: of the environment of that process. user: of the machine,
+        as whom it runs; None for this one. The work goes on while the caller is busy with a round,
+        and ends where the caller leaves the loop. on_event: called with all that the command prints
+        with ``--json``. on_output: with each line that the app's process prints, and whether on
+        standard error. Raises BadApp for what the app raises and for answers that cannot be used,
         OtherApp for another app than was approved or planned, NotApproved, NoStart, StudyEnded, and
         Refused where this hospital does not help to decrypt.
         """
@@ -141,7 +149,8 @@ class HospitalStudy:
         def tell(done: Round) -> None:
             loop.call_soon_threadsafe(found.put_nowait, done)
 
-        course = self._train(app, timeout, notices, on_event, tell)
+        around = Surroundings(self._errors, variables, user, on_output)
+        course = self._train(app, around, timeout, notices, on_event, tell)
         work = asyncio.create_task(course)
         work.add_done_callback(lambda _: found.put_nowait(None))
         try:
@@ -156,6 +165,7 @@ class HospitalStudy:
     async def _train(
         self,
         app: App | str | Path | None,
+        around: Surroundings,
         timeout: float | None,
         notices: Notices,
         on_event: Callable[[dict[str, Any]], None],
@@ -182,25 +192,30 @@ class HospitalStudy:
 
         async with work.holding("train", timeout):
             secret = await work.steps.do(member.held_key)
-            given = await work.steps.do(lambda: self._app(app))
-            await as_room_allows(work.folder, timeout, train_all, notices, work.steps)
+            given = await work.steps.do(lambda: self._app(app, around))
+            try:
+                await as_room_allows(work.folder, timeout, train_all, notices, work.steps)
+            finally:
+                await asyncio.to_thread(given.close)
 
-    def _app(self, app: App | str | Path | None) -> GivenApp:
+    def _app(self, app: App | str | Path | None, around: Surroundings) -> GivenApp:
         """What is given now, or was given with the approval; raises MissingApp."""
         if app is not None:
-            return self._given(app)
+            return given_app(app, around)
         kept = kept_approval(self._work.member.storage, self.name)
         if kept is None or not kept.app:
             raise MissingApp(self.name)
-        return self._given(kept.app)
+        return given_app(kept.app, around)
 
-    def _given(self, app: App | str | Path) -> GivenApp:
-        return given_app(app, self._work.folder / "errors")
+    @property
+    def _errors(self) -> Path:
+        """Where the tracebacks of an app's errors go."""
+        return self._work.folder / "errors"
 
     def _round(self, event: Event, events: Sequence[Event]) -> Round:
         number = event["round"]
         (ended,) = (e for e in events if e["event"] == "decrypted")
-        task = self._task()
+        task = self._work.task
         assert isinstance(task, TrainingTask)
         return Round(
             self.name,
@@ -301,7 +316,3 @@ class HospitalStudy:
         assert session is not None
         board = session.agent.board
         return standing_of(board, find_study(board, self.name), self._work.member.index)
-
-    def _task(self) -> Task:
-        assert self._work.session is not None
-        return self._work.session.agent.task

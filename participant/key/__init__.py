@@ -2,6 +2,6 @@
 
 from participant.key import errors
 from participant.key.backup import Backup, open_backup, purpose_of_backup, write_backup
-from participant.key.check import KeyCheckTask
+from participant.key.check import KeyCheckTask, check_to_answer
 from participant.key.errors import NoQuorum, QuorumFails, ShareNotWhole
 from participant.key.restore import Restoring, read_board, read_record

@@ -18,11 +18,12 @@ class KeyCheckTask(Task):
 
     It is done when a quorum's shares are found good, or everybody's part is there; with
     ``waits_for_all``, only then. ``now_ms``: this machine's clock, in ms since 1970.
+    answers: the check that this hospital adds its part to, and is done with then.
     """
 
-    def __init__(self, terms: Terms, secret: HeldKey, now_ms: int) -> None:
+    def __init__(self, terms: Terms, secret: HeldKey, now_ms: int, answers: str = "") -> None:
         self._terms, (self._epoch, self._secret) = terms, secret
-        self._now_ms = now_ms
+        self._now_ms, self._answers = now_ms, answers
         self.waits_for_all = False
         self.check: KeyCheck | None = None
 
@@ -31,7 +32,7 @@ class KeyCheckTask(Task):
         """Whether what is waited for is there, this hospital's own part included."""
         if self.check is None or self._secret.index not in self.check.heard:
             return False
-        if len(self.check.heard) == self._terms.n_members:
+        if self._answers or len(self.check.heard) == self._terms.n_members:
             return True
         return not self.waits_for_all and len(self.check.good) >= self._terms.quorum
 
@@ -57,23 +58,13 @@ class KeyCheckTask(Task):
             return
         number = 1
         while entries := board.session(f"check/{number}"):
-            if self._is_under_way(entries):
+            if is_under_way(entries, self._terms, self._epoch.digest, self._now_ms):
                 break
             number += 1
         stream = Stream(secrets.token_bytes(32))
         nonce = secrets.token_bytes(NONCE_BYTES)
-        self.session = f"check/{number}"
+        self.session = self._answers or f"check/{number}"
         self.check = KeyCheck(self.session, self._epoch, self._secret, nonce, stream)
-
-    def _is_under_way(self, entries: list[Posted]) -> bool:
-        asked_ms = next((p.time_ms for p in entries if self._is_request(p.post.body)), None)
-        if asked_ms is None or abs(self._now_ms - asked_ms) > 1000 * JOIN_SECONDS:
-            return False
-        parts = {p.post.sender for p in entries if isinstance(p.post.body, CheckPart)}
-        return len(parts) < self._terms.n_members
-
-    def _is_request(self, body: Body) -> bool:
-        return isinstance(body, CheckRequest) and body.epoch == self._epoch.digest
 
     def needs(self, posted: Posted) -> bool:
         """The first part of each member."""
@@ -87,3 +78,36 @@ class KeyCheckTask(Task):
     def due(self) -> Draft | None:
         """The request, or this hospital's part."""
         return self.check.due() if self.check else None
+
+
+def is_under_way(entries: list[Posted], terms: Terms, epoch: bytes, now_ms: int) -> bool:
+    """Whether a check, by its entries, is one of this epoch that may still be joined."""
+    asked = (p.time_ms for p in entries if _is_request(p.post.body, epoch))
+    if (asked_ms := next(asked, None)) is None or abs(now_ms - asked_ms) > 1000 * JOIN_SECONDS:
+        return False
+    return len(_answered(entries)) < terms.n_members
+
+
+def check_to_answer(board: Board, terms: Terms, held: HeldKey, now_ms: int) -> str:
+    """The first check under way that lacks this hospital's part; empty if there is none.
+
+    Only one that another member has asked for: its own is a command's.
+    """
+    epoch, secret = held
+    number = 1
+    while entries := board.session(f"check/{number}"):
+        asked = (p.post.sender for p in entries if _is_request(p.post.body, epoch.digest))
+        if is_under_way(entries, terms, epoch.digest, now_ms) and secret.index not in _answered(
+            entries
+        ) | {next(asked, 0)}:
+            return f"check/{number}"
+        number += 1
+    return ""
+
+
+def _is_request(body: Body, epoch: bytes) -> bool:
+    return isinstance(body, CheckRequest) and body.epoch == epoch
+
+
+def _answered(entries: list[Posted]) -> set[int]:
+    return {p.post.sender for p in entries if isinstance(p.post.body, CheckPart)}

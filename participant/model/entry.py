@@ -56,6 +56,14 @@ class Unfit:
     remedy: str
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """In the place of an entry whose value is in the process of the app: what becomes of it."""
+
+    fate: AtHome | Unfit
+    is_tensor: bool
+
+
 Fate: TypeAlias = Averaged | AtHome | Unfit
 
 
@@ -66,9 +74,9 @@ def described(shape: tuple[int, ...], dtype: str) -> str:
 
 def fate_of(name: str, entry: object, form: Form) -> Fate:
     """What becomes of an entry that the app does not name in ``local_entries``."""
-    fate = _by_kind(entry)
+    fate = fate_by_kind(entry)
     if form == "list":
-        if is_tensor(entry):
+        if is_or_was_tensor(entry):
             remedy = "a list holds numpy arrays. Return a dict of names, such as a state_dict()"
             return Unfit("a torch tensor", remedy)
         if isinstance(fate, AtHome):
@@ -84,7 +92,7 @@ def fate_of(name: str, entry: object, form: Form) -> Fate:
 
 def named_fate(entry: object) -> AtHome:
     """What becomes of an entry that the app names in ``local_entries``, whatever it is."""
-    return AtHome(_by_kind(entry).what, "local_entries names it")
+    return AtHome(fate_by_kind(entry).what, "local_entries names it")
 
 
 def is_extra(name: str) -> bool:
@@ -96,6 +104,11 @@ def is_tensor(entry: object) -> bool:
     """Whether it is a torch tensor."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(entry, torch.Tensor)
+
+
+def is_or_was_tensor(entry: object) -> bool:
+    """Whether it is a torch tensor, here or in the process of the app."""
+    return entry.is_tensor if isinstance(entry, Elsewhere) else is_tensor(entry)
 
 
 def is_freed(tensor: Any) -> bool:
@@ -114,7 +127,10 @@ def is_freed(tensor: Any) -> bool:
         return bool(tensor.untyped_storage().nbytes() < end)
 
 
-def _by_kind(entry: object) -> Fate:
+def fate_by_kind(entry: object) -> Fate:
+    """What becomes of an entry, whatever its name and the form of the model."""
+    if isinstance(entry, Elsewhere):
+        return entry.fate
     try:
         if is_tensor(entry):
             return _tensor(entry)

@@ -26,7 +26,7 @@ from participant.model.entry import (
     Unfit,
     fate_of,
     is_extra,
-    is_tensor,
+    is_or_was_tensor,
     named_fate,
 )
 from protocol.board import MAX_LENGTH
@@ -180,7 +180,7 @@ def named(parameters: object, function: str) -> tuple[Form, dict[str, Any]]:
         raise BadApp(function, "it returned no parameters")
     if isinstance(parameters, list | tuple):
         return "list", entries
-    return "tensors" if any(map(is_tensor, entries.values())) else "arrays", entries
+    return "tensors" if any(map(is_or_was_tensor, entries.values())) else "arrays", entries
 
 
 def _matches(name: str, pattern: str) -> bool:

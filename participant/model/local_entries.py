@@ -55,7 +55,7 @@ class LocalEntries:
         if not self._layout.local:
             return
         self._take(named(parameters, "fit")[1])
-        plain = {name: entry for name, entry in self.entries.items() if _is_plain(entry)}
+        plain = {name: entry for name, entry in self.entries.items() if is_plain(entry)}
         self._storage.write(self._name, self._written())
         kept = _Kept(self._about, plain)  # the last: it says whose the others are
         self._storage.write(self._plain_name, msgspec.msgpack.encode(kept))
@@ -115,15 +115,15 @@ def _is_whole(entry: object) -> bool:
         return False
 
 
-def _is_plain(entry: object, depth: int = _DEEPEST) -> bool:
+def is_plain(entry: object, depth: int = _DEEPEST) -> bool:
     """Whether it comes back as it is: a value that every program has a form for, or lists of them.
 
     A dict has texts for names.
     """
     if depth and type(entry) is list:
-        return all(_is_plain(one, depth - 1) for one in entry)
+        return all(is_plain(one, depth - 1) for one in entry)
     if depth and type(entry) is dict:
-        return all(type(k) is str and _is_plain(v, depth - 1) for k, v in entry.items())
+        return all(type(k) is str and is_plain(v, depth - 1) for k, v in entry.items())
     if type(entry) not in _PLAIN:
         return False
     try:

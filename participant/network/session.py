@@ -78,6 +78,16 @@ class Session:
         self._clocks = ClockCheck(self.agent)
 
     @property
+    def done(self) -> bool:
+        """Whether the agent is done."""
+        return self.agent.done
+
+    @property
+    def index(self) -> int:
+        """The member's number."""
+        return self.agent.index
+
+    @property
     def waiting(self) -> Waiting:
         """What the only task waits for now; not to be asked while the agent is at work."""
         return self.waiting_of(self.agent.task)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from participant.agent import load_checkpoint
+from participant.disk import FolderStorage
 from participant.errors import Unreachable
 from participant.home import Membership
 from participant.network.link import OPEN_SECONDS, Caller, Traffic, open_link
@@ -47,9 +48,12 @@ def free_bytes(folder: Path) -> int | None:
     return found.f_bavail * found.f_frsize
 
 
-def entries_seen(member: Membership) -> int:
-    """How many entries of the board this hospital has seen; raises Malformed."""
-    seen = load_checkpoint(member.storage)
+def entries_seen(folder: Path) -> int:
+    """How many entries of the board this hospital has seen; raises Malformed.
+
+    folder: the federation's in the hospital's home.
+    """
+    seen = load_checkpoint(FolderStorage(folder))
     return seen.position if seen else 0
 
 

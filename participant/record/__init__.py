@@ -2,4 +2,4 @@
 
 from participant.record.folder import RecordFolder
 from participant.record.output import RecordOutput
-from participant.record.task import RecordTask
+from participant.record.task import RecordProgress, RecordTask

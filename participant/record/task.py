@@ -35,6 +35,16 @@ class Fetching:
     total: int
 
 
+@dataclass(frozen=True)
+class RecordProgress:
+    """Entries that have been read, whether these are all, and how far their blobs have got."""
+
+    entries: int
+    is_all: bool
+    done: int
+    total: int
+
+
 class RecordTask(Task):
     """Writes the board, as it was when it had been read, with its payloads; says nothing itself.
 
@@ -60,6 +70,12 @@ class RecordTask(Task):
     def fetching(self) -> Fetching:
         """How far the missing blobs have got."""
         return Fetching(self._fetched, self._to_fetch)
+
+    @property
+    def progress(self) -> RecordProgress:
+        """How far it is."""
+        now = self.fetching
+        return RecordProgress(self.n_read, self.head is not None, now.done, now.total)
 
     @property
     def n_read(self) -> int:

@@ -4,7 +4,7 @@
 opens. ``app_source`` and ``approval`` say which app is run, and no other.
 """
 
-from participant.study.app_source import GivenApp, given_app
+from participant.study.app_source import GivenApp, Surroundings, given_app
 from participant.study.approval import KeptApproval, approval_name, check_app, kept_approval
 from participant.study.earlier import Earlier, earlier_rounds, representatives
 from participant.study.listing import ListingTask, Phase, StudyStanding, is_locked, standing_of

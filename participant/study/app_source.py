@@ -1,31 +1,63 @@
 """An app as it is given to a study, before any of its code has run."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from participant.app import App, app_of, hash_of_app
+from participant.app import App, AppApart, AppFile, Show, app_of, hash_of_app
+from protocol.board import Study
 
 
 @dataclass(frozen=True)
-class GivenApp:
-    """``name``: its path, or its class. ``digest``: 32 bytes, empty for an object.
+class Surroundings:
+    """What an app in a file is run in.
 
-    load: runs its code, at the first call; raises BadApp.
+    errors: the folder where the tracebacks of its errors go. variables: of the environment, for the
+    app alone. user: of the machine, as whom it runs; None for this one. show: each line that it
+    prints.
     """
+
+    errors: Path
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    user: str | None = None
+    show: Show = lambda line, is_error: None
+
+
+@dataclass
+class GivenApp:
+    """``name``: its path, or its class. ``digest``: 32 bytes, empty for an object."""
 
     name: str
     digest: bytes
-    load: Callable[[], App]
+    _make: Callable[[Study], App]
+    _made: App | None = None
+
+    def load(self, study: Study) -> App:
+        """The app, whose code runs at the first call; raises BadApp, NoAppUser."""
+        if self._made is None:
+            self._made = self._make(study)
+            if isinstance(self._made, AppApart):
+                self._made.start()
+        return self._made
+
+    def close(self) -> None:
+        """End its process, if it has one of its own."""
+        if isinstance(self._made, AppApart):
+            self._made.close()
 
 
-def given_app(source: App | str | Path, errors_folder: Path) -> GivenApp:
-    """A file, a folder or an object as an app; raises what ``hash_of_app`` raises.
+def given_app(source: App | str | Path, around: Surroundings) -> GivenApp:
+    """A file or a folder, to be run in a process of its own, or an object, called in this one.
 
-    errors_folder: where the tracebacks of its errors go.
+    Raises what ``hash_of_app`` raises.
     """
     if not isinstance(source, str | Path):
-        return GivenApp(type(source).__name__, b"", cache(lambda: app_of(source, errors_folder)))
+        return GivenApp(type(source).__name__, b"", lambda study: app_of(source, around.errors))
     path = Path(source).absolute()
-    return GivenApp(str(path), hash_of_app(path), cache(lambda: app_of(path, errors_folder)))
+    file = AppFile(path, around.variables, around.user)
+
+    def apart(study: Study) -> App:
+        about = {"federation": study.terms.name, "rounds": study.rounds}
+        return AppApart(file, around.errors, about, around.show)
+
+    return GivenApp(str(path), hash_of_app(path), apart)

@@ -105,7 +105,7 @@ class TrainingTask(Task):
         if not is_on_its_way and not state.contributes(index):
             return
         check_app(state.study, kept, self._app)
-        app = self._app.load()
+        app = self._app.load(state.study)
         self._course = Course(state, self._secret, app, self._storage, self._report, self._board)
 
     def wants(self, session: str) -> bool:
@@ -170,4 +170,4 @@ class TrainingTask(Task):
 def _given(app: App | GivenApp) -> GivenApp:
     if isinstance(app, GivenApp):
         return app
-    return GivenApp(type(app).__name__, b"", lambda: app)
+    return GivenApp(type(app).__name__, b"", lambda study: app)

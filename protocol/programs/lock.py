@@ -59,6 +59,18 @@ def locked(
             os.close(descriptor)
 
 
+def last_holder(path: Path) -> Holder:
+    """Who wrote itself into that lock file last, and has not let go; it may have been killed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None, ""
+    try:
+        return read_holder(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def read_holder(descriptor: int) -> Holder:
     """Who has written itself into a lock file."""
     text = os.pread(descriptor, _LIMIT, 0).decode(errors="replace")

@@ -39,6 +39,22 @@ SHOWN = {
     "participant.home.sealed_file.SealedFor.federation": "test_views: errors (ForeignSeal)",
     "participant.home.sealed_file.SealedFor.session": "test_views: errors (ForeignSeal)",
     "participant.home.sealed_file.SealedFor.kind": "test_views: errors (ForeignSeal)",
+    "participant.door.messages.CeremonyAt.step": "plain; shown as a ceremony's",
+    "participant.door.messages.Greeting.conversation": "plain; never shown",
+    "participant.door.messages.JudgeCeremony.session": "plain; as a command's",
+    "participant.door.messages.KeyChecked.session": "plain; as a command's",
+    "participant.door.messages.TaskStanding.session": "plain; shown in status",
+    "participant.door.messages.TaskStanding.task": "plain; shown in status",
+    "participant.door.messages.Waits.kind": "plain; one of those known",
+    "participant.door.messages.JobWanted.file": "said by this user, and back in Failed",
+    "participant.door.messages.JobWanted.home": "said by this user, and back in Failed",
+    "participant.door.messages.ExportRecord.folder": "said by this user, and back in Failed",
+    "participant.door.messages.Denied.reason": "test_views: errors (AgentDenies)",
+    "participant.door.messages.Failed.what": "test_views: errors (SaidByAgent)",
+    "participant.door.messages.Failed.remedy": "test_views: errors (SaidByAgent)",
+    "participant.door.messages.AgentStanding.trouble": "test_views: errors (SaidByAgent)",
+    "participant.door.messages.AgentStanding.remedy": "test_views: errors (SaidByAgent)",
+    "participant.door.messages.KeyChecked.wrong": "as the command's own: say, and JSON",
 }
 # Bytes that are, or may hold, text of others; all others are shown as hex or never.
 NESTED = {

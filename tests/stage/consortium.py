@@ -37,6 +37,7 @@ from tests.stage.toy import replace_terms, toy_federation
 from tests.stage.toy_home import CHEAP, PASSPHRASE
 
 QUORUM, MEMBERS = 2, 3
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Consortium:
         return subprocess.Popen(
             [sys.executable, "-m", "participant", *words],
             cwd=self.folder,
-            env=environment | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            env=environment | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'integrations'}"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,7 +1,7 @@
 """A command's course: its event loop in a thread beside, its steps here, ended by signals.
 
-An app's file is read in the program's main thread, and so its functions run there too: signal
-handlers can be put in place nowhere else.
+Steps are done in the program's main thread, where signals are heard: one that waits for an app's
+process, or computes, ends at once.
 """
 
 import asyncio

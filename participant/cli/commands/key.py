@@ -20,7 +20,7 @@ from participant.cli.commands.options import (
     terms_in,
 )
 from participant.cli.commands.telling import telling
-from participant.cli.commands.working import hospital_of, run, say_aside
+from participant.cli.commands.working import Worker, run, say_aside, worker_of
 from participant.cli.views import say, say_json
 from participant.disk import check_new, hold, write_new
 from participant.errors import BadPassphrase, NotAMember
@@ -35,7 +35,7 @@ from participant.home import (
     read_card,
     require_identity,
 )
-from participant.hospital import Checked
+from participant.hospital import Checked, Hospital
 from participant.key import (
     Backup,
     NoQuorum,
@@ -47,6 +47,7 @@ from participant.key import (
     read_record,
     write_backup,
 )
+from participant.network import Notices
 from participant.words.fingerprint import fingerprint
 from protocol.board import Head
 from protocol.key import Epoch
@@ -73,11 +74,11 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check that the key share is whole; --together, that a quorum's key shares decrypt."""
-    hospital = hospital_of(given.member(needs_key=True))
-    epoch = hospital.check_share()
+    hospital = worker_of(given, needs_key=True)
+    epoch, name = _share_checked(hospital)
     words = fingerprint(epoch.digest)
     if not as_json:
-        say(f"Key share of {hospital.member.identity.name} in {hospital.terms.name}")
+        say(f"Key share of {name} in {hospital.terms.name}")
         say(f"  epoch        {epoch.number}")
         say(f"  fingerprint  {words}")
         say("  the key share is whole")
@@ -88,13 +89,30 @@ def check(
         say_aside("Waiting for the others, who type:")
         say_aside(f"quorate-participant key check --together {given.context.pasted}")
         notices = telling(hospital, given.context, as_json)
-        found = run(partial(hospital.check_key, timeout=timeout, notices=notices), hospital)
+        found = _checked(hospital, timeout, notices)
         _show_check(hospital.terms, epoch, found, as_json)
         if len(found.good) < (quorum := hospital.terms.quorum):
             wrong, missing = list(found.wrong), list(found.missing)
             raise NoQuorum(found.session, quorum, list(found.good), wrong, missing)
         if not found.decrypts:
             raise QuorumFails(found.session, list(found.good))
+
+
+def _share_checked(hospital: Worker) -> tuple[Epoch, str]:
+    """The key whose share is whole here, and this hospital's name."""
+    if isinstance(hospital, Hospital):
+        return hospital.check_share(), hospital.member.identity.name
+    epoch, _ = run(partial(hospital.check_key, False), hospital)
+    return epoch, hospital.name
+
+
+def _checked(hospital: Worker, timeout: float | None, notices: Notices) -> Checked:
+    if isinstance(hospital, Hospital):
+        return run(partial(hospital.check_key, timeout=timeout, notices=notices), hospital)
+    course = partial(hospital.check_key, True, timeout=timeout, notices=notices)
+    _, found = run(course, hospital)
+    assert found is not None
+    return found
 
 
 def _show_check(terms: Terms, epoch: Epoch, found: Checked, as_json: bool) -> None:

@@ -10,12 +10,12 @@ import typer
 
 from participant.cli.commands.options import Given, Json, Timeout
 from participant.cli.commands.telling import telling
-from participant.cli.commands.working import hospital_of, run, say_aside
+from participant.cli.commands.working import Worker, run, say_aside, worker_of
 from participant.cli.sentences import CHECK_FAILED
 from participant.cli.views import Transfer, say, say_json, transfer_view
 from participant.disk import check_replaceable, replace
-from participant.hospital import Exported, Hospital
-from participant.record import RecordFolder, RecordTask
+from participant.hospital import Exported
+from participant.record import RecordFolder
 from participant.report import gather, read_journal, render
 from protocol.terms import Terms
 from protocol.words import number_of, pasted
@@ -28,7 +28,7 @@ Record = Annotated[Path, typer.Option(help="Folder of the record, made or extend
 
 def export(given: Given, out: Record, timeout: Timeout = None, as_json: Json = False) -> None:
     """Write all that an auditor needs into a folder, and countersign it. No secret is in it."""
-    hospital = hospital_of(given.member())
+    hospital = worker_of(given)
     with transfer_view(say_aside) as view:
         told = _reading(hospital)
 
@@ -68,31 +68,25 @@ def report(
     say(f"All checks that were run hold. Report of {found.contents.terms.name}: {out}")
 
 
-def _task(hospital: Hospital) -> RecordTask | None:
-    task = hospital.session and hospital.session.agent.task
-    return task if isinstance(task, RecordTask) else None
-
-
-def _reading(hospital: Hospital) -> Callable[[], None]:
+def _reading(hospital: Worker) -> Callable[[], None]:
     """Says now and then how much of a long board has been read."""
     told = time.monotonic()
 
     def tell() -> None:
         nonlocal told
-        task = _task(hospital)
-        if task and task.head is None and time.monotonic() - told >= _LINE_SECONDS:
+        now = hospital.reading
+        if now and not now.is_all and time.monotonic() - told >= _LINE_SECONDS:
             told = time.monotonic()
-            entries = counted(task.n_read, "entry", "entries")
-            are = number_of(task.n_read, "is", "are")
+            entries = counted(now.entries, "entry", "entries")
+            are = number_of(now.entries, "is", "are")
             say_aside(f"reading the board: {entries} {are} read and verified")
 
     return tell
 
 
-def _fetching(hospital: Hospital) -> Transfer | None:
-    if (task := _task(hospital)) is None:
+def _fetching(hospital: Worker) -> Transfer | None:
+    if (now := hospital.reading) is None:
         return None
-    now = task.fetching
     return Transfer("fetching payloads", now.done, now.total) if now.done < now.total else None
 
 

@@ -11,10 +11,20 @@ import typer
 
 from participant.cli.commands.options import Given, GivenByOption, Json, StudyOption, Timeout, Yes
 from participant.cli.commands.telling import telling
-from participant.cli.commands.working import hospital_of, run, say_aside
-from participant.cli.sentences import Context, complaint_line, left_out_line
-from participant.cli.views import agrees, say, say_json, show_loss, show_standing
+from participant.cli.commands.working import hospital_of, run, say_aside, worker_of
+from participant.cli.sentences import FAILED, Context, complaint_line, left_out_line
+from participant.cli.views import (
+    agent_facts,
+    agrees,
+    say,
+    say_json,
+    show_agent,
+    show_loss,
+    show_standing,
+)
 from participant.disk import check_new, write_new
+from participant.door import ServedHospital, read_facts
+from participant.errors import SaidByAgent
 from participant.hospital import Decrypted, Hospital
 from participant.network import entries_seen
 from participant.rounds import Question
@@ -190,13 +200,34 @@ def _amount(count: int, decimals: int) -> str:
 
 def status(given: Given, as_json: Json = False) -> None:
     """Show who is missing, since when, and which round it is. Asks the running aggregator."""
-    hospital = hospital_of(given.member())
-    member, here = hospital.member, hospital.holdings()
+    worker = worker_of(given)
+    if isinstance(worker, ServedHospital):
+        _agents_status(worker, given.context, as_json)
+        return
+    hospital, member, here = worker, worker.member, worker.holdings()
     if not as_json:
         show_standing(here, None, member.identity.name, given.context)
     there = run(hospital.status, hospital)
     if as_json:
-        say_json({"here": here, "aggregator": there})
+        say_json({"here": here, "aggregator": there, "agent": None})
     else:
         show_standing(None, there, member.identity.name, given.context)
-        show_loss(there, entries_seen(member))
+        show_loss(there, entries_seen(hospital.folder))
+
+
+def _agents_status(worker: ServedHospital, context: Context, as_json: bool) -> None:
+    """The same, as the agent that runs says it, and what it is at."""
+    found = run(worker.standing, worker)
+    here = read_facts(found.here) if found.here else None
+    there = read_facts(found.aggregator) if found.aggregator else None
+    if as_json:
+        say_json({"here": here, "aggregator": there, "agent": agent_facts(found, context)})
+    else:
+        name = worker.terms.name_of(found.member) if found.member else ""
+        show_standing(here, None, name, context)
+        show_agent(found, context)
+        show_standing(None, there, name, context)
+        if there:
+            show_loss(there, entries_seen(worker.folder))
+    if found.trouble:
+        raise SaidByAgent(found.trouble, found.remedy, FAILED)

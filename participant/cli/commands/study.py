@@ -34,7 +34,14 @@ from participant.cli.views import (
 from participant.disk import check_new
 from participant.errors import NotAgreed, UnpinnedApp
 from participant.hospital import Hospital
-from participant.study import StudyStanding, check_app, given_app, read_plan, write_plan
+from participant.study import (
+    StudyStanding,
+    Surroundings,
+    check_app,
+    given_app,
+    read_plan,
+    write_plan,
+)
 from protocol.board import Study
 from protocol.words import pasted
 from protocol.words.counted import counted
@@ -124,7 +131,7 @@ def approve(
     found = _standing(hospital, name, given.context, timeout)
     study, own = found.study, hospital.member.identity.name
     if app is not None and study.is_training:
-        check_app(study, None, given_app(app, hospital.folder / "errors"))
+        check_app(study, None, given_app(app, Surroundings(hospital.folder / "errors")))
     if study.is_training and not study.training.app and not unpinned:
         raise UnpinnedApp(name)
     for line in study_lines(found, own):

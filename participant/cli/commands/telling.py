@@ -1,17 +1,33 @@
 """Telling people what a session waits for, while it waits: a line now and then, or an event."""
 
 from collections.abc import Callable
+from typing import Protocol
 
-from participant.cli.commands.working import say_aside
+from participant.cli.commands.working import Worker, say_aside
 from participant.cli.sentences import Context, step_words, waiting_event, waiting_line
 from participant.cli.views import TransferBar, TransferLines, Vigil, link_notices, say_json
 from participant.hospital import Hospital
-from participant.network import Notices, Session
+from participant.network import Notices
 from participant.waiting import Waiting
 from protocol.words.duration import duration
 
 _PASSING = ("link", "stalled", "board", "upload")
 _LONG_SECONDS = 2.0  # a step of the agent's own that people are told of
+
+
+class Watched(Protocol):
+    """What is at work: a session here, or what the agent that runs says of its own."""
+
+    @property
+    def done(self) -> bool: ...
+    @property
+    def waiting(self) -> Waiting: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def at_work_seconds(self) -> float: ...
+    @property
+    def clock(self) -> Callable[[], float]: ...
 
 
 class Teller:
@@ -23,7 +39,7 @@ class Teller:
 
     def __init__(
         self,
-        session: Callable[[], Session | None],
+        session: Callable[[], Watched | None],
         context: Context,
         as_json: bool = False,
         view: TransferBar | TransferLines | None = None,
@@ -40,7 +56,7 @@ class Teller:
     def look(self) -> None:
         """Tell what is waited for, if it is time to."""
         session = self._session()
-        if session is None or session.agent.done:
+        if session is None or session.done:
             self._now = None
             return
         waiting = session.waiting
@@ -51,7 +67,7 @@ class Teller:
         self._now = waiting, session.clock() - seconds
         if not is_due or self._is_redrawn:
             return
-        own = session.agent.index
+        own = session.index
         if self._as_json:
             say_json(waiting_event(waiting, seconds, own, self._context))
         else:
@@ -64,14 +80,19 @@ class Teller:
             return ""
         if (at_work := session.at_work_seconds) > _LONG_SECONDS:
             return f"This hospital is at work, for {duration(at_work)}. The others may wait for it"
-        if self._now is None or session.agent.done:
+        if self._now is None or session.done:
             return ""
         waiting, since = self._now
-        return waiting_line(waiting, session.clock() - since, session.agent.index, self._context)
+        return waiting_line(waiting, session.clock() - since, session.index, self._context)
+
+
+def watched(worker: Worker) -> Watched | None:
+    """What a hospital has at work just now, wherever it is done."""
+    return worker.session if isinstance(worker, Hospital) else worker.mirror
 
 
 def telling(
-    hospital: Hospital,
+    hospital: Worker,
     context: Context,
     as_json: bool = False,
     moved: Callable[[], None] = lambda: None,
@@ -79,17 +100,18 @@ def telling(
 ) -> Notices:
     """Notices about the link and about what is waited for; ``moved`` is called before each look."""
     context.is_statistic = lambda study: _is_statistic(hospital, study)
-    teller = Teller(lambda: hospital.session, context, as_json, view)
+    teller = Teller(lambda: watched(hospital), context, as_json, view)
 
     def look() -> None:
         moved()
         teller.look()
 
-    return link_notices(hospital.member.address.newest.url, say_aside, look)
+    return link_notices(hospital.url, say_aside, look)
 
 
-def _is_statistic(hospital: Hospital, study: str) -> bool:
-    if hospital.session is None or not hospital.session.agent.begun:
+def _is_statistic(worker: Worker, study: str) -> bool:
+    session = worker.session if isinstance(worker, Hospital) else None
+    if session is None or not session.agent.begun:
         return False
-    found = hospital.session.agent.board.studies.get(study)
+    found = session.agent.board.studies.get(study)
     return found is not None and not found.study.is_training

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
-from participant.ceremony import PAUSE_SECONDS, Calibration, CeremonyTask, Watch
+from participant.ceremony import PAUSE_SECONDS, Calibration, Watch
+from participant.cli.commands.app_surroundings import variables_of
 from participant.cli.commands.options import Given, Json, StudyOption, Timeout
-from participant.cli.commands.telling import Teller, telling
-from participant.cli.commands.verdict import judged
-from participant.cli.commands.working import hospital_of, run, say_aside
+from participant.cli.commands.telling import Teller, telling, watched
+from participant.cli.commands.verdict import judged, judged_there
+from participant.cli.commands.working import Worker, hospital_of, run, say_aside, worker_of
 from participant.cli.sentences import Context, lines_of, rounding_cell
 from participant.cli.views import (
     Transfer,
@@ -26,6 +27,8 @@ from participant.cli.views import (
     transfer_view,
     view_of,
 )
+from participant.door import ServedHospital
+from participant.errors import SaidByAgent
 from participant.hospital import Hospital
 from participant.model import model_name
 from participant.network import Notices
@@ -42,8 +45,8 @@ _MOST_METRICS = 20  # of a round that a line shows; the journal has all
 
 def ceremony(given: Given, timeout: Timeout = None, as_json: Json = False) -> None:
     """Make the joint key with all other members, and store this hospital's key share."""
-    hospital, started = hospital_of(given.member()), time.monotonic()
-    if hospital.member.vault.epochs():
+    hospital, started = worker_of(given), time.monotonic()
+    if hospital.has_key:
         epoch = run(hospital.ceremony, hospital)
         _say_key(hospital.terms, epoch, {"event": "done already"}, as_json)
         return
@@ -61,30 +64,34 @@ def ceremony(given: Given, timeout: Timeout = None, as_json: Json = False) -> No
         say(f"then see which studies there are: quorate-participant study list {here}")
 
 
-def _make_key(hospital: Hospital, timeout: float | None, context: Context, as_json: bool) -> Epoch:
+def _make_key(hospital: Worker, timeout: float | None, context: Context, as_json: bool) -> Epoch:
     """Raises CeremonyAborted, once it has shown who is to blame for it."""
     watch = Watch(hospital.terms, Calibration(hospital.terms))
+    found: Exception
     try:
         with view_of(hospital.terms, as_json) as view:
             view.expect(watch.expectation)
-            teller = Teller(lambda: hospital.session, context, as_json, write=view.note)
+            teller = Teller(lambda: watched(hospital), context, as_json, write=view.note)
             notices = _ceremony_notices(hospital, teller, watch, view)
             course = partial(hospital.ceremony, timeout=timeout, notices=notices)
             return run(course, hospital)
     except CeremonyFailed as failure:
+        assert isinstance(hospital, Hospital)
         found = judged(hospital, failure, context, as_json)
+    except SaidByAgent as failure:
+        assert isinstance(hospital, ServedHospital)
+        found = judged_there(hospital, failure, context, as_json)
     raise found
 
 
-def _ceremony_notices(hospital: Hospital, teller: Teller, watch: Watch, view: View) -> Notices:
+def _ceremony_notices(hospital: Worker, teller: Teller, watch: Watch, view: View) -> Notices:
     """Show what happens; while others have still to join, measure what it will take."""
     is_calibrating = False
-    url = hospital.member.address.newest.url
+    url = hospital.url
 
     def moved() -> None:
-        task = hospital.session and hospital.session.agent.task
-        if isinstance(task, CeremonyTask) and task.progress:
-            view.show(watch.facts(task.progress))
+        if progress := hospital.progress:
+            view.show(watch.facts(progress))
         teller.look()
 
     def calibrate() -> None:
@@ -126,15 +133,28 @@ def train(
         Path | None,
         typer.Option(help="Python file or folder with fit and evaluate, else the approved one."),
     ] = None,
+    app_env: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME[=VALUE]", help="A variable of the environment for the app; repeatable."
+        ),
+    ] = [],  # noqa: B006  # typer copies it
+    app_user: Annotated[
+        str | None, typer.Option(metavar="USER", help="Run the app as this user of the machine.")
+    ] = None,
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
     """Take part in all rounds of a study that trains, decryption included. The model comes out."""
+    variables = variables_of(app_env)
     hospital = hospital_of(given.member(needs_key=True))
     show = _print_event if as_json else RoundTable(hospital.terms).show
 
     async def train_all() -> None:
-        course = hospital.study(study).train(app, timeout=timeout, notices=notices, on_event=show)
+        course = hospital.study(study).train(
+            app, variables=variables, user=app_user, timeout=timeout, notices=notices,
+            on_event=show, on_output=say,
+        )  # fmt: skip
         async for _ in course:
             pass
 
@@ -152,7 +172,8 @@ def _transfer(hospital: Hospital) -> Transfer | None:
     """What of a round's vectors is on its way."""
     if hospital.session is None:
         return None
-    agent, task = hospital.session.agent, _task(hospital)
+    agent, task = hospital.session.agent, hospital.task
+    assert isinstance(task, TrainingTask)
     if reading := task.reading:
         what = f"reading the sum of {task.name}/{task.finished + 1}"
         if reading.whose != AGGREGATOR:
@@ -167,8 +188,7 @@ def _transfer(hospital: Hospital) -> Transfer | None:
 
 
 def _task(hospital: Hospital) -> TrainingTask:
-    assert hospital.session is not None
-    task = hospital.session.agent.task
+    task = hospital.task
     assert isinstance(task, TrainingTask)
     return task
 

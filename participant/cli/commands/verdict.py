@@ -10,17 +10,20 @@ import typer
 from participant.ceremony import Accusation, CeremonyTask, VerdictTask
 from participant.cli.commands.options import PATIENCE_SECONDS, Given, Json, seconds
 from participant.cli.commands.telling import telling
-from participant.cli.commands.working import hospital_of, run, say_aside
-from participant.cli.sentences import Context, describe
+from participant.cli.commands.working import Worker, run, say_aside, worker_of
+from participant.cli.sentences import ABORTED, Context, describe
 from participant.cli.views import say, say_json
-from participant.errors import CeremonyAborted, OutOfTime
+from participant.door import Judgement, ServedHospital
+from participant.errors import CeremonyAborted, OutOfTime, SaidByAgent
 from participant.hospital import Hospital
 from participant.words import in_names
 from protocol.ceremony import Verdict
 from protocol.errors import CeremonyFailed
 from protocol.terms import Terms
 
+_READING = "That is what was said. Reading the evidence, and waiting for all seeds …"
 _SESSION = re.compile(r"ceremony/[1-9][0-9]{0,8}")
+Evidence = VerdictTask | Judgement
 
 
 def verdict(
@@ -35,14 +38,49 @@ def verdict(
     """Show who broke the rules in a ceremony that was aborted, and the evidence for it."""
     if name and not _SESSION.fullmatch(name):
         raise typer.BadParameter(f"{name!r} is not ceremony/N", param_hint="--session")
-    hospital = hospital_of(given.member())
-    task = _gather(hospital, name, timeout, given.context)
-    found = _judge(hospital.terms, task, given.context.here)
+    hospital = worker_of(given)
+    task, found = _evidence(hospital, name, timeout, given.context)
     if as_json:
         say_json(_facts(hospital.terms, task, found))
         return
     _show(hospital.terms, task, found)
     say(f"Next: {describe(_aborted(found), given.context).remedy}")
+
+
+def _evidence(
+    hospital: Worker, name: str, seconds: float, context: Context
+) -> tuple[Evidence, Verdict]:
+    """What the board shows of a ceremony that was aborted, and the verdict on it."""
+    if isinstance(hospital, Hospital):
+        task = _gather(hospital, name, seconds, context)
+        return task, _judge(hospital.terms, task, context.here)
+
+    def known(session: str, count: int) -> None:
+        _say_replay(hospital.terms, session, count, context.here)
+
+    notices = telling(hospital, context)
+    course = partial(hospital.judge, name, timeout=seconds, notices=notices, known=known)
+    found = run(course, hospital)
+    return found, found.verdict
+
+
+def judged_there(
+    hospital: ServedHospital, failure: SaidByAgent, context: Context, as_json: bool
+) -> CeremonyAborted | SaidByAgent:
+    """As ``judged``, where the agent that runs has said what became of the ceremony."""
+    if failure.exit_code != ABORTED:
+        return failure
+    say_aside(failure.what)
+    say_aside(_READING)
+    try:
+        evidence, found = _evidence(hospital, "", PATIENCE_SECONDS, context)
+    except SaidByAgent:
+        return failure
+    if as_json:
+        say_json(_facts(hospital.terms, evidence, found))
+    else:
+        _show(hospital.terms, evidence, found)
+    return _aborted(found)
 
 
 def judged(
@@ -52,12 +90,12 @@ def judged(
 
     The failure as it was where the evidence cannot be had in time.
     """
-    assert hospital.session is not None and isinstance(hospital.session.agent.task, CeremonyTask)
-    terms, session = hospital.terms, hospital.session.agent.task.session
+    assert isinstance(hospital.task, CeremonyTask)
+    terms, session = hospital.terms, hospital.task.session
     who = _cause(terms, failure.culprit, failure.silent)
     said = f"{session} was aborted in step {failure.step}, {who}: {failure.reason}"
     say_aside(in_names(said, terms))
-    say_aside("That is what was said. Reading the evidence, and waiting for all seeds …")
+    say_aside(_READING)
     try:
         evidence = _gather(hospital, session, PATIENCE_SECONDS, context)
     except OutOfTime:
@@ -78,13 +116,16 @@ def _gather(hospital: Hospital, session: str, seconds: float, context: Context) 
 
 
 def _judge(terms: Terms, task: VerdictTask, here: str) -> Verdict:
-    n_known = len(task.disclosed)
+    _say_replay(terms, task.session, len(task.disclosed), here)
+    return task.verdict()
+
+
+def _say_replay(terms: Terms, session: str, n_known: int, here: str) -> None:
     say_aside(
         f"Replaying the machines of {n_known} of {terms.n_members} hospitals, which takes "
         f"{n_known} times the computing that the ceremony took here. Ctrl-C ends it. Later again:"
     )
-    say_aside(f"quorate-participant verdict {here} --session {task.session}")
-    return task.verdict()
+    say_aside(f"quorate-participant verdict {here} --session {session}")
 
 
 def _aborted(found: Verdict) -> CeremonyAborted:
@@ -96,7 +137,7 @@ def _aborted(found: Verdict) -> CeremonyAborted:
     )
 
 
-def _show(terms: Terms, task: VerdictTask, found: Verdict) -> None:
+def _show(terms: Terms, task: Evidence, found: Verdict) -> None:
     say(f"{found.session} was aborted.")
     for said in task.accusations:
         say(in_names(f"  entry {said.position}: {_accusation(terms, said)}", terms))
@@ -128,7 +169,7 @@ def _cause(terms: Terms, culprit: int, silent: Sequence[int]) -> str:
     return f"because of {terms.name_of(culprit)}" if culprit else "accusing nobody"
 
 
-def _facts(terms: Terms, task: VerdictTask, found: Verdict) -> dict[str, Any]:
+def _facts(terms: Terms, task: Evidence, found: Verdict) -> dict[str, Any]:
     def names(members: Sequence[int]) -> list[str]:
         return [terms.name_of(m) for m in members]
 

@@ -1,15 +1,20 @@
 """How a command does a hospital's work, and tells what is no part of its result."""
 
 import asyncio
+from pathlib import Path
 from typing import TypeVar
 
+from participant.agent import Steps
 from participant.cli.commands.foreground import Course, Foreground
+from participant.cli.commands.options import Given
 from participant.cli.views import say
-from participant.errors import Interrupted
-from participant.home import Membership
+from participant.door import Asker, ServedHospital, reach
+from participant.errors import Interrupted, NoAgent
+from participant.home import Address, Membership, TermsFile, check_before_asking, federation_folder
 from participant.hospital import Hospital
 
 T = TypeVar("T")
+Worker = Hospital | ServedHospital
 
 
 def say_aside(text: str) -> None:
@@ -22,9 +27,33 @@ def hospital_of(member: Membership) -> Hospital:
     return Hospital(member, Foreground())
 
 
-def run(course: Course[T], hospital: Hospital | None = None) -> T:
+def worker_of(given: Given, needs_key: bool = False) -> Worker:
+    """The agent that runs, or the hospital itself, for which the passphrase is asked for."""
+    file, folder = given.terms(signed=True), given.folder()
+    check_before_asking(file.terms, folder, needs_key)
+    return _served(given, file, folder) or hospital_of(given.member(needs_key))
+
+
+def served_of(given: Given) -> ServedHospital:
+    """The agent that runs; raises NoAgent."""
+    file, folder = given.terms(signed=True), given.folder()
+    if (found := _served(given, file, folder)) is None:
+        raise NoAgent(federation_folder(folder, file.terms.federation))
+    return found
+
+
+def _served(given: Given, file: TermsFile, home: Path) -> ServedHospital | None:
+    folder = federation_folder(home, file.terms.federation)
+    if (line := reach(folder)) is None:
+        return None
+    asker = Asker(str(given.context.file), str(home) if given.context.is_home_given else "")
+    address = Address(file.terms.aggregator_key, file.card, folder)
+    return ServedHospital(file.terms, address, folder, asker, line)
+
+
+def run(course: Course[T], hospital: Worker | None = None, steps: Steps | None = None) -> T:
     """What a coroutine comes to, of a hospital's or another; raises Interrupted at a signal."""
-    steps = hospital.steps if hospital else None
+    steps = hospital.steps if hospital else steps
     foreground = steps if isinstance(steps, Foreground) else Foreground()
     try:
         return foreground.run(course)

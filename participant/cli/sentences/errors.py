@@ -8,7 +8,7 @@ from participant.cli.sentences.ceremony import CEREMONIES
 from participant.cli.sentences.key import KEY_CARE
 from participant.cli.sentences.kinds import KINDS
 from participant.cli.sentences.model import MODELS
-from participant.cli.sentences.network import NETWORK
+from participant.cli.sentences.network import DOOR, NETWORK
 from participant.cli.sentences.sealed import SEALED
 from participant.cli.sentences.sentence import (
     ABORTED,
@@ -24,6 +24,7 @@ from participant.cli.sentences.sentence import (
 )
 from participant.cli.sentences.studies import STUDIES
 from participant.cli.sentences.waiting import step_words, why_and_remedy
+from participant.door import SERVE
 from protocol import errors as protocol_errors
 from protocol.programs.refusals import remedy_for
 from protocol.words import lacking, number_of
@@ -47,9 +48,11 @@ def _unsigned(e: protocol_errors.UnsignedTerms, c: Context) -> Sentence:
 
 def _running(e: participant_errors.AlreadyRunning, c: Context) -> Sentence:
     by = f"process {e.pid} ({e.command})" if e.pid is not None else "another process"
-    return Sentence(
-        f"{e.path.parent} is in use by {by}", "wait for it to end, or stop it, and try again"
-    )
+    remedy = "wait for it to end, or stop it, and try again"
+    if e.command == SERVE:
+        remedy = f"it does this hospital's work. See what it does: {COMMAND} status {c.here}. To "
+        remedy += f"end it: {COMMAND} stop {c.here}"
+    return Sentence(f"{e.path.parent} is in use by {by}", remedy)
 
 
 def _out_of_time(e: participant_errors.OutOfTime, c: Context) -> Sentence:
@@ -322,6 +325,10 @@ _PARTICIPANT: Said = {
     participant_errors.BadApp: plain(
         "the app failed in {e.function}: {e.reason}", "correct it and type the same command again"
     ),
+    participant_errors.NoAppUser: plain(
+        "the app cannot run as {e.user}: {e.reason}",
+        "name another --app-user, which needs root or CAP_SETUID, or leave it out",
+    ),
     participant_errors.OutOfTime: _out_of_time,
     participant_errors.Interrupted: _interrupted,
     participant_errors.NotAMember: plain(
@@ -345,4 +352,5 @@ SENTENCES = {
     **STUDIES,
     **KEY_CARE,
     **SEALED,
+    **DOOR,
 }

@@ -1,10 +1,11 @@
-"""What the errors on the way to the aggregator say to people."""
+"""What the errors on the way to the aggregator say to people, and to an agent that runs."""
 
 from participant import errors
 from participant.cli.sentences.sentence import COMMAND, Context, Said, Sentence, plain
 from participant.network import SYSTEM
 from participant.words.fingerprint import fingerprint
 from protocol import errors as protocol_errors
+from protocol.words import pasted
 
 _ASK_OPERATOR = "ask its operator whether it runs: quorate-aggregator serve"
 
@@ -63,5 +64,59 @@ NETWORK: Said = {
         "there are two cards of the aggregator with the number {e.number}, and they differ",
         "somebody who has the aggregator's key signed both. Tell the other hospitals, and ask the "
         "operator for a card with a higher number",
+    ),
+}
+
+_STATES = {
+    "starting": ("is just starting", "try again in a moment"),
+    "passphrase": (
+        "waits for its passphrase",
+        "type it where it runs, or start it with --passphrase-file",
+    ),
+    "stopping": ("is about to end", "try again in a moment"),
+}
+
+
+def _unsafe(e: errors.UnsafeFolder, c: Context) -> Sentence:
+    if e.owner:
+        return Sentence(
+            f"{e.path} belongs to {e.owner}, so no agent is spoken with there",
+            "use the data folder of this user as --home, or speak with the agent as its own user",
+        )
+    return Sentence(
+        f"others may enter {e.path} (mode {e.mode:o}), so no agent is spoken with there",
+        f"close it to them: chmod 700 {pasted(e.path)}",
+    )
+
+
+def _waits(e: errors.AgentWaits, c: Context) -> Sentence:
+    state, remedy = _STATES[e.state]
+    return Sentence(f"the agent at {e.path} {state}", remedy)
+
+
+DOOR: Said = {
+    errors.PathTooLong: plain(
+        "{e.path} is longer than a socket's path can be ({e.limit} bytes)",
+        "move the data folder to a shorter path, and name that as --home",
+    ),
+    errors.UnsafeFolder: _unsafe,
+    errors.ForeignPeer: plain(
+        "a process of user {e.user} is at the other end of {e.path}",
+        "nothing was said to it. Look at who can write there, and tell the machine's administrator",
+    ),
+    errors.AgentWaits: _waits,
+    errors.AgentDenies: plain(
+        "the agent at {e.path} does not take this: {e.reason}",
+        "look at what it logs. If it runs another release than this command, restart it",
+    ),
+    errors.DoorClosed: plain(
+        "the agent at {e.path} ended before it had answered",
+        "start it again, or type the same command again: it then does the work by itself",
+    ),
+    errors.NoAgent: plain("no agent listens at {e.path}", f"start one: {COMMAND} serve {{c.here}}"),
+    errors.SaidByAgent: lambda e, c: Sentence(e.what, e.remedy, e.exit_code),
+    errors.SessionTaken: plain(
+        "another task of this hospital's agent is at work on {e.session}",
+        f"wait for its end. See what it does: {COMMAND} status {{c.here}}",
     ),
 }

@@ -2,14 +2,14 @@
 
 import errno
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import typer
 from typer.core import TyperGroup
 
 from keyshare.errors import KeyshareError
 from participant.app import keep_traceback
-from participant.cli.sentences import Context, describe, hint
+from participant.cli.sentences import Context, Sentence, describe, hint
 from participant.cli.views.terminal import say
 from participant.errors import BadApp, DiskError, Interrupted, NotAgreed, ParticipantError
 from participant.home import home_folder
@@ -23,25 +23,35 @@ class SpeakingGroup(TyperGroup):
         context = ctx.obj = Context()
         try:
             return super().invoke(ctx)
-        except (ParticipantError, ProtocolError, KeyshareError) as error:
-            raise _end(error, context) from None
         except KeyboardInterrupt:
             raise _end(Interrupted(2), context) from None
         except typer.Abort:
             raise _end(NotAgreed(), context) from None
-        except OSError as error:  # of a path that nothing else has named
-            raise _end(_refused(error), context) from None
-        except MemoryError:
-            lacking = DiskError(Path("this machine"), "not enough memory", errno.ENOMEM)
-            raise _end(lacking, context) from None
-        except Exception as error:
-            if hasattr(error, "exit_code"):  # the command line's own: usage, exit
+        except BaseException as error:
+            if _is_the_command_lines(error):
                 hint(error)
                 raise
-            raise _internal(error, context) from None
-        except BaseException as error:  # nothing of ours raises one: the app's, as it is read
-            reason = f"{type(error).__name__} was raised while it was read"
-            raise _end(BadApp("what it returned", reason), context) from None
+            raise _end(error, context) from None
+
+
+def _is_the_command_lines(error: BaseException) -> TypeGuard[Exception]:
+    """Whether it is about usage, or an exit."""
+    return hasattr(error, "exit_code") and not isinstance(error, ParticipantError)
+
+
+def sentence_of(error: BaseException, context: Context) -> Sentence:
+    """What is said of any error; one that is none of ours leaves its traceback in a file."""
+    if isinstance(error, OSError) and not isinstance(error, ParticipantError):
+        error = _refused(error)  # of a path that nothing else has named
+    if isinstance(error, MemoryError):
+        error = DiskError(Path("this machine"), "not enough memory", errno.ENOMEM)
+    if isinstance(error, ParticipantError | ProtocolError | KeyshareError):
+        return describe(error, context)
+    if isinstance(error, Exception):
+        return _internal(error, context)
+    # Nothing of ours raises one: the app's, as it is read.
+    reason = f"{type(error).__name__} was raised while it was read"
+    return describe(BadApp("what it returned", reason), context)
 
 
 def _refused(error: OSError) -> DiskError:
@@ -50,20 +60,20 @@ def _refused(error: OSError) -> DiskError:
     return DiskError.of(Path(name), error)
 
 
-def _end(error: Exception, context: Context) -> typer.Exit:
-    said = describe(error, context)
+def _end(error: BaseException, context: Context) -> typer.Exit:
+    said = sentence_of(error, context)
     say(f"quorate-participant: {said.what}", err=True)
     if said.remedy:
         say(f"  {said.remedy}", err=True)
     return typer.Exit(said.exit_code)
 
 
-def _internal(error: Exception, context: Context) -> typer.Exit:
+def _internal(error: Exception, context: Context) -> Sentence:
     try:
         details = str(keep_traceback(error, (context.home or home_folder(None)) / "errors"))
     except (ParticipantError, OSError):
         details = "no file, since none could be written"
-    name = type(error).__name__
-    say(f"quorate-participant: internal error ({name}), details in {details}", err=True)
-    say("  nothing that was stored is lost. Please report it with that file, once read", err=True)
-    return typer.Exit(1)
+    return Sentence(
+        f"internal error ({type(error).__name__}), details in {details}",
+        "nothing that was stored is lost. Please report it with that file, once read",
+    )

@@ -4,7 +4,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -106,47 +105,6 @@ def in_this_process(app: LoadedApp) -> Any:
         if os.getpid() != process:
             os._exit(98)
         raise
-
-
-WORKERS = """
-import multiprocessing, sys, threading
-from concurrent.futures import ProcessPoolExecutor
-import participant.cli as cli
-
-def pid(_):
-    return multiprocessing.current_process().pid
-
-def command():
-    global kept
-    kept = ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork"))
-    print(*set(kept.map(pid, range(8))), flush=True)
-    raise SystemExit(3)
-
-cli.app = command
-cli.main()
-"""
-
-
-@pytest.mark.slow
-def test_no_worker_of_an_app_outlives_its_hospitals_process() -> None:
-    found = subprocess.run(
-        [sys.executable, "-c", WORKERS], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert found.returncode == 3, found.stderr
-    workers = [int(pid) for pid in found.stdout.split()]
-    assert workers
-    deadline = time.monotonic() + 10
-    while any(map(is_running, workers)):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from participant.errors import (
     UnknownStudy,
     UnpinnedApp,
 )
-from participant.study.app_source import given_app
+from participant.study.app_source import Surroundings, given_app
 from participant.study.approval import KeptApproval, kept_approval
 from participant.study.listing import ListingTask, standing_of
 from participant.study.tasks import (
@@ -155,10 +155,10 @@ def test_a_second_approval_of_the_same_says_nothing_and_keeps_the_app(
     disk, app = Disk(), tmp_path / "app.py"
     said(table, approving(disk))
     app.write_text("1")
-    assert said(table, approving(disk, app=given_app(app, tmp_path))) is None
+    assert said(table, approving(disk, app=given_app(app, Surroundings(tmp_path)))) is None
     kept = kept_approval(disk, "cardio")
     assert kept is not None
-    assert (kept.app, kept.app_digest) == (str(app), given_app(app, tmp_path).digest)
+    assert (kept.app, kept.app_digest) == (str(app), given_app(app, Surroundings(tmp_path)).digest)
 
 
 def test_another_plan_than_the_one_looked_at_is_not_approved(table: Table) -> None:
@@ -186,11 +186,11 @@ def test_another_app_than_the_pinned_one_is_named_and_not_approved(
 ) -> None:
     app = tmp_path / "app.py"
     app.write_text("1")
-    right = given_app(app, tmp_path)
+    right = given_app(app, Surroundings(tmp_path))
     table.say(3, proposal(training_study(TERMS, app=right.digest)))
     app.write_text("2")
-    disk, other = Disk(), given_app(app, tmp_path)
-    for wrong, found in ((other, other.digest), (given_app(Steps(), tmp_path), b"")):
+    disk, other = Disk(), given_app(app, Surroundings(tmp_path))
+    for wrong, found in ((other, other.digest), (given_app(Steps(), Surroundings(tmp_path)), b"")):
         task = approving(disk, app=wrong, unpinned=False)
         task.begin(table.board)
         with pytest.raises(OtherApp) as caught:
@@ -203,7 +203,7 @@ def test_another_app_than_the_pinned_one_is_named_and_not_approved(
 
 def test_a_statistic_runs_no_app(table: Table, tmp_path: Path) -> None:
     table.say(3, proposal(AGE))
-    task = ApprovalTask(TERMS, 1, "age", Disk(), app=given_app(Steps(), tmp_path))
+    task = ApprovalTask(TERMS, 1, "age", Disk(), app=given_app(Steps(), Surroundings(tmp_path)))
     task.begin(table.board)
     with pytest.raises(OtherKind):
         task.due()

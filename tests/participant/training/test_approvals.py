@@ -17,7 +17,7 @@ from participant.errors import (
 )
 from participant.model.file import model_name
 from participant.rounds.task import DecryptionTask
-from participant.study.app_source import GivenApp, given_app
+from participant.study.app_source import GivenApp, Surroundings, given_app
 from participant.study.tasks import ApprovalTask
 from participant.training.task import TrainingTask
 from protocol.board.draft import Draft
@@ -295,8 +295,8 @@ class Given:
 
     @property
     def app(self) -> GivenApp:
-        found = given_app(self.path, self.path.parent)
-        return GivenApp(found.name, found.digest, Steps)
+        found = given_app(self.path, Surroundings(self.path.parent))
+        return GivenApp(found.name, found.digest, lambda study: Steps())
 
 
 def test_an_app_that_was_changed_after_its_approval_is_named_and_not_run(tmp_path: Path) -> None:

@@ -1,0 +1,29 @@
+"""The data conversation with a hospital's agent: one file, quorate_client.py, to be copied."""
+
+from quorate_client.quorate_client import (
+    VERSION,
+    Agent,
+    AgentError,
+    Answer,
+    Closed,
+    Form,
+    Held,
+    Plain,
+    Tensor,
+    main,
+    run,
+)
+
+__all__ = [
+    "VERSION",
+    "Agent",
+    "AgentError",
+    "Answer",
+    "Closed",
+    "Form",
+    "Held",
+    "Plain",
+    "Tensor",
+    "main",
+    "run",
+]

@@ -1,0 +1,203 @@
+"""An app in a process of its own, as the object that training calls.
+
+The app's process asks, and training answers: a call of ``fit`` here is the answer to its ``begin``,
+and returns its ``update``. What it sends is checked like what any stranger sends.
+"""
+
+import contextlib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from participant.agent import Stopped
+from participant.app.errors_file import keep_traceback_text
+from participant.app.module import place_of
+from participant.app.output import Show
+from participant.app.process import AppFile, AppProcess
+from participant.conversation import (
+    VERSION,
+    AppAsksModel,
+    AppBegins,
+    AppFailed,
+    AppHello,
+    AppUpdate,
+    Channel,
+    FromApp,
+    parameters_in,
+    read_tensors,
+    said_of,
+)
+from participant.errors import BadApp
+from protocol.errors import Malformed
+from protocol.words import shown
+
+Config = dict[str, Any]
+T = TypeVar("T", bound=FromApp)
+_MORE_BYTES = 64 << 20  # of an update than twice the initial model: what stays at home may grow
+
+
+class AppApart:
+    """The functions of an app that is elsewhere; its entries that stay at the hospital."""
+
+    def __init__(
+        self, file: AppFile, errors_folder: Path, about: Mapping[str, object], show: Show
+    ) -> None:
+        """about: what is told to the app of its federation. show: each line that it prints."""
+        self._file, self._errors_folder = file, errors_folder
+        self._about, self._show = about, show
+        self.local_entries: tuple[str, ...] = ()
+        self._process: AppProcess | None = None
+        self._is_closed = self._is_used = False
+        self._pending: AppBegins | AppUpdate | None = None  # what is to be answered next
+        self._standing: tuple[int, Any] | None = None  # the model that it was given last
+
+    def start(self) -> None:
+        """Begin the process and read the app's file in it.
+
+        Raises MissingFile, WrongKind or BadApp for the file, NoAppUser for the user.
+        """
+        path = self._file.path.absolute()
+        place_of(path)
+        self._process = AppProcess(AppFile(path, self._file.variables, self._file.user), self._show)
+        self._channel = Channel(self._process.connection)
+        hello, _ = self._expect(AppHello, str(path))
+        if hello.version != VERSION:
+            raise self._bad(str(path), f"it speaks version {hello.version}, not {VERSION}")
+        self.local_entries = hello.local_entries
+
+    def initial_parameters(self, config: Config) -> Any:
+        """The model that the app begins with; of a new process, if it is not the first time."""
+        if self._is_used:
+            self._end()
+            self.start()
+        self._is_used = True
+        facts = {"version": VERSION, "round": config["round"], "config": config}
+        self._send("initial_parameters", {"answer": "hello", **facts, **self._about})
+        self._pending, body = self._expect(AppBegins, "initial_parameters")
+        if (entries := self._pending.entries) is None:
+            raise self._bad("initial_parameters", "it began without a model")
+        self._channel.limit(2 * len(body) + _MORE_BYTES)
+        return self._parameters("initial_parameters", self._pending.form, entries, body)
+
+    def fit(self, parameters: Any, config: Config) -> tuple[Any, int, Config]:
+        """Answer its ``begin`` with the model, and wait for its ``update``."""
+        number = config["round"]
+        if isinstance(before := self._pending, AppUpdate):
+            kind = "void" if before.round == number else "late"
+            self._send("fit", {"answer": kind, "round": before.round})
+            self._pending, _ = self._expect(AppBegins, "fit")
+        self._send_model("fit", "train", parameters, config)
+        update, body = self._expect(AppUpdate, "fit")
+        if update.round != number:
+            raise self._bad("fit", f"it answered for round {update.round}, not {number}")
+        self._pending = update
+        fitted = self._parameters("fit", update.form, update.entries, body)
+        return fitted, update.examples, update.metrics
+
+    def evaluate(self, parameters: Any, config: Config) -> tuple[float, int, Config]:
+        """Answer what it waits for with the model, and wait for its score; NaN if it has none."""
+        kind = "applied" if isinstance(self._pending, AppUpdate) else "evaluate"
+        self._send_model("evaluate", kind, parameters, config)
+        self._pending, _ = self._expect(AppBegins, "evaluate")
+        if (scored := self._pending.evaluation) is None:
+            return math.nan, 0, {}
+        return scored.loss, scored.examples, scored.metrics
+
+    def close(self) -> None:
+        """End the process, in any thread; a call that waits for it raises Stopped."""
+        self._is_closed = True
+        self._end()
+
+    def _end(self) -> None:
+        if (process := self._process) is None:
+            return
+        if is_idle := self._pending is not None:
+            self._pending = None
+            with contextlib.suppress(EOFError, Malformed):
+                self._channel.send({"answer": "end"})
+        self._channel.close()
+        process.end(is_idle)
+        process.connection.close()
+
+    def _expect(self, kind: type[T], function: str) -> tuple[T, memoryview]:
+        """The next message, which must be of this kind; what comes between is answered."""
+        while True:
+            message, body = self._receive(function)
+            if isinstance(message, AppAsksModel):
+                self._tell_model(function)
+            elif isinstance(message, AppFailed):
+                raise self._failure(message)
+            elif isinstance(message, kind):
+                return message, body
+            else:
+                said, due = type(message).__struct_config__.tag, kind.__struct_config__.tag
+                raise self._bad(function, f"it said {said!r} where {due!r} is due")
+
+    def _receive(self, function: str) -> tuple[FromApp, memoryview]:
+        try:
+            return self._channel.receive()
+        except EOFError:
+            raise self._gone(function) from None
+        except Malformed as error:
+            raise self._bad(function, f"it sent what is no message ({error})") from None
+
+    def _send_model(self, function: str, kind: str, parameters: Any, config: Config) -> None:
+        self._standing = config["round"], parameters
+        self._send(
+            function, {"answer": kind, "round": config["round"], "config": config}, parameters
+        )
+
+    def _tell_model(self, function: str) -> None:
+        if self._standing is None:
+            error = {
+                "rule": "model", "member": 0, "reason": "there is no model before the first round",
+                "remedy": "ask for it after begin",
+            }  # fmt: skip
+            self._send(function, {"error": error})
+        else:
+            number, parameters = self._standing
+            self._send(function, {"answer": "model", "round": number}, parameters)
+
+    def _send(self, function: str, header: dict[str, Any], parameters: Any = None) -> None:
+        self._pending = None  # it is being answered
+        pieces: list[bytes | memoryview] = []
+        if parameters is not None:
+            is_list = isinstance(parameters, list)
+            named = (
+                {f"parameter_{k}": p for k, p in enumerate(parameters)} if is_list else parameters
+            )
+            entries, pieces = said_of(named)
+            header |= {"form": "list" if is_list else "dict", "entries": entries}
+        try:
+            self._channel.send(header, pieces)
+        except EOFError:
+            raise self._gone(function) from None
+        except Malformed as error:
+            raise self._bad(function, str(error)) from None
+
+    def _parameters(self, function: str, form: str, entries: Any, body: memoryview) -> Any:
+        try:
+            return parameters_in(form, entries, read_tensors(body))
+        except Malformed as error:
+            raise self._bad(function, f"it sent what is no model ({error})") from None
+
+    def _gone(self, function: str) -> BaseException:
+        """The process has ended, or was ended here."""
+        if self._is_closed:
+            return Stopped()
+        assert self._process is not None
+        return BadApp(function, f"the process of {self._process.name} {self._process.ended()}")
+
+    def _bad(self, function: str, reason: str) -> BadApp:
+        """The process does not keep to the conversation: it is ended."""
+        assert self._process is not None
+        self._end()
+        return BadApp(function, f"the process of {self._process.name} does not answer: {reason}")
+
+    def _failure(self, message: AppFailed) -> BadApp:
+        reason = message.reason
+        if message.traceback:
+            details = keep_traceback_text(message.traceback, self._errors_folder)
+            reason = f"{reason}; details in {details}"
+        return BadApp(shown(message.function, 1_000), reason)

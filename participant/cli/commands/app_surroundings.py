@@ -1,0 +1,29 @@
+"""What an app's process is given of this one's environment."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+import typer
+
+from participant.home import PASSPHRASE_VARIABLE
+
+
+def variables_of(
+    given: Sequence[str], environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """The variables that ``--app-env`` names, with the value that it gives or the present one."""
+    found = {}
+    for one in given:
+        name, is_set, value = one.partition("=")
+        if not name:
+            raise _wrong("give the NAME of a variable, or NAME=VALUE")
+        if name == PASSPHRASE_VARIABLE:
+            raise _wrong(f"an app never gets the passphrase ({name})")
+        if not is_set and name not in environment:
+            raise _wrong(f"{name} is not set here: set it, or give {name}=VALUE")
+        found[name] = value if is_set else environment[name]
+    return found
+
+
+def _wrong(reason: str) -> typer.BadParameter:
+    return typer.BadParameter(reason, param_hint="--app-env")

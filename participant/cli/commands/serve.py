@@ -1,0 +1,66 @@
+"""``serve``: the agent that stays, and ``stop``, which ends it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from participant.cli.commands.foreground import Foreground
+from participant.cli.commands.options import Given, Json
+from participant.cli.commands.working import run, served_of
+from participant.cli.sentences import Context
+from participant.cli.views import ServiceLog, say, say_json, sentence_of
+from participant.door import Failed
+from participant.errors import Interrupted
+from participant.home import Membership, check_before_asking, enter, federation_folder
+from participant.service import Notifier, Service
+
+_MOST = 4_096  # characters of a sentence that crosses the door
+
+
+def serve(given: Given, as_json: Json = False) -> None:
+    """Stay, and do all that is due: the agent that the other commands then speak with.
+
+    Ends at SIGTERM, SIGINT or the command stop, with exit code 0. The next start goes on.
+    """
+    notifier = Notifier.of(os.environ)
+    terms, home = given.terms(signed=True), given.folder()
+    check_before_asking(terms.terms, home, needs_key=False)
+    folder, context = federation_folder(home, terms.terms.federation), given.context
+    context.terms = terms.terms
+
+    def entered() -> Membership:
+        return enter(terms, home, given.passphrase())
+
+    asking = Foreground()
+    log = ServiceLog(context, as_json)
+    service = Service(folder, entered, _describing(context), log, asking, notifier)
+    try:
+        run(service.run, steps=asking)
+    except Interrupted:
+        return
+
+
+def _describing(context: Context) -> Callable[[BaseException, str, str], Failed]:
+    """Errors in words, with the terms and the home as somebody else typed them."""
+
+    def describe(error: BaseException, file: str, home: str) -> Failed:
+        theirs = Context(
+            Path(home) if home else context.home,
+            Path(file) if file else context.file,
+            context.terms,
+            bool(home),
+        )
+        said = sentence_of(error, theirs)
+        return Failed(said.what[:_MOST], said.remedy[:_MOST], said.exit_code)
+
+    return describe
+
+
+def stop(given: Given, as_json: Json = False) -> None:
+    """End the agent that serves this federation. It goes on at the next start."""
+    hospital = served_of(given)
+    run(hospital.stop, hospital)
+    if as_json:
+        say_json({"event": "stopping"})
+    else:
+        say("The agent finishes what it is writing, and ends.")

@@ -1,0 +1,22 @@
+"""The data conversation with a training process: its frames, its messages, and models in them.
+
+Only what a training process needs is said here: models and what came of them. Nothing of it
+approves, opens, or asks for keys.
+"""
+
+from participant.conversation.channel import Channel
+from participant.conversation.entries import parameters_in, said_and_values, said_of
+from participant.conversation.frames import Frames, Limits
+from participant.conversation.messages import (
+    VERSION,
+    AppAsksModel,
+    AppBegins,
+    AppFailed,
+    AppHello,
+    AppUpdate,
+    EntrySaid,
+    FromApp,
+    Scored,
+    read_message,
+)
+from participant.conversation.tensors import Values, read_tensors

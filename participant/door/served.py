@@ -1,0 +1,237 @@
+"""A hospital whose agent runs in another process: its work is done there, and shown here."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from participant.agent import Steps
+from participant.ceremony import CeremonyProgress
+from participant.door.client import open_line
+from participant.door.judgement import Judgement, read_judgement
+from participant.door.messages import (
+    AgentStanding,
+    CheckKey,
+    ExportRecord,
+    Failed,
+    Finished,
+    Job,
+    JobWanted,
+    JudgeCeremony,
+    KeyChecked,
+    MakeKey,
+    Moved,
+    Noticed,
+    StandingWanted,
+    Stopping,
+    StopWanted,
+    read_facts,
+    waiting_of,
+)
+from participant.door.notices import hear
+from participant.errors import SaidByAgent
+from participant.home import VAULT_NAME, Address, epochs_in
+from participant.hospital import Checked, Exported
+from participant.network import Notices, Traffic
+from participant.record import RecordProgress
+from participant.waiting import Waiting
+from protocol.encoding import decode
+from protocol.errors import Malformed
+from protocol.key import Epoch
+from protocol.terms import Terms
+
+_LOOK_SECONDS = 1.0  # after which somebody looks, if nothing comes
+_MAX_RESULT_BYTES = 4 << 20
+_SILENT = Notices()
+
+
+@dataclass(frozen=True)
+class Asker:
+    """The terms and the data folder as they were typed; ``home`` is empty if none was."""
+
+    file: str
+    home: str
+
+
+class Mirror:
+    """Where a job is, as the agent said it last; what a ``Session`` says of its only task."""
+
+    done = False
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.waiting = Waiting("task")
+        self.index = 0
+        self._at_work, self._heard_at = 0.0, 0.0
+        self.progress: CeremonyProgress | None = None
+        self.reading: RecordProgress | None = None
+
+    @property
+    def at_work_seconds(self) -> float:
+        """For how long the agent has been at work on its step, 0 while it waits."""
+        return self._at_work and self._at_work + self.clock() - self._heard_at
+
+    def hear(self, moved: Moved) -> None:
+        """Take note of where it is now."""
+        self.index, self._at_work = moved.member, moved.at_work_seconds
+        self._heard_at = self.clock()
+        if moved.waits:
+            self.waiting = waiting_of(moved.waits)
+        if at := moved.ceremony:
+            self.progress = CeremonyProgress(*(getattr(at, f) for f in at.__struct_fields__))
+        if read := moved.reading:
+            self.reading = RecordProgress(read.entries, read.is_all, read.done, read.total)
+
+
+class ServedHospital:
+    """One member of a federation, at work in the agent that runs; no passphrase is needed.
+
+    Its methods do as those of ``Hospital``, and raise SaidByAgent for what went wrong there,
+    AgentDenies and DoorClosed.
+    """
+
+    is_sending = False  # what is to be sent, the agent sends
+
+    def __init__(
+        self,
+        terms: Terms,
+        address: Address,
+        folder: Path,
+        asker: Asker,
+        line: socket.socket | None = None,
+    ) -> None:
+        """``folder``: of the federation. ``line``: a connection to begin with."""
+        self._address = address
+        self.terms, self.folder, self.steps = terms, folder, Steps()
+        self.traffic = Traffic()
+        self.mirror = Mirror()
+        self._asker, self._line = asker, line
+
+    @property
+    def has_key(self) -> bool:
+        """Whether there is a key share here."""
+        return bool(epochs_in(self.folder / VAULT_NAME))
+
+    @property
+    def url(self) -> str:
+        """Where the aggregator is now looked for."""
+        return self._address.newest.url
+
+    @property
+    def name(self) -> str:
+        """This hospital's name, once a job has been begun."""
+        return self.terms.name_of(self.mirror.index)
+
+    @property
+    def progress(self) -> CeremonyProgress | None:
+        """Where the ceremony stands; None before it is known which."""
+        return self.mirror.progress
+
+    @property
+    def reading(self) -> RecordProgress | None:
+        """How much of the board the export has read."""
+        return self.mirror.reading
+
+    async def ceremony(self, *, timeout: float | None = None, notices: Notices = _SILENT) -> Epoch:
+        """As Hospital.ceremony."""
+        found = await self._do(MakeKey(_seconds(timeout)), notices)
+        return decode(found, Epoch, "epoch", _MAX_RESULT_BYTES)
+
+    async def check_key(
+        self, together: bool, *, timeout: float | None = None, notices: Notices = _SILENT
+    ) -> tuple[Epoch, Checked | None]:
+        """As Hospital.check_share and, ``together``, Hospital.check_key."""
+        data = await self._do(CheckKey(together, _seconds(timeout)), notices)
+        found = decode(data, KeyChecked, "check", _MAX_RESULT_BYTES)
+        checked = Checked(
+            found.session, found.good, dict(found.wrong), found.missing, found.decrypts
+        )
+        epoch = decode(found.epoch, Epoch, "epoch", _MAX_RESULT_BYTES)
+        return epoch, checked if together else None
+
+    async def judge(
+        self, session: str, *, timeout: float, notices: Notices, known: Callable[[str, int], None]
+    ) -> Judgement:
+        """As Hospital.evidence and its verdict; ``known``: called before that is computed.
+
+        With the ceremony's session, and the number of members whose seeds are known.
+        """
+        data = await self._do(JudgeCeremony(session, float(timeout)), notices, known)
+        return read_judgement(data)
+
+    async def export(
+        self, folder: str | Path, *, timeout: float | None = None, notices: Notices = _SILENT
+    ) -> Exported:
+        """As Hospital.export; the agent writes the folder."""
+        data = await self._do(
+            ExportRecord(str(Path(folder).absolute()), _seconds(timeout)), notices
+        )
+        return decode(data, Exported, "export", _MAX_RESULT_BYTES)
+
+    async def standing(self) -> AgentStanding:
+        """How things stand."""
+        async with open_line(self.folder, self._taken()) as line:
+            await line.say(StandingWanted())
+            found = await line.hear()
+        if not isinstance(found, AgentStanding):
+            raise Malformed("answer", "it is not how things stand")
+        return found
+
+    async def stop(self) -> None:
+        """Ask the agent to end; returns once it has said that it does."""
+        async with open_line(self.folder, self._taken()) as line:
+            await line.say(StopWanted())
+            if not isinstance(await line.hear(), Stopping):
+                raise Malformed("answer", "it does not end")
+
+    def _taken(self) -> socket.socket | None:
+        line, self._line = self._line, None
+        return line
+
+    async def _do(
+        self,
+        job: Job,
+        notices: Notices,
+        known: Callable[[str, int], None] = lambda session, count: None,
+    ) -> bytes:
+        """A job's result; raises SaidByAgent."""
+        self.mirror = Mirror()
+        async with open_line(self.folder, self._taken()) as line:
+            await line.say(JobWanted(job, self._asker.file, self._asker.home))
+            while True:
+                try:
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        answer = await line.hear()
+                except TimeoutError:
+                    notices.moved()
+                    continue
+                if isinstance(answer, Moved):
+                    self.mirror.hear(answer)
+                    notices.moved()
+                elif isinstance(answer, Noticed) and answer.kind == "evidence":
+                    known(*_evidence(read_facts(answer.facts)))
+                elif isinstance(answer, Noticed):
+                    hear(answer, notices)
+                elif isinstance(answer, Finished):
+                    self.traffic.up += answer.bytes_up
+                    self.traffic.down += answer.bytes_down
+                    return answer.result
+                elif isinstance(answer, Failed):
+                    raise SaidByAgent(answer.what, answer.remedy, answer.exit_code)
+                else:
+                    raise Malformed("answer", "it belongs to no job")
+
+
+def _evidence(facts: dict[str, Any]) -> tuple[str, int]:
+    try:
+        return str(facts["session"]), int(facts["known"])
+    except (KeyError, TypeError, ValueError):
+        raise Malformed("answer", "the facts of 'evidence' are others") from None
+
+
+def _seconds(timeout: float | None) -> float | None:
+    """As it is encoded, whatever kind of number was given."""
+    return None if timeout is None else float(timeout)

@@ -1,0 +1,229 @@
+"""The agent's end of the door: who may come in, how many, for how long, and what they get."""
+
+import asyncio
+import contextlib
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+from participant.door.framing import Unframer, framed
+from participant.door.messages import (
+    ADMINISTRATION,
+    MAX_WANTED_BYTES,
+    VERSION,
+    AgentStanding,
+    AgentState,
+    Denied,
+    Failed,
+    Finished,
+    FromAgent,
+    FromCommand,
+    Greeted,
+    Greeting,
+    JobWanted,
+    Moved,
+    Noticed,
+    StandingWanted,
+    Stopping,
+    StopWanted,
+    read_wanted,
+)
+from participant.door.place import check_peer, listen, socket_path
+from participant.errors import ForeignPeer
+from protocol.errors import Malformed
+from protocol.words import shown
+
+MAX_LINES = 16  # connections at a time
+OPEN_SECONDS = 5.0  # for greeting and wish
+READ_SECONDS = 30.0  # for one answer to be taken
+MAX_NOTICES = 64  # that wait to be read
+_PAUSE_SECONDS = 0.1  # between two looks at where a job is
+_CHUNK = 1 << 16
+
+Tell = Callable[[Moved | Noticed], None]
+
+
+class Desk(Protocol):
+    """What the door leads to."""
+
+    @property
+    def state(self) -> AgentState: ...
+
+    async def standing(self) -> AgentStanding: ...
+
+    async def perform(self, wanted: JobWanted, tell: Tell) -> Finished:
+        """Do a job to its end; cancelled if nobody waits for it any more. Raises its errors."""
+
+    def say(self, error: BaseException, wanted: JobWanted) -> Failed:
+        """An error in words."""
+
+    def stop(self) -> None: ...
+
+
+class Door:
+    """Listens in a folder whose lock is held. One wish a connection; none of them harms another."""
+
+    def __init__(self, folder: Path, desk: Desk) -> None:
+        self._folder, self._desk = folder, desk
+        self._n_lines = 0
+        self._lines: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Let commands in while the block runs; raises what ``place.listen`` raises."""
+        line = listen(self._folder, MAX_LINES)
+        server = await asyncio.start_unix_server(self._enter, sock=line, limit=_CHUNK)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(socket_path(self._folder))
+            server.close()
+            for one in list(self._lines):
+                one.cancel()
+            if self._lines:
+                await asyncio.wait(self._lines, timeout=READ_SECONDS)
+
+    async def _enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        own = asyncio.current_task()
+        assert own is not None
+        self._lines.add(own)
+        self._n_lines += 1
+        line = _Line(reader, writer)
+        try:
+            check_peer(writer.get_extra_info("socket"), socket_path(self._folder))
+            if self._n_lines > MAX_LINES:
+                await line.say(Denied(f"{MAX_LINES} commands are being served already"))
+                return
+            await self._serve(line)
+        except Malformed as error:
+            with contextlib.suppress(TimeoutError, OSError):
+                await line.say(Denied(f"{error.what}: {error.reason}"))
+        except (ForeignPeer, TimeoutError, OSError, EOFError):
+            pass  # a caller that is not ours, hangs, or has gone
+        finally:
+            self._n_lines -= 1
+            self._lines.discard(own)
+            writer.transport.abort() if line.is_stuck else writer.close()
+
+    async def _serve(self, line: "_Line") -> None:
+        async with asyncio.timeout(OPEN_SECONDS):
+            greeting = await line.hear()
+            if not isinstance(greeting, Greeting):
+                raise Malformed("wish", "it comes before the greeting")
+            if greeting.conversation != ADMINISTRATION:
+                said = shown(greeting.conversation)
+                raise Malformed("greeting", f"this is the door of {ADMINISTRATION}, not of {said}")
+            if greeting.version < VERSION:
+                raise Malformed("greeting", f"version {greeting.version}, this is {VERSION}")
+            await line.say(Greeted(VERSION, os.getpid(), self._desk.state))
+            wanted = await line.hear()
+        if isinstance(wanted, StandingWanted):
+            await line.say(await self._desk.standing())
+        elif isinstance(wanted, StopWanted):
+            await line.say(Stopping())
+            self._desk.stop()
+        elif isinstance(wanted, JobWanted):
+            await self._perform(wanted, line)
+        else:
+            raise Malformed("wish", "the greeting was said before")
+
+    async def _perform(self, wanted: JobWanted, line: "_Line") -> None:
+        news = _News()
+        work = asyncio.create_task(self._desk.perform(wanted, news.tell))
+        work.add_done_callback(lambda _: news.end())
+        gone = asyncio.create_task(line.silence())
+        told = asyncio.create_task(_pass_on(news, line))
+        try:
+            await asyncio.wait([gone, told], return_when=asyncio.FIRST_COMPLETED)
+            if not told.done():
+                gone.result()
+                return
+            told.result()
+            error = work.exception()
+            await line.say(self._desk.say(error, wanted) if error else work.result())
+        finally:
+            for one in (work, gone, told):
+                one.cancel()
+            await asyncio.wait([work, gone, told])
+            for one in (work, gone, told):
+                _ = one.cancelled() or one.exception()  # which nobody is left to hear
+
+
+class _Line:
+    """One connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._unframer, self._frames = Unframer(MAX_WANTED_BYTES), deque[bytes]()
+        self.is_stuck = False
+
+    async def hear(self) -> FromCommand:
+        """The next thing said; raises Malformed, EOFError."""
+        while not self._frames:
+            data = await self._reader.read(_CHUNK)
+            if not data:
+                raise EOFError
+            self._frames.extend(self._unframer.feed(data))
+        return read_wanted(self._frames.popleft())
+
+    async def silence(self) -> None:
+        """Until the other side hangs up; raises Malformed if it says something."""
+        if self._frames or not self._unframer.is_between or await self._reader.read(1):
+            raise Malformed("wish", "one is done at a time")
+
+    async def say(self, message: FromAgent) -> None:
+        """Send a frame; raises TimeoutError if it is not taken."""
+        self.is_stuck = True
+        self._writer.write(framed(message))
+        async with asyncio.timeout(READ_SECONDS):
+            await self._writer.drain()
+        self.is_stuck = False
+
+
+class _News:
+    """What is to be told of a job: the newest of where it is, and its notices, not too many."""
+
+    def __init__(self) -> None:
+        self._moved: Moved | None = None
+        self._told: Moved | None = None
+        self._notices = deque[Noticed](maxlen=MAX_NOTICES)
+        self.any, self.is_over = asyncio.Event(), False
+
+    def tell(self, news: Moved | Noticed) -> None:
+        """Keep it until it is read; an older Moved is of no use any more."""
+        if isinstance(news, Noticed):
+            self._notices.append(news)
+        else:
+            self._moved = news
+        self.any.set()
+
+    def end(self) -> None:
+        """There will be no more."""
+        self.is_over = True
+        self.any.set()
+
+    def take(self) -> list[Moved | Noticed]:
+        """What has not been read."""
+        self.any.clear()
+        found: list[Moved | Noticed] = list(self._notices)
+        self._notices.clear()
+        if self._moved != self._told and self._moved is not None:
+            self._told = self._moved
+            found.append(self._moved)
+        return found
+
+
+async def _pass_on(news: _News, line: _Line) -> None:
+    """Until the job is over and all is told; raises TimeoutError if it is not read."""
+    while not news.is_over:
+        await news.any.wait()
+        for one in news.take():
+            await line.say(one)
+        if not news.is_over:
+            await asyncio.sleep(_PAUSE_SECONDS)
+    for one in news.take():
+        await line.say(one)

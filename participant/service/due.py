@@ -1,0 +1,48 @@
+"""What an agent that stays does without being asked: a pure function of the board and its secrets.
+
+Nothing here approves, opens or begins anything: it goes on with what this hospital has begun or
+agreed to, and answers what others may ask of every member.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from participant.agent import Task
+from participant.ceremony import CeremonyTask
+from participant.home import Membership
+from participant.key import KeyCheckTask, check_to_answer
+from protocol.board import Board
+from protocol.key import HeldKey
+
+
+@dataclass(frozen=True)
+class Due:
+    """A task that is due, in its session; ``make`` makes it, and says nothing by itself."""
+
+    session: str
+    make: Callable[[], Task]
+
+
+def due_tasks(board: Board, member: Membership, held: HeldKey | None, now_ms: int) -> list[Due]:
+    """All that is due by itself; ``held``: this hospital's key, None before there is one.
+
+    A ceremony, as long as there is no key: the first one, and each that this hospital has joined.
+    After one that was aborted a person begins the next. A check of key shares that another member
+    has asked for lately. now_ms: this machine's clock, in ms since 1970.
+    """
+    if held is None:
+        return _ceremonies(board, member)
+    session = check_to_answer(board, member.terms, held, now_ms)
+    if not session:
+        return []
+    return [Due(session, lambda: KeyCheckTask(member.terms, held, now_ms, session))]
+
+
+def _ceremonies(board: Board, member: Membership) -> list[Due]:
+    def make() -> CeremonyTask:
+        return CeremonyTask(member.terms, member.index, member.secrets)
+
+    session = make().next_session(board)
+    is_first = session == "ceremony/1"
+    has_spoken = any(p.post.sender == member.index for p in board.session(session))
+    return [Due(session, make)] if is_first or has_spoken else []

@@ -1,0 +1,128 @@
+"""Decoders of the agent's door, at both ends."""
+
+from contextlib import suppress
+
+from participant.agent.set_back import SetBack
+from participant.ceremony.verdict import Accusation
+from participant.door.framing import Unframer, framed
+from participant.door.judgement import Judgement, read_judgement
+from participant.door.messages import (
+    ADMINISTRATION,
+    MAX_WANTED_BYTES,
+    AgentStanding,
+    CeremonyAt,
+    CheckKey,
+    Denied,
+    ExportRecord,
+    Failed,
+    Finished,
+    Greeted,
+    Greeting,
+    JobWanted,
+    JudgeCeremony,
+    MakeKey,
+    Moved,
+    Noticed,
+    ReadingAt,
+    StandingWanted,
+    Stopping,
+    StopWanted,
+    TaskStanding,
+    Waits,
+    read_answer,
+    read_wanted,
+)
+from participant.door.notices import hear, telling_all
+from participant.door.served import Mirror
+from participant.errors import Unreachable
+from participant.network import Notices
+from protocol.ceremony.judgement import GivenUp, Verdict
+from protocol.encoding import encode
+from protocol.errors import Malformed
+from tests.fuzz.target import Case, target
+
+WISHES = [
+    Greeting(ADMINISTRATION, 1),
+    StandingWanted(),
+    StopWanted(),
+    *(
+        JobWanted(job, "federation.toml", "h1")
+        for job in (
+            MakeKey(None),
+            CheckKey(True, 30.0),
+            JudgeCeremony("ceremony/1", 30.0),
+            ExportRecord("/srv/record", None),
+        )
+    ),
+]
+WAITS = Waits("join", (1, 3), b'{"session": "ceremony/1", "step": "join"}')
+ANSWERS = [
+    Greeted(1, 17, "running"),
+    Denied("no"),
+    AgentStanding(
+        "passphrase",
+        17,
+        3.5,
+        2,
+        (TaskStanding("ceremony", "ceremony/1", WAITS),),
+        b"{}",
+        b"",
+        "",
+        "",
+    ),
+    Moved(2, WAITS, 0.5, CeremonyAt("deal", (3,), 4, 9.5, 1, 2.5), ReadingAt(7, True, 1, 2)),
+    Finished(b"\x01", 100, 200),
+    Failed("the disk is full", "make room", 1),
+    Stopping(),
+]
+
+
+@target("door-wish", "participant.door.framing, participant.door.messages.read_wanted")
+def wish() -> Case:
+    def run(data: bytes) -> None:
+        whole, parts = Unframer(MAX_WANTED_BYTES), Unframer(MAX_WANTED_BYTES)
+        with suppress(Malformed):
+            frames = whole.feed(data)
+            found = [frame for k in range(len(data)) for frame in parts.feed(data[k : k + 1])]
+            assert found == frames
+            for frame in frames:
+                assert encode(read_wanted(frame)) == frame
+        with suppress(Malformed):
+            read_wanted(data)
+
+    return Case(run, [encode(one) for one in WISHES] + [framed(WISHES[0]) + framed(WISHES[3])])
+
+
+@target("door-answer", "participant.door.messages.read_answer, participant.door.notices.hear")
+def answer() -> Case:
+    sent: list[Noticed] = []
+    notices = telling_all(sent.append, lambda: None)
+    notices.lost(Unreachable("wss://h", "no route", "ask"))
+    notices.found()
+    notices.clocks_differ(400.0)
+    notices.set_back(SetBack(3, 9))
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            found = read_answer(data)
+            if isinstance(found, Noticed):
+                hear(found, Notices())
+            elif isinstance(found, Moved):
+                Mirror().hear(found)
+
+    return Case(run, [encode(one) for one in [*ANSWERS, *sent]])
+
+
+@target("door-judgement", "participant.door.judgement.read_judgement, participant.door.served")
+def judgement() -> Case:
+    said = Accusation(1, 2, "deal", "it does not open", 9, ())
+    given_up = GivenUp(12, "join", (3,), "silent for an hour")
+    verdict = Verdict("ceremony/1", {2: "another value"}, (3,), {2: 9}, given_up)
+    seed = Judgement("ceremony/1", (said,), (1,), (1, 2), verdict).encoded()
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            found = read_judgement(data)
+            assert found.encoded() == data
+
+    return Case(run, [seed])

@@ -1,0 +1,128 @@
+"""Three hospitals whose agents stay, in one event loop, and an aggregator at work."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from participant.agent.steps import Steps
+from participant.cli.sentences.errors import describe
+from participant.cli.sentences.sentence import Context
+from participant.door.messages import AgentState, Failed, JobWanted
+from participant.door.served import Asker, ServedHospital
+from participant.home.address import Address
+from participant.home.folders import federation_folder
+from participant.home.membership import Membership
+from participant.home.vault import Vault
+from participant.network.session import Notices
+from participant.service.notify import Notifier
+from participant.service.service import Service
+from participant.service.work import TaskAt
+from tests.stage.consortium import CHEAP, Consortium, found
+
+
+@dataclass
+class Log:
+    """What a service has told."""
+
+    notices: Notices = field(default_factory=Notices)
+    states: list[AgentState] = field(default_factory=list)
+    ends: list[tuple[str, str, Exception | None]] = field(default_factory=list)
+    begun: list[tuple[str, str]] = field(default_factory=list)
+    left: list[TaskAt] = field(default_factory=list)
+
+    def state(self, state: AgentState) -> None:
+        self.states.append(state)
+
+    def began(self, task: str, session: str) -> None:
+        self.begun.append((task, session))
+
+    def ended(self, task: str, session: str, error: Exception | None) -> None:
+        self.ends.append((task, session, error))
+
+    def waits(self, own: int, tasks: list[TaskAt]) -> None: ...
+
+    def job(self, wanted: JobWanted, error: BaseException | None, is_over: bool) -> None: ...
+
+    def stopped(self, left: list[TaskAt], is_sending: bool) -> None:
+        self.left = left
+
+
+@dataclass
+class Served:
+    """One hospital's service at work, and how a command speaks with it."""
+
+    service: Service
+    log: Log
+    folder: Path
+    course: "asyncio.Task[None]"
+    consortium: Consortium
+
+    @property
+    def hospital(self) -> ServedHospital:
+        terms = self.consortium.terms
+        address = Address(terms.aggregator_key, None, self.folder)
+        return ServedHospital(terms, address, self.folder, Asker("federation.toml", ""))
+
+    async def until(self, is_so: Callable[[], object]) -> None:
+        async with asyncio.timeout(60):
+            while not is_so():
+                assert not self.course.done(), self.course.exception()
+                await asyncio.sleep(0.01)
+
+
+Serves = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def cheap() -> Iterator[None]:
+    """What is kept is sealed at little cost."""
+    with patch("participant.home.membership.Vault", partial(Vault, cost=CHEAP)):
+        yield
+
+
+@pytest.fixture
+def consortium(tmp_path: Path) -> Iterator[Consortium]:
+    made = found(tmp_path)
+    with made.relay.running():
+        yield made
+
+
+@pytest.fixture
+def serves(consortium: Consortium) -> Serves:
+    """Runs hospitals' services by their numbers, until the block ends."""
+
+    @asynccontextmanager
+    async def run(
+        *numbers: int, enter: Callable[[int], Membership] = consortium.member
+    ) -> AsyncIterator[list[Served]]:
+        all_served = [_start(consortium, number, enter) for number in numbers]
+        try:
+            yield all_served
+        finally:
+            for served in all_served:
+                served.service.stop()
+                served.course.cancel()
+            await asyncio.wait([served.course for served in all_served])
+
+    return run
+
+
+def _start(consortium: Consortium, number: int, enter: Callable[[int], Membership]) -> Served:
+    home = consortium.folder / f"h{number}"
+    folder, log = federation_folder(home, consortium.terms.federation), Log()
+
+    def said(error: BaseException, file: str, home: str) -> Failed:
+        assert isinstance(error, Exception)
+        words = describe(error, Context(terms=consortium.terms))
+        return Failed(words.what, words.remedy, words.exit_code)
+
+    service = Service(folder, lambda: enter(number), said, log, Steps(), Notifier())
+    course = asyncio.create_task(service.run())
+    return Served(service, log, folder, course, consortium)
