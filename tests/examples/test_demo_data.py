@@ -12,6 +12,7 @@ from examples.demo.study.images import pool, write_images
 from protocol.board.messages import Opening
 from protocol.board.suite import suite_of
 from tests.stage.rounds.whole_update import average, quantise
+from tests.stage.studies import training_study
 from tests.stage.toy import toy_federation
 
 
@@ -39,9 +40,9 @@ def test_every_image_is_at_one_hospital_or_held_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suite", ["paillier", "hybrid"])
 def test_an_honest_average_is_within_the_bound(suite: str) -> None:
-    terms = toy_federation(bits=1024).terms
-    opening = Opening("training", bytes(32), bytes(32), 1_000, suite, 0.5, 512)  # type: ignore[arg-type]
-    layout = suite_of(opening.suite, terms).slots(opening)
+    study = training_study(toy_federation(bits=1024).terms, suite=suite)
+    opening = Opening(study.digest, bytes(32), bytes(32), 1_000, suite, 0.5, 512)  # type: ignore[arg-type]
+    layout = suite_of(opening.suite, study).slots(opening)
     random = np.random.default_rng(1)
     examples = np.array([337.0, 334.0, 298.0, 267.0, 197.0])
     updates = random.uniform(-0.5, 0.5, (5, 1_000))
@@ -51,5 +52,5 @@ def test_an_honest_average_is_within_the_bound(suite: str) -> None:
     ]
     plain = examples @ updates / examples.sum()
     difference = np.abs(average(np.sum(slots, axis=0), 5, layout) - plain).max()
-    bound = error_bound(opening, terms, examples, np.zeros(1_000))
+    bound = error_bound(opening, study, examples, np.zeros(1_000))
     assert difference <= bound < 20 * difference

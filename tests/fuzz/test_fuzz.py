@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import tests.fuzz.targets.texts as texts
 from protocol.board.board import Post
-from protocol.board.messages import MAX_POST_BYTES, Body
+from protocol.board.fields import MAX_POST_BYTES
+from protocol.board.messages import Body
 from protocol.encoding import decode
 from protocol.errors import Malformed
 from protocol.wire import frames as wire

@@ -14,7 +14,7 @@ from participant.cli.views.vigil import Vigil
 from participant.network.session import Session
 from participant.training.task import TrainingTask
 from protocol.board.board import Post
-from protocol.board.messages import MAX_POST_BYTES
+from protocol.board.fields import MAX_POST_BYTES
 from protocol.encoding import decode, encode
 from protocol.key.epoch import HeldKey
 from protocol.wire.frames import FromMember, Submit, Welcome

@@ -7,7 +7,8 @@ import pytest
 from participant.errors import UnfitNumbers
 from participant.statistic.numbers import Numbers
 from protocol.board.budget import LABELS_BYTES_A_DAY, Budget
-from protocol.board.messages import MAX_NUMBERS, Closing, Request, attach
+from protocol.board.fields import MAX_NUMBERS
+from protocol.board.messages import Closing, Request, attach
 from protocol.board.payload_sizes import labels_bytes, list_bytes, statistic_bytes
 from protocol.rounds.statistic import opening_for
 from protocol.terms.terms import AGGREGATOR

@@ -15,8 +15,8 @@ from participant.rounds.task import DecryptionTask
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from protocol.board.draft import Draft, Envelope
+from protocol.board.fields import MAX_INLINE_BYTES
 from protocol.board.messages import (
-    MAX_INLINE_BYTES,
     Abort,
     Attachment,
     Body,

@@ -8,7 +8,8 @@ import pytest
 
 from protocol.board.board import Board, Entry, Post
 from protocol.board.draft import Draft
-from protocol.board.messages import MAX_INLINE_BYTES, Join, Step, attach
+from protocol.board.fields import MAX_INLINE_BYTES
+from protocol.board.messages import Join, Step, attach
 from protocol.ceremony.machine import Ceremony
 from protocol.errors import BadEntry, Fork
 from protocol.sealing import SealingKey

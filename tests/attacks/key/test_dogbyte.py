@@ -13,7 +13,8 @@ import pytest
 from gmpy2 import mpz
 
 from keyshare.ceremony.modulus import deal_factors
-from protocol.board.messages import MAX_BLOB_BYTES, Step
+from protocol.board.fields import MAX_BLOB_BYTES
+from protocol.board.messages import Step
 from protocol.ceremony import key_steps
 from protocol.ceremony.candidate_openings import opened_leaves
 from protocol.ceremony.key_steps import Trial

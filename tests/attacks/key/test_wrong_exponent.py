@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from keyshare.ceremony.biprimality import ROUNDS
-from protocol.board.messages import MAX_BLOB_BYTES
+from protocol.board.fields import MAX_BLOB_BYTES
 from protocol.ceremony import candidate_openings, winner_steps
 from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.machine import UnsealedStep

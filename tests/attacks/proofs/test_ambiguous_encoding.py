@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from keyshare.ceremony.shamir import integer_lagrange
 from keyshare.digest import digest
 from keyshare.randomness import derive_key
-from protocol.board.messages import MAX_BLOB_BYTES
+from protocol.board.fields import MAX_BLOB_BYTES
 from protocol.ceremony import run as ceremony_run
 from protocol.ceremony.candidate_steps import open_moduli
 from protocol.ceremony.run import CeremonyRun, StepId

@@ -18,7 +18,7 @@ from keyshare.proofs.equality_proof import (
     verify,
 )
 from keyshare.randomness import Stream
-from protocol.board.messages import MAX_BLOB_BYTES
+from protocol.board.fields import MAX_BLOB_BYTES
 from protocol.ceremony import winner_steps
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.ceremony.winner_steps import Winning

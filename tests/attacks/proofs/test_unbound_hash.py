@@ -15,7 +15,7 @@ from gmpy2 import mpz
 from keyshare.ceremony.biprimality import accepts
 from keyshare.proofs import equality_proof
 from keyshare.proofs.equality_proof import prove
-from protocol.board.messages import MAX_BLOB_BYTES
+from protocol.board.fields import MAX_BLOB_BYTES
 from protocol.ceremony import key_steps, winner_steps
 from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.run import CeremonyRun, StepId

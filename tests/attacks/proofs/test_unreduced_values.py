@@ -14,7 +14,7 @@ import contextlib
 import pytest
 from gmpy2 import mpz
 
-from protocol.board.messages import MAX_BLOB_BYTES
+from protocol.board.fields import MAX_BLOB_BYTES
 from protocol.ceremony import winner_steps
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.ceremony.winner_steps import Winning

@@ -17,7 +17,8 @@ from gmpy2 import mpz
 from keyshare.ceremony import biprimality
 from keyshare.ceremony.biprimality import ROUNDS
 from keyshare.proofs import equality_proof
-from protocol.board.messages import MAX_BLOB_BYTES, Step
+from protocol.board.fields import MAX_BLOB_BYTES
+from protocol.board.messages import Step
 from protocol.ceremony import key_steps
 from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.machine import UnsealedStep

@@ -12,7 +12,7 @@ from gmpy2 import mpz
 from keyshare.ceremony.shamir import integer_lagrange
 from keyshare.key.partial_decryption import combine, partial_decryption, trial_ciphertext
 from keyshare.key.threshold_key import SecretShare
-from protocol.board.messages import MAX_BLOB_BYTES
+from protocol.board.fields import MAX_BLOB_BYTES
 from protocol.ceremony import key_steps
 from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.run import CeremonyRun, StepId

@@ -17,7 +17,6 @@ from protocol.board.messages import (
     Contributor,
     Opening,
     Partial,
-    Request,
     SetLock,
     Statement,
     attach,
@@ -34,8 +33,10 @@ from tests.fuzz.targets.keys import toy
 from tests.fuzz.targets.services import QUICK, UNSAYABLE, signed, template
 from tests.stage.record.memory import MemoryFiles, files_of
 from tests.stage.rounds.contribution import payload_of, proved
+from tests.stage.studies import founding, statistic_study
 
-_MAX_POSTS = 12
+SESSION = "study/age/1"
+_MAX_POSTS = 20
 
 
 def record_of(posts: list[Any]) -> MemoryFiles:
@@ -74,15 +75,14 @@ def _refer(post: Any, board: Board) -> None:
 
 
 def round_posts() -> list[Any]:
-    """A statistic of one number, from its request to the result, though nothing is decrypted."""
-    n, epoch = toy().key.n, toy().epoch
-    made = [proved([mpz(k)], k, "statistic/age", DIGEST, epoch) for k in (1, 2)]
+    """A statistic of one number, from its plan to the result, though nothing is decrypted."""
+    n, epoch, study = toy().key.n, toy().epoch, statistic_study(TERMS, 1)
+    made = [proved([mpz(k)], k, SESSION, DIGEST, epoch) for k in (1, 2)]
     payloads = [payload_of(one, epoch) for one in made]
     total = payload_of(add_encrypted(made, n), epoch)
     to_all = tuple(attach(b"x" * 40, to) for to in range(TERMS.n_members + 1))
     said: list[tuple[int, Any]] = [
-        (1, Request(1)),
-        (0, Opening("statistic", epoch.digest, bytes(32), 1)),
+        (0, Opening(study.digest, epoch.digest, bytes(32), 1)),
         *((k + 1, Contribution(DIGEST, attach(payloads[k]))) for k in (0, 1)),
         (0, Closing((Contributor(1, DIGEST), Contributor(2, DIGEST)), attach(total))),
         *((k, SetLock(DIGEST)) for k in (1, 2, 3)),
@@ -91,7 +91,8 @@ def round_posts() -> list[Any]:
         (3, Complaint(DIGEST, 1, b"")),
         (1, Statement(DIGEST, 1)),
     ]
-    posts = [template(post_of("statistic/age", sender, body)) for sender, body in said]
+    begun = [template(post_of(study.session, who, draft.body)) for who, draft in founding(study)]
+    posts = begun + [template(post_of(SESSION, sender, body)) for sender, body in said]
     for post in posts:
         body = post[6]
         if body[0] in ("contribution", "lock", "partial", "complaint"):

@@ -5,10 +5,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from protocol.board.board import Board, Entry, Post, decode_entry, sign_post
+from protocol.board.fields import MAX_ATTACHMENTS, MAX_CHUNKS, MAX_POST_BYTES
 from protocol.board.messages import (
-    MAX_ATTACHMENTS,
-    MAX_CHUNKS,
-    MAX_POST_BYTES,
     Abort,
     Body,
     Certificate,
@@ -27,7 +25,6 @@ from protocol.board.messages import (
     Overdue,
     Partial,
     Refusal,
-    Request,
     SetLock,
     Statement,
     Step,
@@ -36,6 +33,7 @@ from protocol.board.messages import (
     belongs,
     chunks_of,
 )
+from protocol.board.plan import Approval, Ending, Withdrawal
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed
 from protocol.wire.frames import (
@@ -58,6 +56,7 @@ from protocol.wire.frames import (
     hello,
 )
 from tests.fuzz.target import Case, target
+from tests.stage.studies import statistic_plan, training_plan
 from tests.stage.toy import toy_federation
 
 FEDERATION = toy_federation(3, 2)
@@ -78,17 +77,25 @@ def bodies() -> list[tuple[str, int, Body]]:
         ("ceremony/1", 1, Abort(2, "deal", "a reason")),
         ("ceremony/1", 1, Abort(0, "deal", "a reason", (2, 3))),
         ("ceremony/1", 1, Disclosure(DIGEST)),
-        ("statistic/age", 1, Request(2, 1, ("men", "women"))),
-        ("round/1", 0, Opening("training", DIGEST, DIGEST, 5, "hybrid", 8.0, 1_000)),
-        ("round/1", 1, Contribution(DIGEST, attach(b"payload"), (DIGEST,))),
-        ("round/1", 0, Closing(contributors, attach(b"payload"), (DIGEST,))),
-        ("round/1", 0, Omission(3, DIGEST, "repeated", 2)),
-        ("round/1", 1, SetLock(DIGEST, bytes(range(16)))),
-        ("round/1", 1, Partial(DIGEST, DIGEST, (*attachments, attach(b"y" * 40, 1)))),
-        ("round/1", 1, Complaint(DIGEST, 2, DIGEST)),
-        ("round/1", 2, Refusal("one-set", 3, "a reason")),
-        ("round/1", 2, Statement(DIGEST, 5, 0.25, 64, DIGEST)),
-        ("round/0", 2, ModelEntries(DIGEST, 2, (ModelEntry("bias", (2, 3), "float32"),))),
+        ("study/age", 1, statistic_plan(TERMS, 2, decimals=1, labels=("men", "women"))),
+        ("study/cardio", 2, training_plan(TERMS, app=DIGEST)),
+        ("study/cardio", 1, Approval(DIGEST, True, False)),
+        ("study/cardio", 1, Withdrawal(DIGEST)),
+        ("study/cardio", 3, Ending(DIGEST)),
+        ("study/cardio/1", 0, Opening(DIGEST, DIGEST, DIGEST, 5, "hybrid", 8.0, 1_000)),
+        (
+            "study/cardio/1",
+            1,
+            Contribution(DIGEST, attach(b"payload"), (DIGEST,), ("study/other/1",)),
+        ),
+        ("study/cardio/1", 0, Closing(contributors, attach(b"payload"), (DIGEST,))),
+        ("study/cardio/1", 0, Omission(3, DIGEST, "repeated", 2)),
+        ("study/cardio/1", 1, SetLock(DIGEST, bytes(range(16)))),
+        ("study/cardio/1", 1, Partial(DIGEST, DIGEST, (*attachments, attach(b"y" * 40, 1)))),
+        ("study/cardio/1", 1, Complaint(DIGEST, 2, DIGEST)),
+        ("study/cardio/1", 2, Refusal("one-set", 3, "a reason")),
+        ("study/cardio/1", 2, Statement(DIGEST, 5, 0.25, 64, DIGEST)),
+        ("study/cardio/0", 2, ModelEntries(DIGEST, 2, (ModelEntry("bias", (2, 3), "float32"),))),
         ("check/1", 1, CheckRequest(DIGEST, DIGEST)),
         ("check/1", 2, CheckPart(DIGEST, attach(b"a part"))),
     ]

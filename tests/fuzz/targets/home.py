@@ -43,6 +43,7 @@ from tests.fuzz.targets.frames import FEDERATION, TERMS, entries
 from tests.fuzz.targets.services import report_of_a_round
 from tests.fuzz.targets.texts import scratch
 from tests.simulator.disk import Disk
+from tests.stage.studies import training_study
 from tests.stage.toy_home import CHEAP, PASSPHRASE
 
 
@@ -122,7 +123,7 @@ def model() -> Case:
 
     def run(data: bytes) -> None:
         with suppress(DamagedFile, ForeignModel):
-            found = read_model(data, expected)
+            found = read_model(data, expected, "s", 1)
             assert [len(entry) for entry in found.entries] == [6, 3]
             assert len(found.digest) == 32
 
@@ -131,17 +132,17 @@ def model() -> Case:
 
 @target("standing", "participant.training.outcome.load: the bounds beside a model")
 def standing() -> Case:
-    expected = layout()
+    expected, study = layout(), training_study(TERMS)
     disk = Disk()
-    disk.write(model_name(1), model_bytes())
+    disk.write(model_name("s", 1), model_bytes())
 
     def run(data: bytes) -> None:
-        disk.write("models/bounds-1", data)
+        disk.write("studies/s/bounds-1", data)
         with suppress(DamagedFile, ForeignModel):
-            found = load_standing(disk, 1, expected)
+            found = load_standing(disk, "s", 1, expected)
             assert found is not None
-            assert 0 < found.bounds.clip(TERMS) <= TERMS.clip
-            assert 1 <= found.bounds.max_examples(TERMS) <= TERMS.max_examples
+            assert 0 < found.bounds.clip(study) <= study.training.clip
+            assert 1 <= found.bounds.max_examples(study) <= study.training.max_examples
 
     return Case(run, [encode(Bounds()), encode(Bounds((1, 2, 3), (9,)))], None)
 
@@ -149,13 +150,13 @@ def standing() -> Case:
 @target("last-contribution", "participant.training.last_contribution.marks_of")
 def last_contribution() -> Case:
     disk = Disk()
-    keep(disk, 7, Marks(2, 4))
-    kept = disk.read("last-contribution")
+    keep(disk, "s", 7, Marks(2, 4))
+    kept = disk.read("studies/s/last-contribution")
     assert kept is not None
 
     def run(data: bytes) -> None:
-        disk.write("last-contribution", data)
-        found = marks_of(disk, 7)
+        disk.write("studies/s/last-contribution", data)
+        found = marks_of(disk, "s", 7)
         assert found is None or all(0 <= one < 64 for one in found)
 
     return Case(run, [kept], None)
@@ -165,14 +166,14 @@ def last_contribution() -> Case:
 def local_entries() -> Case:
     parameters = {"w": np.zeros(3), "seen": np.zeros(2, dtype=np.int64)}
     described, disk = Layout.of(parameters), Disk()
-    LocalEntries(described, parameters, disk).keep(parameters, 1)
-    name = "models/local.safetensors"
+    LocalEntries(described, parameters, disk, "s").keep(parameters)
+    name = "studies/s/local.safetensors"
     seed = disk.read(name) or b""
 
     def run(data: bytes) -> None:
         disk.write(name, data)
         with suppress(DamagedFile):
-            found = LocalEntries(described, parameters, disk).entries
+            found = LocalEntries(described, parameters, disk, "s").entries
             assert set(found) == {"seen"}
             assert isinstance(found["seen"], np.ndarray)
 

@@ -35,6 +35,7 @@ from tests.fuzz.targets.home import certificates
 from tests.fuzz.targets.services import report_of_a_round
 from tests.fuzz.targets.texts import scratch
 from tests.stage.rounds.contribution import hybrid_lattice
+from tests.stage.studies import training_study
 
 
 @target("hello", "aggregator.server.admission.identify")
@@ -116,9 +117,9 @@ def board_database() -> Case:
 def chunk_sum() -> Case:
     """The checksum is put right, so that what lies behind it is read."""
     folder = scratch()
-    lattice = hybrid_lattice(TERMS)
+    lattice = hybrid_lattice(training_study(TERMS))
     size = lattice.ring.degree * 8
-    total = VectorSum(folder, "round/1", lattice, 21)
+    total = VectorSum(folder, "study/s/1", lattice, 21)
     vectors = {1: Vector(DIGEST, (DIGEST,)), 2: Vector(DIGEST[::-1], (DIGEST,))}
     contributors = tuple(Contributor(m, v.post) for m, v in vectors.items())
     path = total._path(0)

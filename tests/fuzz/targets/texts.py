@@ -13,7 +13,8 @@ from participant.home.passphrase import obtain
 from participant.home.terms_file import read_aggregator_card, read_terms
 from participant.statistic.number_files import read_numbers
 from protocol.board.board import Entry, Head, decode_entry
-from protocol.board.messages import MAX_POST_BYTES, Request
+from protocol.board.fields import MAX_POST_BYTES
+from protocol.board.messages import Request
 from protocol.encoding import decode, encode
 from protocol.errors import BadSignature, BadTerms, Malformed
 from protocol.programs.file_kind import SEALED_MAGIC, Kind, kind_of, kind_of_data

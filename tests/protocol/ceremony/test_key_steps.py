@@ -6,7 +6,8 @@ from gmpy2 import mpz
 
 from keyshare.ceremony.lanes import lanes
 from protocol.board.draft import Draft
-from protocol.board.messages import MAX_BLOB_BYTES, Certificate
+from protocol.board.fields import MAX_BLOB_BYTES
+from protocol.board.messages import Certificate
 from protocol.ceremony import key_steps
 from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.run import CeremonyRun, StepId

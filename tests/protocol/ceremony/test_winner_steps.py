@@ -7,7 +7,7 @@ from gmpy2 import mpz
 
 from keyshare.ceremony import feldman
 from keyshare.ceremony.biprimality import ROUNDS
-from protocol.board.messages import MAX_BLOB_BYTES
+from protocol.board.fields import MAX_BLOB_BYTES
 from protocol.ceremony import winner_steps
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.ceremony.winner_steps import Winning
