@@ -158,7 +158,7 @@ def frame_from_aggregator() -> Case:
         Rejected("busy", "a reason"),
         Entries(tuple(encoded[3:6]), 6),
         Accepted(DIGEST, 4),
-        Declined(DIGEST, "statistic/age: its sender has said this before"),
+        Declined(DIGEST, "study/age/1: its sender has said this before"),
         BlobHave(DIGEST, 100, 5_000, True),
         BlobChunk(DIGEST, 5_000, 100, b"data"),
         StatusReport(b"{}"),

@@ -217,7 +217,7 @@ def kept_vector() -> Case:
         assert found.pending is None
         assert found.blob(name) in (None, blob)
 
-    return Case(run, [encode(["round/1", [name]]), encode(["round/1", [bytes(32), name]])])
+    return Case(run, [encode(["study/s/1", [name]]), encode(["study/s/1", [bytes(32), name]])])
 
 
 @target("participant-lock", "protocol.programs.lock, of who holds a folder")

@@ -21,6 +21,7 @@ from keyshare.rounds.statistic import MAX_DECIMALS
 from keyshare.steps import finish
 from protocol.board.messages import Contribution, Opening, attach
 from protocol.board.payload_sizes import expected_count
+from protocol.board.study import Study
 from protocol.board.suite import suite_of
 from protocol.encoding import decode, encode, pack_numbers, width_of
 from protocol.errors import BadSeal, Malformed
@@ -43,6 +44,7 @@ from tests.fuzz.target import Case, target
 from tests.stage.rounds.contribution import encrypt, hybrid_lattice, payload_of, proved
 from tests.stage.rounds.selected import select
 from tests.stage.rounds.whole_update import quantise, sum_of
+from tests.stage.studies import statistic_study, training_study
 from tests.stage.toy import seed_of, toy_epoch
 
 MEMBER = 2
@@ -83,9 +85,12 @@ def key_share() -> Case:
     return Case(run, [encode(own), encode(toy().secrets[1])])
 
 
-def _opening(kind: str, suite: str, length: int) -> Opening:
-    bounds = (0.0, 0) if kind == "statistic" else (8.0, 1_000)
-    return Opening(kind, toy().epoch.digest, bytes(32), length, suite, *bounds)  # type: ignore[arg-type]
+def _training() -> Study:
+    return training_study(toy().federation.terms)
+
+
+def _opening_of(study: Study, length: int) -> Opening:
+    return Opening(study.digest, toy().epoch.digest, bytes(32), length, "paillier", 8.0, 1_000)
 
 
 _OF_CONTRIBUTIONS = (
@@ -95,18 +100,20 @@ _OF_CONTRIBUTIONS = (
 
 @target("contribution-to-training", _OF_CONTRIBUTIONS)
 def contribution_to_training() -> Case:
-    return _contribution("round/1", _opening("training", "paillier", 20))
+    study = _training()
+    return _contribution(study, _opening_of(study, 20))
 
 
 @target("contribution-to-statistic", _OF_CONTRIBUTIONS)
 def contribution_to_statistic() -> Case:
-    return _contribution("statistic/age", _opening("statistic", "paillier", 3))
+    study = statistic_study(toy().federation.terms, 3)
+    return _contribution(study, Opening(study.digest, toy().epoch.digest, bytes(32), 3))
 
 
-def _contribution(session: str, opening: Opening) -> Case:
+def _contribution(study: Study, opening: Opening) -> Case:
     """Read as a hospital reads it, and added to another one as the aggregator adds them."""
-    key, terms = EncryptionKey.of(toy().epoch), toy().federation.terms
-    n, count = key.encryptor.n, expected_count(opening, terms)
+    key, session = EncryptionKey.of(toy().epoch), study.round(1)
+    n, count = key.encryptor.n, expected_count(opening, study)
     body = Contribution(bytes(32), attach(b""), ())
 
     def made(member: int) -> bytes:
@@ -117,15 +124,15 @@ def _contribution(session: str, opening: Opening) -> Case:
 
     def run(data: bytes) -> None:
         with suppress(Malformed):
-            found = read_ciphertexts(data, opening, terms, n)
+            found = read_ciphertexts(data, opening, study, n)
             assert len(found.values) == count
             assert all(0 < v < n * n and gmpy2.gcd(v, n) == 1 for v in found.values)
             check_proof(found, body, session, MEMBER, key)
             assert data == honest, "a proof that nobody made"
         payloads = {1: other, MEMBER: data}
-        fit = select(payloads, session, opening, terms, toy().epoch).fit
+        fit = select(payloads, session, opening, study, toy().epoch).fit
         assert fit == ({1, MEMBER} if data == honest else {1})
-        finish(sum_in_steps((payloads[member] for member in fit), opening, terms, n))
+        finish(sum_in_steps((payloads[member] for member in fit), opening, study, n))
 
     return Case(run, [honest, other])
 
@@ -136,7 +143,9 @@ def _contribution(session: str, opening: Opening) -> Case:
 def partial_decryption() -> Case:
     secret, content_key = toy().secrets[MEMBER], seed_of("fuzz content key")
     total = Encrypted(tuple(o.ciphertext for o in encrypt([5, 6], toy().epoch, "fuzz partial")))
-    locked = LockedSum.of(toy().epoch, "round/1", bytes(32), total)
+    locked = LockedSum.of(
+        toy().epoch, "study/cardio/1", bytes(32), total, tuple(toy().federation.members)
+    )
     square, share = locked.key.n**2, secret.secret_share()
     parts = [make_partial(c, share, locked.key) for c in total.values]
     honest = encode(locked.proved(parts, secret, seed_of("fuzz proof")))
@@ -196,7 +205,7 @@ def key_check_part() -> Case:
 @target("sealed-payload", "protocol.sealing.SealingKey.unseal", limit=2_048)
 def sealed_payload() -> Case:
     key = SealingKey(seed_of("fuzz seal"))
-    context = SealContext(bytes(32), "round/1", "partial", 1, 2)
+    context = SealContext(bytes(32), "study/cardio/1", "partial", 1, 2)
     payloads = [b"", b"partial decryptions", bytes(200)]
     sealed = {seal(key.public, payload, context): payload for payload in payloads}
 
@@ -212,7 +221,7 @@ def sealed_payload() -> Case:
 def sealing_key() -> Case:
     keys = [SealingKey(seed_of("fuzz seal", k)).public for k in range(3)]
     small = [keys[0][:-32] + bytes(32), keys[0][:-32] + b"\1" + bytes(31)]
-    context = SealContext(bytes(32), "round/1", "partial", 1, 2)
+    context = SealContext(bytes(32), "study/cardio/1", "partial", 1, 2)
 
     def run(data: bytes) -> None:
         with suppress(Malformed):
@@ -224,9 +233,9 @@ def sealing_key() -> Case:
 
 @target("decrypted-average", "keyshare.rounds.packing.unpack and slots.SlotReader")
 def decrypted_average() -> Case:
-    terms = toy().federation.terms
-    opening = _opening("training", "paillier", 20)
-    suite = suite_of("paillier", terms)
+    study = _training()
+    opening = _opening_of(study, 20)
+    suite = suite_of("paillier", study)
     slots = suite.slots(opening)
     values = quantise(np.linspace(-8, 8, 20), 700, slots, bytes(32))
     plaintexts = pack(values, suite.packing(20))
@@ -235,7 +244,7 @@ def decrypted_average() -> Case:
         numbers = _numbers(data, toy().key.n)
         with suppress(KeyshareError):
             reader = slots.reader(2)
-            found = read_training(numbers, opening, terms, reader)
+            found = read_training(numbers, opening, study, reader)
             assert found.shape == (0 if reader.is_outgrown else 20,)
             assert np.isfinite(found).all()
 

@@ -79,8 +79,8 @@ def restored_mark() -> Case:
         ledger = SetLedger(disk)
         with suppress(Malformed, Refused):
             ledger.begin(board)
-            assert ledger.choose("round/1", DIGEST)
-            assert not ledger.choose("round/1", bytes(32))
+            assert ledger.choose("study/s/1", DIGEST)
+            assert not ledger.choose("study/s/1", bytes(32))
 
     disk = Disk()
     SetLedger(disk).mark_restored(Head(7, DIGEST))

@@ -26,7 +26,8 @@ from participant.errors import DamagedBlob, IdentityInUse, RejectedByAggregator
 from protocol.board import board as board_module
 from protocol.board.board import Board, Entry, Post, Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import Contribution, Request, Statement, Step, attach, blob_name
+from protocol.board.messages import Contribution, Statement, Step, attach, blob_name
+from protocol.board.session import round_session
 from protocol.encoding import digest, encode
 from protocol.errors import BadEntry, BadSignature, Fork, Malformed
 from protocol.signing import public_bytes
@@ -52,11 +53,13 @@ from tests.fuzz.targets.frames import FEDERATION, TERMS, bodies, check_body, pos
 from tests.fuzz.targets.texts import scratch
 from tests.simulator.disk import Disk
 from tests.stage.desk import Desk
+from tests.stage.studies import STUDY
 
 MEMBER = 2
 _FIELDS = len(Post.__struct_fields__)
 _MAX_FRAMES = 12
 _COURSE = 32  # inputs that change something, before all begins anew
+TRAINING = round_session(STUDY, 1)
 SMALL = b"small blob"
 UNSAYABLE = (TypeError, msgspec.MsgspecError, OverflowError, RecursionError)
 
@@ -92,7 +95,7 @@ def report_of_a_round() -> bytes:
     """A status report of a federation with a ceremony and an open round."""
     desk = Desk(scratch())
     desk.open_training()
-    desk.contribute(1, "round/1")
+    desk.contribute(1, TRAINING)
     report = desk.service.status({1: "2026-11-26T00:00:00+00:00"})
     desk.service.close()
     return msgspec.json.encode(report)
@@ -168,13 +171,12 @@ class _Service:
         self._folder, self._kept = folder / "board", folder / "kept"
         desk = Desk(self._kept)
         desk.open_training()
-        desk.say(1, "statistic/age", Request(2))
-        desk.service.tick()
-        desk.contribute(1, "round/1")
-        desk.state("round/1", [1], clip=0.25)
+        desk.open_statistic()
+        desk.contribute(1, TRAINING)
+        desk.state(TRAINING, [1], clip=0.25)
         self.blob = bytes(5_000)
         desk.upload(1, self.blob)
-        self.payload = desk.payload("round/1", MEMBER)
+        self.payload = desk.payload(TRAINING, MEMBER)
         desk.service.close()
         self._federation = desk.federation
         self.opened = self._fresh()
@@ -253,12 +255,12 @@ def aggregator() -> Case:
 
 
 def _members_frames(stand: _Service) -> list[bytes]:
-    opening = stand.service.rounds.views["round/1"].opening
+    opening = stand.service.rounds.views[TRAINING].opening
     assert opening is not None
     posts = [template(post_of(session, MEMBER, body)) for session, s, body in bodies() if s]
     given = Contribution(opening.digest, attach(stand.payload))
-    posts.append(template(post_of("round/1", MEMBER, given)))
-    posts.append(template(post_of("round/1", MEMBER, Statement(bytes(32), 5, 8.0))))
+    posts.append(template(post_of(TRAINING, MEMBER, given)))
+    posts.append(template(post_of(TRAINING, MEMBER, Statement(bytes(32), 5, 8.0))))
     submits = [["submit", post] for post in posts]
     small, name = SMALL, blob_name(SMALL)
     others = [

@@ -14,7 +14,7 @@ from participant.home.terms_file import read_aggregator_card, read_terms
 from participant.statistic.number_files import read_numbers
 from protocol.board.board import Entry, Head, decode_entry
 from protocol.board.fields import MAX_POST_BYTES
-from protocol.board.messages import Request
+from protocol.board.plan import Statistic
 from protocol.encoding import decode, encode
 from protocol.errors import BadSignature, BadTerms, Malformed
 from protocol.programs.file_kind import SEALED_MAGIC, Kind, kind_of, kind_of_data
@@ -140,8 +140,8 @@ def numbers() -> Case:
             found = read_numbers(path, n)
             assert len(found.values) >= 1
             assert len(found.labels) in (0, len(found.values))
-            asked = Request(len(found.values), 0, found.labels)
-            assert decode(encode(asked), Request, "request", MAX_POST_BYTES) == asked
+            asked = Statistic(len(found.values), 0, "patients", found.labels)
+            assert decode(encode(asked), Statistic, "statistic", MAX_POST_BYTES) == asked
             with suppress(UnfitNumber):
                 plaintexts = found.plaintexts(found.decimals, 5, n)
                 sums = decode_sums(plaintexts, found.decimals, n)
