@@ -29,6 +29,7 @@ from participant.model.master import Model
 from participant.model.weights import Weights
 from participant.network.link import _spki_digest, _whose
 from participant.network.status import read_report
+from participant.study.approval import KeptApproval, approval_name, keep_approval, kept_approval
 from participant.training.bounds import Bounds
 from participant.training.last_contribution import keep, marks_of
 from participant.training.outcome import load as load_standing
@@ -160,6 +161,24 @@ def last_contribution() -> Case:
         assert found is None or all(0 <= one < 64 for one in found)
 
     return Case(run, [kept], None)
+
+
+@target("approval", "participant.study.approval.kept_approval")
+def approval() -> Case:
+    disk = Disk()
+    kept = KeptApproval(bytes(32), True, False, "app.py", bytes(32))
+    keep_approval(disk, "s", kept)
+    name = approval_name("s")
+    seed = disk.read(name) or b""
+
+    def run(data: bytes) -> None:
+        disk.write(name, data)
+        with suppress(DamagedFile):
+            found = kept_approval(disk, "s")
+            assert found is not None
+            assert encode(found) == data
+
+    return Case(run, [seed], None)
 
 
 @target("local-entries", "participant.model.local_entries.LocalEntries")

@@ -9,7 +9,7 @@ from tests.fuzz.target import Case, target
 from tests.fuzz.targets.texts import scratch
 
 
-@target("journal", "participant.report.facts.read_journal", limit=8_192)
+@target("journal", "participant.report.facts.metrics.read_journal", limit=8_192)
 def journal() -> Case:
     path = scratch() / "journal.jsonl"
 

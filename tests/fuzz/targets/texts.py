@@ -15,8 +15,9 @@ from participant.statistic.number_files import read_numbers
 from protocol.board.board import Entry, Head, decode_entry
 from protocol.board.fields import MAX_POST_BYTES
 from protocol.board.plan import Statistic
+from protocol.board.study import check_plan
 from protocol.encoding import decode, encode
-from protocol.errors import BadSignature, BadTerms, Malformed
+from protocol.errors import BadPlan, BadSignature, BadTerms, Malformed
 from protocol.programs.file_kind import SEALED_MAGIC, Kind, kind_of, kind_of_data
 from protocol.record.files import (
     Countersignature,
@@ -31,6 +32,7 @@ from protocol.record.files import (
 )
 from protocol.rounds.statistic import decode_sums
 from protocol.signing import public_bytes
+from protocol.study.plan_file import parse_plan, render_plan
 from protocol.terms.address_card import render_card
 from protocol.terms.terms import TermsText, check, parse, render
 from tests.fuzz.codecs import JSON, TOML
@@ -38,6 +40,7 @@ from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import DIGEST, FEDERATION, TERMS, entries
 from tests.fuzz.targets.keys import toy
 from tests.stage.record.memory import MemoryFiles
+from tests.stage.studies import statistic_study, training_study
 
 SIGNED = FEDERATION.signed_text().encode()
 
@@ -65,6 +68,18 @@ def terms() -> Case:
                 assert found.terms == TERMS, "signatures under terms that nobody signed"
 
     return Case(run, [SIGNED, render(TERMS).encode()], TOML)
+
+
+@target("plan", "protocol.study.plan_file.parse_plan", limit=8_192)
+def plan() -> Case:
+    def run(data: bytes) -> None:
+        with suppress(BadPlan, UnicodeDecodeError):
+            found = parse_plan(data.decode(), TERMS)
+            check_plan(found.plan, TERMS)
+            assert parse_plan(render_plan(found), TERMS) == found
+
+    studies = training_study(TERMS), statistic_study(TERMS, labels=("men", "women"))
+    return Case(run, [render_plan(study).encode() for study in studies], TOML)
 
 
 @target("file-kind", "protocol.programs.file_kind.kind_of_data, through kind_of")
