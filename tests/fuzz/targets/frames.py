@@ -108,7 +108,7 @@ def post_of(session: str, sender: int, body: Body) -> Post:
 
 
 def entries() -> list[Entry]:
-    """First entries of boards, one for each kind of body but parts, which are for those of a study."""
+    """First entries of boards, one for each kind of body but parts: those are for a study's."""
     board = Board(TERMS)
     posts = [post_of(*said) for said in bodies() if not isinstance(said[2], Partial)]
     return [board.extend(sign_post(p, FEDERATION.keys[p.sender]), 1_700_000) for p in posts]
