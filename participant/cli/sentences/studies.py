@@ -37,8 +37,7 @@ def _other_kind(e: errors.OtherKind, c: Context) -> Sentence:
         command = f"{COMMAND} train {c.here} --study {e.study} --app APP.py"
     else:
         what = f"{e.study} is a statistic, and runs no app"
-        given = f"--federation {c.here} --study {e.study}"
-        command = f"{COMMAND} contribute NUMBERS.csv {given}"
+        command = f"{COMMAND} contribute NUMBERS.csv --federation {c.here} --study {e.study}"
     return Sentence(what, f"take part in it: {command}")
 
 

@@ -136,7 +136,13 @@ SAFE_CALLS = ("pasted(", "c.name")
 HOLDERS = ("c", "context", "ctx.obj", "given.context")
 QUOTED = {"here", "names"} | {f"{c}.{given}" for c in HOLDERS for given in ("pasted", "here")}
 BARE = re.compile(r"(COMMAND\}|quorate-)[^\"\n]*\{+(c\.file|e\.path|file|out)\b")
-OF_OURS = {"_COMMAND", "COMMAND", "name", "task.session", "e.session", "e.command", "what", "self"}
+# A study's name is letters, digits, dots, dashes and underscores, which no shell reads otherwise.
+STUDIES = {"study", "study.name", "name", "e.study", "found['study']"}
+OF_OURS = (
+    STUDIES
+    | {"command", "needed"}
+    | {"_COMMAND", "COMMAND", "name", "task.session", "e.session", "e.command", "what", "self"}
+)
 
 
 def commands(tree: ast.AST) -> Iterator[tuple[int, str]]:

@@ -55,7 +55,7 @@ def said(words: str, expect: int = 1, of: object = app) -> str:
 
 
 NEW = "terms new t.toml --name X --quorum 2 --member new/card.toml"
-CONTRIBUTE = "--round v --home home"
+CONTRIBUTE = "--study v --home home"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ CONTRIBUTE = "--round v --home home"
             "CSV or JSON",
         ),
         (
-            "train --home home --app home",
+            "train --study v --home home --app home",
             "home is a hospital's data folder, not a Python file",
             "--app",
         ),
@@ -165,7 +165,7 @@ CONTRIBUTE = "--round v --home home"
             "backup",
         ),
         (
-            "train --home home --app federation.toml",
+            "train --study v --home home --app federation.toml",
             "is the terms of a federation, not a Python file",
             "--app",
         ),
@@ -246,8 +246,8 @@ def test_the_service_says_it_too(
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        ("contribute visits.csv federation.toml --round v", "--federation FILE"),
-        ("contribute federation.toml visits.csv --round v", "--federation FILE"),
+        ("contribute visits.csv federation.toml --study v", "--federation FILE"),
+        ("contribute federation.toml visits.csv --study v", "--federation FILE"),
         (
             "terms new t.toml --name X --quorum 2 --member a b c --aggregator d",
             "--member of its own",
@@ -274,10 +274,10 @@ def test_nobody_types_a_passphrase_for_nothing(
     for words in (
         "key backup --out b.sealed",
         "key check",
-        "decrypt --round 1",
-        "contribute visits.csv --round v",
+        "decrypt --study v",
+        "contribute visits.csv --study v",
         "public-key",
-        "train --app app.py",
+        "train --study v --app app.py",
     ):
         output = said(f"{words} --home home")
         assert f"there is no key share in {folder / 'home'}" in output
@@ -301,7 +301,7 @@ def test_seconds_that_are_no_number_are_refused_with_the_range(folder: Path) -> 
         "ceremony",
         "verdict",
         "key restore visits.csv",
-        "contribute visits.csv --round v",
+        "contribute visits.csv --study v",
     ):
         for value in ("nan", "0", "-1", "-inf"):
             output = said(f"{words} --home home --timeout {value}", expect=2)

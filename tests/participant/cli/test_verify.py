@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from participant.cli import app
 from participant.words.fingerprint import fingerprint
+from protocol.board import round_session
 from tests.stage.record.broken import TAMPERINGS
 from tests.stage.record.good import good
 from tests.stage.record.memory import write_folder
@@ -77,7 +78,7 @@ def test_another_fingerprint_fails(record: Path) -> None:
 def test_a_later_record_is_held_against_an_earlier_head(record: Path, tmp_path: Path) -> None:
     head = facts(record)["head"]
     assert "0 entries were added since" in verify(record, "--since", head).output
-    story = good().story.until("round/2")
+    story = good().story.until(round_session("cardio", 2))
     write_folder(write(story).files, tmp_path / "shorter")
     earlier = facts(tmp_path / "shorter")["head"]
     added = len(good().story.said) - len(story.said)
