@@ -16,11 +16,11 @@ from participant.rounds.task import DecryptionTask
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.study.tasks import ApprovalTask, EndingTask, ProposalTask, WithdrawalTask
-from participant.training.task import TrainingTask
 from protocol.board.messages import Opening, Partial
 from protocol.board.study import StudyState
 from protocol.key.epoch import HeldKey
 from protocol.terms.terms import Terms
+from tests.simulator.clocked import ClockedTask
 from tests.simulator.disk import Disk
 from tests.simulator.script import StudyScript, Word
 
@@ -154,7 +154,8 @@ class Person:
                     yield Job(script.name, "train", 0, turn)
                 return
         elif contributes and not self._has_run(script, "give"):
-            yield Job(script.name, "give", 0, turn)
+            if Job(script.name, "help", 1, turn - 1) not in self._running.values():
+                yield Job(script.name, "give", 0, turn)
             return
         for number in range(1, script.rounds + 1):
             if self._is_open(script, number) and not self._has_run(script, "help", turn, number):
@@ -229,7 +230,9 @@ class Person:
         if job.what == "train":
             tell = lambda number, name, facts: self._tell(job.study, number, name, facts)  # noqa: E731
             app = self._app(script)
-            return TrainingTask(terms, job.study, self._secret, app, disk, tell)
+            task = ClockedTask(terms, job.study, self._secret, app, disk, tell)
+            task.now = self.clock
+            return task
         if job.what == "give":
             numbers = Numbers("numbers", numbers_of(script, index))
             return StatisticTask(terms, job.study, self._secret, numbers, disk)

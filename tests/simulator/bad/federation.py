@@ -9,36 +9,36 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from aggregator.rounds.omission import TOO_NEAR
-from aggregator.server.service import Aggregator
 from participant.agent.agent import Agent
 from participant.agent.checkpoint import CHECKPOINT_NAME, Checkpoint
 from participant.agent.outbox import Outbox
 from participant.errors import RejectedByAggregator
+from participant.study.tasks import EndingTask
 from participant.training.task import TrainingTask
-from protocol.board.board import Head
+from protocol.board.session import read_session
 from protocol.encoding import encode
 from protocol.key.epoch import read_secret
-from protocol.terms.terms import Terms
+from protocol.wire.frames import Submit
 from tests.simulator.bad.holder import HONEST, BadHolder, Script
-from tests.simulator.federation import CALM_AFTER, WAIT_SECONDS, Federation, memory_folder, toy_of
+from tests.simulator.clocked import ClockedTask
+from tests.simulator.federation import CALM_AFTER, Federation
 from tests.simulator.hospital import PARAMETERS, Hospital, PowersOfTen
 from tests.simulator.plan import Plan
-from tests.stage import toy
-from tests.stage.files import contents
-from tests.stage.record.memory import write_folder
+from tests.simulator.script import WAIT_SECONDS
+from tests.stage.studies import STUDY, founding, training_study
+from tests.stage.toy import next_post
 
 ROUNDS = 4
 AFTERMATH = 12.0  # virtual seconds after the last round, in which what is on its way is read
 STEPS_SECONDS = 15.0  # what a round takes but for its waits: steps, each asked for again after 5 s
-WayOut = Literal["comes back", "another model"]
+WayOut = Literal["comes back", "ends"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class BadPlan:
             n,
             "hybrid" if is_hybrid else "auto",
             {i: Script.of(draw, ROUNDS) for i in sorted(bad)},
-            draw.choice(["comes back", "another model"]),
+            draw.choice(["comes back", "ends"]),
             draw.random() < 0.5,
         )
 
@@ -76,7 +76,10 @@ class BadPlan:
         """The same federation, whose hospitals crash now and then in a third of the runs."""
         crash_every = 12.0 if self.seed % 3 == 2 else 0.0
         n, quorum = self.n_members, (self.n_members + 1) // 2
-        return Plan(0, n, quorum, 256, ROUNDS, self.suite, duplicate=0.02, crash_every=crash_every)
+        return Plan(
+            0, n, quorum, 256, ROUNDS, self.suite, duplicate=0.02, crash_every=crash_every,
+            founded=True,
+        )  # fmt: skip
 
 
 class Fresh(PowersOfTen):
@@ -98,52 +101,47 @@ class Fresh(PowersOfTen):
         return model + self.step() * (-7 if is_far else 1)
 
 
-@lru_cache(maxsize=16)
-def founded(base: Plan) -> tuple[toy.ToyEpoch, Mapping[str, bytes]]:
-    """The key of a plan's federation, and what its aggregator's folder holds then."""
-    table = toy.CeremonyTable(toy_of(base)).run()
-    with memory_folder() as folder:
-        aggregator = Aggregator(table.federation.terms, table.federation.keys[0], folder, lambda: 0)
-        for blob in table.blobs.values():
-            aggregator._blobs.put(blob)
-        for entry in table.entries:
-            data = encode(entry)
-            aggregator._store.append(Head(entry.position, entry.hash), data)
-            aggregator._take(entry, data)
-        aggregator.close()
-        return toy.finished(table), contents(folder)
-
-
 class Holder(Hospital):
-    """A hospital that has its share; a bad one has a script."""
+    """A hospital that has its share; a bad one has a script. ``votes``: to end the study."""
 
     script: Script | None = None
     seed = 0
-    new_model_after: int | None = None
+    votes = False
 
-    def own(self, epoch: toy.ToyEpoch) -> None:
-        """Put on the disk what the ceremony left there."""
-        head = epoch.table.board.head
-        self.disk.write("vault/key-share", encode(epoch.secrets[self.index]))
-        self.disk.write(CHECKPOINT_NAME, encode(Checkpoint(head.position, head.hash)))
+    def own(self) -> None:
+        """What it does in this run."""
         self.did: dict[tuple[int, str], str] = {}
         self.junk = deque(self.script.junk if self.script else ())
 
     def start(self) -> None:
         stored = self.disk.read("vault/key-share")
         assert stored is not None
-        kind = TrainingTask if self.script is None else BadHolder
+        secret = read_secret(stored, self.terms, self.index)
+        if self.votes:
+            ending = EndingTask(self.terms, self.index, STUDY)
+            self.agent = Agent(self.terms, self.index, self.key, self.disk, ending)
+            return
+        kind = ClockedTask if self.script is None else BadHolder
         task = kind(
-            self.terms, read_secret(stored, self.terms, self.index),
-            Fresh(self.index, self.script), self.disk,
-            lambda *event: self.events.append(event), self.new_model_after,
+            self.terms, STUDY, secret, Fresh(self.index, self.script), self.disk,
+            lambda number, name, facts: self.events.append((STUDY, number, name, facts)),
         )  # fmt: skip
-        task._clock = self.clock
+        task.now = self.clock
         if isinstance(task, BadHolder):
             assert self.script is not None
             draw = random.Random(f"{self.seed}/{self.index}")
             task.prepare(self.script, self.clock, draw, self.did, self.junk)
         self.agent = Agent(self.terms, self.index, self.key, self.disk, task)
+
+    @property
+    def has_key(self) -> bool:
+        """Its tasks are what ``start`` gives it, and nobody types more."""
+        return False
+
+    @property
+    def finished(self) -> bool:
+        """Whether its task is done."""
+        return self.agent is not None and self.agent.done
 
     @property
     def held_back(self) -> tuple[int, ...] | None:
@@ -162,24 +160,23 @@ class Hold:
     fit: frozenset[int]  # whose contributions could be added
     told: dict[int, tuple[int, ...] | None]  # whom each honest hospital waited for
     status: list[str]  # whom the aggregator's status named
-    way_out: WayOut | None  # None: the last round, in which no way out is left but new terms
+    way_out: WayOut | None  # None: nobody can come, and the study may not end
 
 
 class BadFederation(Federation):
     """One run of a bad plan."""
 
     def __init__(self, bad: BadPlan, folder: Path) -> None:
-        self.epoch, files = founded(replace(bad.base, crash_every=0.0))
-        write_folder(files, folder / "aggregator")
         super().__init__(bad.base, folder)
         self.bad, self.chaos = bad, random.Random(bad.seed)
         self.holds: list[Hold] = []
         self._end: float | None = None
         self._left: dict[str, list[str]] = {}  # what was held back when a way out was taken
         for index in self.hospitals:
-            holder = Holder(self.terms, index, self.toy.keys[index], 0, self.chaos)
+            holder = Holder(self.terms, index, self.toy.keys[index], bad.base, self.chaos)
+            holder.disk = self.hospitals[index].disk
             holder.script, holder.seed = bad.scripts.get(index), bad.seed
-            holder.own(self.epoch)
+            holder.own()
             holder.clock = lambda: self.clock.now
             self.hospitals[index] = holder
 
@@ -190,6 +187,7 @@ class BadFederation(Federation):
     def play(self) -> bool:
         """Run to the end, with a way out wherever it is held back; False if a time ran out."""
         self._every(1.0, self._let_the_bad_go_on)
+        self._found_the_study()
         is_over = self.run(self._bound)
         while is_over and self.is_held and not self._is_stuck:
             self._take_way_out()
@@ -197,10 +195,26 @@ class BadFederation(Federation):
                 is_over = self.clock.run(self._is_over, self.clock.now + self._bound)
         return is_over and (self._are_finished or self._is_stuck)
 
+    def _found_the_study(self) -> None:
+        """All have approved it before anything happens."""
+        suite = self.bad.suite
+        plan = {"clip": 1.0, "bits": 32, "max_examples": 1000, "suite": suite, "rounds": ROUNDS}
+        self.study = training_study(self.terms, STUDY, seconds=WAIT_SECONDS, **plan)
+        self._start_service(self.services[0])
+        for sender, draft in founding(self.study):
+            key, board = self.toy.keys[sender], self.aggregator.board
+            signed = next_post(key, board, draft.session, sender, draft.body)
+            self.aggregator.receive(sender, Submit(signed))
+        head = encode(Checkpoint(*self.aggregator.board.head))
+        for hospital in self.hospitals.values():
+            hospital.disk.files[CHECKPOINT_NAME] = head  # they have said it themselves
+        self.aggregator.close()
+        self.services[0].aggregator = None
+
     @property
     def _bound(self) -> float:
         """Who crashes begins a wait anew."""
-        return bound(self.terms) + (CALM_AFTER if self.plan.crash_every else 0.0)
+        return bound() + (CALM_AFTER if self.plan.crash_every else 0.0)
 
     @property
     def _is_stuck(self) -> bool:
@@ -241,7 +255,7 @@ class BadFederation(Federation):
     def _take_way_out(self) -> None:
         self._left = self._held
         ((session, status),) = self._left.items()
-        number, contributors = int(session.partition("/")[2]), self._contributors(session)
+        number, contributors = read_session(session).number, self._contributors(session)
         left_out = self.aggregator.summing.left_out[session]
         hold = Hold(
             number,
@@ -261,11 +275,8 @@ class BadFederation(Federation):
         for index, hospital in self.hospitals.items():
             assert isinstance(hospital, Holder)
             if hospital.script is None or self.bad.joins:
-                hospital.new_model_after = hold.number
+                hospital.votes = True
                 self._begin_again(index, hospital.script)
-        if not self.bad.joins:
-            for index in self.bad.scripts:
-                self.clock.after(3.0 * WAIT_SECONDS, lambda i=index: self._begin_again(i, HONEST))  # type: ignore[misc]
 
     def _contributors(self, session: str) -> frozenset[int]:
         return frozenset(self.aggregator.rounds.views[session].contributions)
@@ -273,10 +284,10 @@ class BadFederation(Federation):
     def _way_out(self, number: int, contributors: frozenset[int]) -> WayOut | None:
         """The one that is planned, if it is open: nobody contributes twice, or after the last."""
         can_come = not self.bad.scripts.keys() & contributors
-        is_last = number == self.terms.rounds.count
+        is_last = number == ROUNDS
         if self.bad.way_out == "comes back" or is_last:
-            return "comes back" if can_come else None if is_last else "another model"
-        return "another model"
+            return "comes back" if can_come else None if is_last else "ends"
+        return "ends"
 
     def _begin_again(self, index: int, script: Script | None) -> None:
         """A hospital's program is stopped and started; what was wrong with it may be mended."""
@@ -287,11 +298,11 @@ class BadFederation(Federation):
         self._start_hospital(hospital)
 
 
-def bound(terms: Terms) -> float:
+def bound() -> float:
     """Virtual seconds within which the honest have finished or are held back.
 
     Each round waits for statements and for contributions as long as the terms say, at most, and
     its steps take their time. A held-back round is noticed two waits after the last contribution.
     """
-    waits = 2 * terms.rounds.seconds
-    return (terms.rounds.count + 1) * (waits + STEPS_SECONDS) + waits + AFTERMATH
+    waits = 2 * WAIT_SECONDS
+    return (ROUNDS + 1) * (waits + STEPS_SECONDS) + waits + AFTERMATH

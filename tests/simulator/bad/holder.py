@@ -10,12 +10,13 @@ import random
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import msgspec
 from gmpy2 import mpz
 
 from participant.rounds.contribution import ContributionMaker
-from participant.training.task import TrainingTask
+from participant.training.round_in_progress import RoundInProgress
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import (
@@ -25,14 +26,15 @@ from protocol.board.messages import (
     Join,
     Partial,
     Refusal,
-    Request,
     SetLock,
     Statement,
     attach,
     blob_name,
 )
+from protocol.board.session import read_session, round_session, study_session
 from protocol.key.epoch import to_number
-from protocol.rounds.view import RoundView, round_session
+from tests.simulator.clocked import ClockedTask
+from tests.stage.studies import STUDY, statistic_plan
 
 FAR = 99_999
 # What is done instead of, or besides, the honest thing of a step. "gone": silent for ever after.
@@ -48,7 +50,7 @@ ACTS = {
         "accuses blind", "silent", "gone",
     ),
 }  # fmt: skip
-JUNK = ("statistic", "check", "ceremony", "early lock", "early part", "early accusation", "numbers")
+JUNK = ("plan", "check", "ceremony", "early lock", "early part", "early accusation", "numbers")
 UNFIT = (
     "unproved",
     "unread",
@@ -97,11 +99,10 @@ class Spoiling(ContributionMaker):
         return super()._proved([ones] * len(plaintexts), stream, opening, key, vector)
 
 
-class BadHolder(TrainingTask):
+class BadHolder(ClockedTask):
     """``did`` has the acts that were done, by round and step."""
 
     script = HONEST
-    now: Callable[[], float] = staticmethod(lambda: 0.0)
     draw = random.Random(0)
 
     def prepare(
@@ -114,6 +115,18 @@ class BadHolder(TrainingTask):
         self._junk = junk
         self._late: Draft | None = None  # a contribution that waits for the closing
         self._silent_after: int | None = None  # until a later round's model is here; -1: for ever
+
+    @property
+    def _index(self) -> int:
+        return self._secret.secret.index
+
+    def _find(self) -> None:
+        """Its contributions to a round are not what the course would say."""
+        is_new = self._course is None
+        super()._find()
+        if is_new and self._course is not None:
+            real = self._course._contribution
+            setattr(self._course, "_contribution", partial(self._contribution, real))  # noqa: B010
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Its own refusals do not stop it."""
@@ -150,7 +163,7 @@ class BadHolder(TrainingTask):
         return any(begin <= self.now() < end for begin, end in self.script.quiet)
 
     def _is_closed(self, session: str) -> bool:
-        found = self._rounds.get(int(session.partition("/")[2]))
+        found = self._known._rounds.get(read_session(session).number)
         return found is None or found.member.view.closing is not None
 
     def _act(self, number: int, step: str) -> str:
@@ -189,26 +202,32 @@ class BadHolder(TrainingTask):
         if act == "far":
             ahead = {self.finished + 1, self.finished + 2, FAR}
             return self._then(
-                draft, *(Draft(round_session(str(k)), nonsense["digest"]) for k in sorted(ahead))
+                draft, *(Draft(round_session(STUDY, k), nonsense["digest"]) for k in sorted(ahead))
             )
         return draft
 
-    def _contribution(self, number: int, view: RoundView) -> Draft:
+    def _contribution(
+        self, real: Callable[[RoundInProgress], Draft | None], current: RoundInProgress
+    ) -> Draft | None:
+        number, opening = current.number, current.member.view.opening
+        course = self._known
+        if self._late or course._history.unended(current.member.view, self._index):
+            return None
         act = self._act(number, "give")
-        if self._late or act in ("silent", "gone"):
-            return None  # type: ignore[return-value]
+        if act in ("silent", "gone"):
+            return None
         if act == "void":
-            assert view.opening is not None
-            change, examples = self._fit(number)
-            maker = Spoiling(self._terms, self._epoch, self._secret, self._storage)
-            return maker.make(change, examples, view.opening)[0]
-        draft = super()._contribution(number, view)
-        if act == "late":
+            assert opening is not None
+            change, examples = course.fitter._fit(number, course._standing.model)
+            maker = Spoiling(course.study, *self._secret, self._storage)
+            return maker.make(change, examples, opening)[0]
+        draft = real(current)
+        if act == "late" or draft is None:
             self._late = draft
-            return None  # type: ignore[return-value]
+            return None
         if act in UNFIT:
-            return self._unfit(act, number, draft)  # type: ignore[arg-type]
-        return self._then(draft, self._unfit("unread", number, draft)) if act == "twice" else draft  # type: ignore[arg-type, return-value]
+            return self._unfit(act, number, draft)
+        return self._then(draft, self._unfit("unread", number, draft)) if act == "twice" else draft
 
     def _unfit(self, act: str, number: int, draft: Draft) -> Draft:
         body = draft.body
@@ -221,7 +240,7 @@ class BadHolder(TrainingTask):
             wrong = msgspec.structs.replace(body, vector=(blob_name(chunk), *body.vector[1:]))
             return replace(draft, body=wrong, blobs=(*draft.blobs, chunk))
         payload = payload_of(draft)
-        others = self._rounds[number].member._contributions
+        others = self._known._rounds[number].member._contributions
         if act == "copied" and others:
             payload = others[min(others)]
         elif act == "unread":
@@ -254,10 +273,10 @@ class BadHolder(TrainingTask):
 
     @property
     def _other(self) -> int:
-        return self._index % self._terms.n_members + 1
+        return self._index % self._known.study.terms.n_members + 1
 
     def _help(self, draft: Draft, said: Partial) -> Draft | None:
-        number = int(draft.session.partition("/")[2])
+        number = read_session(draft.session).number
         act = self._act(number, "help")
         if act in ("silent", "gone"):
             return None
@@ -274,12 +293,12 @@ class BadHolder(TrainingTask):
         return draft
 
     def _wrong_part(self, act: str, number: int, draft: Draft, said: Partial) -> Draft:
-        locked = self._rounds[number].member._locked
+        locked = self._known._rounds[number].member._locked
         assert locked is not None
         if act == "numbers":
-            square = to_number(self._epoch.n) ** 2
+            square = to_number(self._secret.epoch.n) ** 2
             others = tuple(c * c % square for c in locked.ciphertexts)
-            body, blobs = replace(locked, ciphertexts=others).make(self._secret)
+            body, blobs = replace(locked, ciphertexts=others).make(self._secret.secret)
             return Draft(draft.session, body, blobs)
         if act == "commitment":
             wrong = msgspec.structs.replace(said, commitment=self.draw.randbytes(32))
@@ -296,11 +315,12 @@ class BadHolder(TrainingTask):
 
     def _rubbish(self, kind: str) -> Draft:
         """What belongs to no step that is due."""
-        session, some = round_session(str(self.finished + 2)), self.draw.randbytes(32)
-        parts = tuple(attach(bytes(50), i) for i in range(self._terms.n_members + 1))
-        check = CheckRequest(self._epoch.digest, some)
+        terms = self._known.study.terms
+        session, some = round_session(STUDY, self.finished + 2), self.draw.randbytes(32)
+        parts = tuple(attach(bytes(50), i) for i in range(terms.n_members + 1))
+        check = CheckRequest(self._secret.epoch.digest, some)
         return {
-            "statistic": Draft(f"statistic/j{self._index}", Request(2)),
+            "plan": Draft(study_session(f"junk-{self._index}"), statistic_plan(terms, 2)),
             "check": Draft(f"check/{self._index}", check),
             "ceremony": Draft("ceremony/2", Join(some, some)),
             "early lock": Draft(session, SetLock(some)),

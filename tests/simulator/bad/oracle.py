@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from participant.app.calls import initial_config
+from participant.app.calls import config_of
 from protocol.board.board import B, Posted, of_kind
 from protocol.board.messages import (
     Closing,
@@ -17,12 +17,14 @@ from protocol.board.messages import (
     SetLock,
     Statement,
 )
+from protocol.board.session import round_session
 from protocol.board.suite import suite_of
 from protocol.record.audit.checks import audit
 from tests.simulator.averages import Given, is_next
-from tests.simulator.bad.federation import BadFederation, Fresh, Hold, Holder
+from tests.simulator.bad.federation import ROUNDS, BadFederation, Fresh, Hold, Holder
 from tests.simulator.bad.holder import HONEST, UNFIT, Script
-from tests.simulator.oracle import Violation, model_of
+from tests.simulator.studied import Violation, model_of
+from tests.stage.studies import STUDY
 
 Members = frozenset[int]
 ONE_OF_TWO = "one of the two is wrong"  # of who says so without a proof: it blames nobody
@@ -71,14 +73,14 @@ class Facts:
         self._run, self._terms = federation, federation.terms
         self._entries = federation.board.entries
         self._bad = federation.bad.scripts.keys()
-        stuck = [h.number for h in federation.holds if h.way_out is None]
-        self._last = stuck[0] - 1 if stuck else self._terms.rounds.count  # that is finished
-        self._given_up = {h.number for h in federation.holds if h.way_out == "another model"}
+        stuck = [h.number for h in federation.holds if h.way_out in (None, "ends")]
+        self._last = stuck[0] - 1 if stuck else ROUNDS  # that is finished
+        self._given_up = {h.number for h in federation.holds if h.way_out == "ends"}
 
     # ── reading ──
 
     def _said(self, number: int, kind: type[B]) -> list[Posted[B]]:
-        session = f"round/{number}"
+        session = round_session(STUDY, number)
         return [p for p in of_kind(self._entries, kind) if p.post.session == session]
 
     def _body(self, number: int, kind: type[B]) -> B | None:
@@ -102,7 +104,7 @@ class Facts:
         return {self._terms.name_of(m) for m in members}
 
     def _events(self, hospital: Holder, name: str) -> Iterator[tuple[int, dict[str, object]]]:
-        return ((number, facts) for number, event, facts in hospital.events if event == name)
+        return ((number, facts) for _, number, event, facts in hospital.events if event == name)
 
     def _has(self, hospital: Holder, name: str, number: int, key: str, member: int) -> bool:
         """Whether a hospital has reported an event of a round in which a member is named."""
@@ -182,12 +184,9 @@ class Facts:
 
     def the_models_are_the_averages(self) -> None:
         """All honest hospitals hold one model after each round, and the right one."""
-        model = self._initial(0)
+        model = self._initial()
         for number in range(1, self._last + 1):
-            if number in self._given_up:
-                model = self._initial(number)
-                continue
-            found = [model_of(hospital, number) for hospital in self._run.honest]
+            found = [self._model(hospital, number) for hospital in self._run.honest]
             if not all(np.array_equal(one, found[0]) for one in found):
                 raise Violation(f"the models after round {number} differ: {found}")
             model = self._judged(number, model, found[0])
@@ -209,7 +208,7 @@ class Facts:
         given = self._given(number, model, contributors, acts)
         opening = self._body(number, Opening)
         assert opening is not None
-        slots = suite_of(opening.suite, self._terms).slots(opening)
+        slots = suite_of(opening.suite, self._run.study).slots(opening)
         is_right = np.array_equal(found, model) if voids else is_next(found, model, given, slots)
         if not is_right:
             raise Violation(f"the model after round {number} is {found}: {model} and {given}")
@@ -226,13 +225,19 @@ class Facts:
             given.append((app.index + 1, app.fitted(model, number) - model))
         return given
 
-    def _initial(self, begin: int) -> np.ndarray:
-        return Fresh(0).initial_parameters(initial_config(self._terms, begin))[0]
+    def _model(self, hospital: Holder, number: int) -> np.ndarray:
+        found = model_of(hospital, STUDY, number)
+        if found is None:
+            raise Violation(f"{hospital} has no model of round {number}")
+        return found
+
+    def _initial(self) -> np.ndarray:
+        return Fresh(0).initial_parameters(config_of(self._run.study, 0))[0]
 
     def no_few_are_shown(self) -> None:
         """No combination of the opened sums from one model holds fewer members than it must."""
         terms = self._terms
-        for sets in self._opened(terms.rounds.count + 1).values():
+        for sets in self._opened(ROUNDS + 1).values():
             if few := shows_few(sets, terms.n_members, terms.least_difference):
                 raise Violation(f"the sums of {sets} show {set(few)}")
 
@@ -240,7 +245,7 @@ class Facts:
 
     def the_culprits_are_named(self) -> None:
         """By every honest hospital, if it was still in the round, or had not left its model."""
-        for number in range(1, self._terms.rounds.count + 1):
+        for number in range(1, ROUNDS + 1):
             self._parts_are_named(number)
             self._accusations_are_named(number)
             self._checksums_are_named(number)
@@ -312,7 +317,7 @@ class Facts:
 
     def _shown(self) -> Iterator[Posted]:
         """Posts that the record itself shows to be wrong: locks of a set that nobody closed."""
-        for number in range(1, self._terms.rounds.count + 1):
+        for number in range(1, ROUNDS + 1):
             right = {
                 p.post.body.chosen
                 for p in self._said(number, SetLock)
