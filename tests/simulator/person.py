@@ -196,8 +196,10 @@ class Person:
             return not any(word.what == "propose" for word in script.words)
         if script.variant or state.is_ended() or self.has_finished(script):
             return True
+        if self._is_opened(script):  # perhaps without this hospital, which could not take part
+            return not any(job.study == script.name for job in self._running.values())
         is_in = state.contributes(self._index) or state.opens(self._index)
-        return not is_in and (self._now < PATIENCE or self._is_opened(script))
+        return not is_in and self._now < PATIENCE
 
     def _is_opened(self, script: StudyScript) -> bool:
         """Whether a quorum's parts of the last round's sum are there."""
