@@ -169,10 +169,15 @@ class Aggregator:
         self._hear(index)
 
     def tell(self, index: int, word: str, name: str) -> None:
-        """A hospital's people approve a study, take that back, or vote to end it."""
+        """A hospital's people approve a study, take that back, vote to end it, or just begin."""
         hospital = self.hospitals[index]
-        words = {"approve": hospital.approve, "withdraw": hospital.withdraw}
-        words.get(word, hospital.vote_to_end)(name)
+        words = {
+            "approve": hospital.approve,
+            "withdraw": hospital.withdraw,
+            "end": hospital.vote_to_end,
+            "take part": hospital.take_part,
+        }
+        words[word](name)
         self._hear(index)
 
     def ask_again(self, index: int) -> None:
@@ -359,7 +364,7 @@ class Aggregator:
         chosen = view.chosen(self.terms.federation)
         assert chosen is not None
         named = tuple(c.contribution for c in closing.contributors)
-        gone = {m for m in members if not state.contributes(m, posted.position)}
+        gone = {m for m in members if not _contributes(state, m, posted.position)}
         known = self.knowledge.closed.get(chosen)
         self.knowledge.closed[chosen] = Closed(
             session,
@@ -370,7 +375,7 @@ class Aggregator:
             members,
             sums,
             frozenset(gone) & (known.gone if known else frozenset(gone)),
-            state.is_ended(posted.position) and (known is None or known.is_late),
+            _has_ended(state, posted.position) and (known is None or known.is_late),
         )
 
     def _sum(self, parts: Iterable[tuple[bytes, int]]) -> Sum:
@@ -403,6 +408,16 @@ class Aggregator:
         """All that honest hospitals have said."""
         posts = [decode(signed.post, Post, "post", MAX_POST_BYTES) for signed in self.said]
         return [p.body for p in posts if isinstance(p.body, Contribution | Partial | SetLock)]
+
+
+def _contributes(state: StudyState, member: int, position: int) -> bool:
+    """Whether a member's approval stood there, read from its words alone."""
+    words = [word for word in state.words.get(member, ()) if word.position < position]
+    return bool(words) and words[-1].contribute
+
+
+def _has_ended(state: StudyState, position: int) -> bool:
+    return state.ended_at is not None and state.ended_at < position
 
 
 def _start(study: Study, opening: Opening) -> bytes:

@@ -112,6 +112,11 @@ class Hospital:
             self._add(name, "word", EndingTask(self.terms, self.index, name))
             self.take(())
 
+    def take_part(self, name: str) -> None:
+        """Begin with a study, whether or not anybody here has approved it."""
+        self._take_part(name)
+        self.take(())
+
     def _knows(self, name: str) -> bool:
         return self.agent is not None and name in self.agent.board.studies
 

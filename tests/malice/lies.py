@@ -20,6 +20,7 @@ HOW = (
     "other epoch", "other suite", "other length", "other plan",
 )  # fmt: skip
 WORDS = ("approve", "withdraw", "withdraw", "end")
+OF_PEOPLE = (*WORDS, "take part")
 thefts = st.builds(
     Theft, st.integers(0, 15), st.integers(0, 15), st.sampled_from(RECIPES), st.sampled_from(PROOFS)
 )
@@ -36,7 +37,7 @@ class MaliciousAggregator(Play):
         self._go_on(before)
         self.propose(self._name(which), variant, subset(self.honest, mask))
 
-    @rule(before=course, which=which_study, word=st.sampled_from(WORDS), mask=bits)
+    @rule(before=course, which=which_study, word=st.sampled_from(OF_PEOPLE), mask=bits)
     def say_of_study(self, before: Course, which: int, word: str, mask: int) -> None:
         """People of some hospitals approve, withdraw, or vote to end a study."""
         self._go_on(before)

@@ -21,7 +21,6 @@ from tests.malice.studies import TRAINING
 
 _check_set = set_rules.check_set
 _start_of = OpenedSets._start_of
-_check_difference = RoundMember._check_difference
 _contributors = set_rules._Set._contributors
 
 
@@ -57,11 +56,6 @@ def _each_study_for_itself(self: OpenedSets, view: RoundView, opening: Any) -> S
     """As if no study were compared with another."""
     kind, name = _start_of(self, view, opening)
     return Start(kind, name + view.study.encode())
-
-
-def _before_the_lock_alone(self: RoundMember) -> None:
-    if self.index not in self.view.lock_posts:
-        _check_difference(self)
 
 
 def _nothing_is_near(*arguments: Any) -> tuple[str, ...]:
@@ -101,10 +95,6 @@ _BUGS: dict[str, tuple[tuple[Any, str, Any], ...]] = {  # by the rule, what is r
     "approvals": ((StudyState, "word_of", _even_unapproved),),
     "withdrawals": ((set_rules._Set, "_contributors", _whoever_withdrew),),
     "the end of a study": ((StudyState, "is_ended", _without_end),),
-    "another look before the release": (
-        (RoundMember, "_check_difference", _before_the_lock_alone),
-        (OpenedSets, "unended", lambda *arguments: ()),
-    ),
 }
 RULES = tuple(_BUGS)
 
