@@ -40,11 +40,7 @@ def updated(model: Model, update: np.ndarray, parts: int) -> bytes:
 def test_a_file_holds_the_model_whoever_reads_it(parameters: list[np.ndarray]) -> None:
     model = model_of(parameters)
     data = written(model)
-<<<<<<< HEAD
     again = read_model(data, model.layout, "cardio", 1)
-=======
-    again = read_model(data, model.layout, "s", 0)
->>>>>>> 67e6c79 (Fuzz and store models of studies (WIP))
     assert again.digest == model.digest
     assert not any(entry.flags.owndata for entry in again.entries)
     for by_library in (
@@ -64,11 +60,7 @@ def test_an_update_in_slices_is_added_as_a_whole(
 ) -> None:
     model = model_of(parameters)
     update = np.random.default_rng(seed).normal(size=model.layout.weights)
-<<<<<<< HEAD
     found = read_model(updated(model, update, parts), model.layout, "cardio", 1)
-=======
-    found = read_model(updated(model, update, parts), model.layout, "s", 0)
->>>>>>> 67e6c79 (Fuzz and store models of studies (WIP))
     start = 0
     for entry, array in zip(found.entries, parameters, strict=True):
         end = start + array.size
@@ -81,11 +73,7 @@ def test_an_update_in_slices_is_added_as_a_whole(
 def test_updates_too_small_for_half_precision_add_up() -> None:
     model = model_of([np.ones(1, np.float16)])
     for _ in range(10):
-<<<<<<< HEAD
         model = read_model(updated(model, np.array([1e-4]), 1), model.layout, "cardio", 1)
-=======
-        model = read_model(updated(model, np.array([1e-4]), 1), model.layout, "s", 0)
->>>>>>> 67e6c79 (Fuzz and store models of studies (WIP))
     assert model.weights.slice(0, 1)[0] == pytest.approx(1.001, abs=1e-6)
     assert model.to_app({})[0] == np.float16(1.001)
 
@@ -149,20 +137,14 @@ def test_an_update_of_another_length_is_refused() -> None:
 def test_a_model_of_another_layout_is_refused(other: Any, reason: str) -> None:
     data = written(model_of({"a": np.zeros(2), "b": np.zeros(2)}))
     with pytest.raises(ForeignModel, match=reason) as caught:
-<<<<<<< HEAD
         read_model(data, Layout.of(other), "cardio", 1)
     assert caught.value.round_name == "cardio/1"
-=======
-        read_model(data, Layout.of(other), "s", 0)
-    assert caught.value.round_name == "s/0"
->>>>>>> 67e6c79 (Fuzz and store models of studies (WIP))
 
 
 def test_what_is_no_whole_model_is_refused() -> None:
     model = model_of([np.zeros(3)])
     data = written(model)
     for broken in (b"", data[:7], data[:20], b"\xff" * 200, b"\x02" + bytes(7) + b"[]", data[:-1]):
-<<<<<<< HEAD
         with pytest.raises(DamagedFile, match="studies/cardio/model-1"):
             read_model(broken, model.layout, "cardio", 1)
     with pytest.raises(DamagedFile, match="25 bytes instead of 24"):
@@ -197,9 +179,3 @@ def test_a_header_that_does_not_fit_its_entries_is_refused(said: Any) -> None:
     text = json.dumps({"a": said}).encode()
     with pytest.raises(DamagedFile, match="x"):
         read_entries(len(text).to_bytes(8, "little") + text + bytes(8), "x")
-=======
-        with pytest.raises(DamagedFile, match="studies/s/model-0"):
-            read_model(broken, model.layout, "s", 0)
-    with pytest.raises(DamagedFile, match="25 bytes instead of 24"):
-        read_model(data + b"x", model.layout, "s", 0)
->>>>>>> 67e6c79 (Fuzz and store models of studies (WIP))

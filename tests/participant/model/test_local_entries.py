@@ -11,19 +11,11 @@ from participant.model.layout import Layout
 from participant.model.local_entries import LocalEntries
 from tests.simulator.disk import Disk
 
-<<<<<<< HEAD
 FILE, PLAIN_FILE = "studies/cardio/local.safetensors", "studies/cardio/local.msgpack"
 
 
 def local_of(parameters: Any, disk: Disk, patterns: tuple[str, ...] = ()) -> LocalEntries:
     return LocalEntries(Layout.of(parameters, patterns), parameters, disk, "cardio")
-=======
-FILE, PLAIN_FILE = "studies/s/local.safetensors", "studies/s/local.msgpack"
-
-
-def local_of(parameters: Any, disk: Disk, patterns: tuple[str, ...] = ()) -> LocalEntries:
-    return LocalEntries(Layout.of(parameters, patterns), parameters, disk, "s")
->>>>>>> 67e6c79 (Fuzz and store models of studies (WIP))
 
 
 def test_the_first_values_are_the_apps_own() -> None:

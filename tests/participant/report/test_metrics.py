@@ -23,11 +23,7 @@ def read(tmp_path: Path, *lines: bytes, end: bytes = b"\n") -> dict[str, dict[in
 
 
 def test_what_training_writes_is_read(tmp_path: Path) -> None:
-<<<<<<< HEAD
     journal = Journal(tmp_path / "rounds.jsonl", "cardio", Traffic(), lambda event: None)
-=======
-    journal = Journal(tmp_path / "rounds.jsonl", "s", Traffic(), lambda event: None)
->>>>>>> 67e6c79 (Fuzz and store models of studies (WIP))
     journal.record(1, "fitted", {"train": 0.5})
     facts = {"loss": 0.5, "examples": 10, "metrics": {"accuracy": 0.75, "name": "x", "good": True}}
     journal.record(1, "evaluated", facts)
