@@ -160,6 +160,8 @@ def test_a_word_that_changes_nothing_does_not_count():
     assert not place.withdraw(1)
     assert "no approval" in place.withdraw(1)
     assert not place.approve(1, opens=False)
+    place.end(1)
+    assert "before" in place.why(STUDY.session, 1, Ending(STUDY.digest))
     few = Place(training_study(TERMS, members=(1, 2, 3)), approving=())
     assert "approves nothing" in few.approve(5, opens=False)
     assert not few.approve(5)

@@ -1,5 +1,7 @@
 """Which suite a round has, and what it carries."""
 
+from typing import Any
+
 import pytest
 
 from keyshare.hybrid.lattice import S1, S2
@@ -13,7 +15,7 @@ from tests.stage.studies import training_study
 from tests.stage.toy import toy_federation
 
 
-def of(n: int, key_bits: int = 3072, **changes: object) -> Study:
+def of(n: int, key_bits: int = 3072, **changes: Any) -> Study:
     """A study of all members of a federation of n."""
     plan = {"bits": 16, "suite": "auto"} | changes
     return training_study(toy_federation(n, n // 2 + 1, key_bits).terms, **plan)
@@ -126,7 +128,7 @@ def test_slots_have_room_for_the_members_of_the_study_alone():
     """Three of sixteen: as if they were a federation of their own."""
     few, all_three = of(16, members=(2, 5, 9)), of(3)
     for name in ("paillier", "hybrid", "hybrid-s2"):
-        ours, theirs = suite_of(name, few), suite_of(name, all_three)  # type: ignore[arg-type]
+        ours, theirs = suite_of(name, few), suite_of(name, all_three)
         assert ours.packing(100) == theirs.packing(100)
         assert ours.lattice == theirs.lattice
         assert ours.slots(opening(name)) == theirs.slots(opening(name))

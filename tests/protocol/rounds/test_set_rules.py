@@ -108,7 +108,7 @@ def with_low_floors(found: Round) -> StudyState:
     opened = found.opened
     body = msgspec.structs.replace(opened.post.body, plan=state.study.digest)
     post = msgspec.structs.replace(opened.post, body=body)
-    found.view.opening = opened._replace(post=post)
+    found.view.opening = opened._replace(post=post)  # type: ignore[assignment]
     return state
 
 
