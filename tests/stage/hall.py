@@ -22,14 +22,19 @@ from tests.simulator.disk import Disk
 from tests.stage.desk import Desk
 from tests.stage.rounds.round_table import Steps
 from tests.stage.saying import NOWHERE
+from tests.stage.studies import STUDY
 from tests.stage.toy import toy_epoch
 
 
 @dataclass
 class Hall(Desk):
-    """``with_key``: whether the hospitals have made theirs."""
+    """``with_key``: whether the hospitals have made theirs; then they have approved a study too.
+
+    ``plan``: what it has of its own.
+    """
 
     with_key: bool = True
+    plan: dict[str, Any] = field(default_factory=dict)
     agents: dict[int, Agent] = field(default_factory=dict)
     frames: list[bytes] = field(default_factory=list)
     silenced: dict[int, type] = field(default_factory=dict)
@@ -39,7 +44,7 @@ class Hall(Desk):
         super().__post_init__()
         self.disks = {i: Disk() for i in self.federation.members}
         if self.with_key:
-            self.certify()
+            self.found_training(**self.plan)
             head = self.service.board.head
             for disk in self.disks.values():  # or they would look as if they had been put back
                 disk.write(CHECKPOINT_NAME, encode(Checkpoint(*head)))
@@ -58,8 +63,8 @@ class Hall(Desk):
 
     def train(self, member: int, app: Any = None) -> Agent:
         """A hospital types ``train``."""
-        terms, disk = self.federation.terms, self.disks[member]
-        return self.come(member, TrainingTask(terms, self.secret(member), app or Steps(), disk))
+        terms, disk, secret = self.federation.terms, self.disks[member], self.secret(member)
+        return self.come(member, TrainingTask(terms, STUDY, secret, app or Steps(), disk))
 
     def silence(self, members: Sequence[int], kind: type) -> None:
         """These say nothing any more from the first message of that kind on."""

@@ -28,6 +28,7 @@ from protocol.wire.frames import BlobChunk, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.desk import Desk
 from tests.stage.rounds.round_table import Steps
+from tests.stage.studies import SESSION, STUDY
 from tests.stage.toy import toy_epoch
 
 SIZE = 10_000  # a blob, and no more than a contribution to these rounds may have
@@ -63,20 +64,21 @@ def own_secret(desk: Desk) -> EpochSecret:
 
 
 def training(desk: Desk) -> TrainingTask:
-    terms = desk.federation.terms
-    return TrainingTask(terms, HeldKey(desk.epoch, own_secret(desk)), Steps(), Disk())
+    secret = HeldKey(desk.epoch, own_secret(desk))
+    return TrainingTask(desk.federation.terms, STUDY, secret, Steps(), Disk())
 
 
 def open_round(desk: Desk) -> tuple[bytes, TrainingTask]:
     """Round 1 is open, from the model that a task stands at; the opening's digest, and the task."""
-    desk.certify()
+    study = desk.found_training()
     task = training(desk)
-    said = task._stance.statement
+    task.begin(desk.service.board)
+    assert task._course is not None
+    said = task._course._stance.statement
     bounds = {"clip": said.clip, "max_examples": said.max_examples}
-    desk.state("round/0", desk.federation.members, said.result, said.length, **bounds)
+    desk.state(study.round(0), study.members, said.result, said.length, **bounds)
     assert desk.service.tick()
-    opening = desk.opened("round/1")
-    return opening.digest, task
+    return desk.opened(SESSION).digest, task
 
 
 def large(desk: Desk) -> Attachment:
@@ -100,11 +102,11 @@ def try_to_say(desk: Desk, session: str, body: Body) -> None:
 
 
 def test_junk_that_answers_no_opening_is_not_fetched(desk: Desk) -> None:
-    desk.certify()
+    desk.found_training()
     listener = Listener(desk, training(desk))
     named = large(desk)
     for _ in range(POSTS):
-        try_to_say(desk, "round/1", Contribution(b"j" * 32, named))
+        try_to_say(desk, SESSION, Contribution(b"j" * 32, named))
     assert listener.listen() == 0
 
 
@@ -113,7 +115,7 @@ def test_a_blob_named_by_twenty_posts_is_fetched_once(desk: Desk) -> None:
     listener = Listener(desk, task)
     named = large(desk)
     for _ in range(POSTS):
-        try_to_say(desk, "round/1", Contribution(opening, named))
+        try_to_say(desk, SESSION, Contribution(opening, named))
     assert listener.listen() <= SIZE
 
 
@@ -121,7 +123,7 @@ def test_of_twenty_contributions_only_the_first_is_fetched(desk: Desk) -> None:
     opening, task = open_round(desk)
     listener = Listener(desk, task)
     for _ in range(POSTS):
-        try_to_say(desk, "round/1", Contribution(opening, large(desk)))
+        try_to_say(desk, SESSION, Contribution(opening, large(desk)))
     assert listener.listen() <= SIZE
 
 
@@ -130,7 +132,7 @@ def test_parts_of_rounds_that_are_not_closed_are_not_kept(desk: Desk) -> None:
     listener = Listener(desk, task)
     for number in range(1, 3):
         for _ in range(POSTS):
-            try_to_say(desk, f"round/{number}", Partial(b"c" * 32, b"d" * 32, parts(desk)))
+            try_to_say(desk, f"study/cardio/{number}", Partial(b"c" * 32, b"d" * 32, parts(desk)))
     assert listener.listen() == 0
 
 

@@ -9,8 +9,9 @@ from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS
 from protocol.board.board import Board, decode_entry
 from protocol.board.budget import (
     ABORTS_A_DAY,
+    APPROVALS_A_DAY,
     CHECKS_A_DAY,
-    OPEN_REQUESTS,
+    PLANS_A_DAY,
     TRIES_AN_HOUR,
     Budget,
     Surplus,
@@ -22,21 +23,24 @@ from protocol.board.messages import (
     Certificate,
     CheckPart,
     CheckRequest,
+    Complaint,
     Contribution,
     Join,
     Overdue,
     Partial,
     Refusal,
-    Request,
     SetLock,
     Statement,
     Step,
     attach,
     blob_name,
 )
+from protocol.board.plan import Approval, Ending, Withdrawal
+from protocol.board.study import Studies
 from protocol.encoding import encode
 from protocol.wire.frames import BlobChunk, BlobHave, BlobRequest
 from tests.stage.desk import MODEL, Desk
+from tests.stage.studies import SESSION
 
 FLOODER, HONEST = 3, 1
 MANY = 300
@@ -49,7 +53,7 @@ MANY = 300
     ("body", "most"),
     [
         (Contribution(b"j" * 32, attach(b"x")), 1),
-        (Partial(b"c" * 32, b"d" * 32, ()), 0),
+        (Complaint(b"c" * 32, 1, b""), 0),
         (SetLock(b"c" * 32), 2),
         (Refusal("rule", 0, "reason"), 2),
     ],
@@ -57,8 +61,8 @@ MANY = 300
 def test_what_is_said_once_in_a_round_is_not_taken_again_and_again(
     desk: Desk, body: Body, most: int
 ) -> None:
-    desk.open_training()
-    assert desk.flood("round/1", [body] * 20) == most
+    session = desk.open_training()
+    assert desk.flood(session, [body] * 20) == most
 
 
 def test_a_member_contributes_to_a_statistic_once(desk: Desk) -> None:
@@ -69,26 +73,36 @@ def test_a_member_contributes_to_a_statistic_once(desk: Desk) -> None:
 
 
 def test_a_model_can_be_stated_anew_but_not_for_ever(desk: Desk) -> None:
-    desk.certify()
+    session = desk.found_training().round(0)
     stated: list[Body] = [Statement(MODEL, k) for k in range(MANY)]
-    assert desk.flood("round/0", stated) <= TRIES_AN_HOUR + 1
+    assert desk.flood(session, stated) <= TRIES_AN_HOUR + 1
     desk.time_ms += 3_600_000
-    assert desk.flood("round/0", stated[:1]) == 1
+    assert desk.flood(session, stated[:1]) == 1
 
 
 def test_sessions_that_are_far_from_due_are_refused(desk: Desk) -> None:
     desk.open_training()
-    assert not desk.flood("round/3", [Statement(MODEL, 5)])
+    assert not desk.flood("study/cardio/3", [Statement(MODEL, 5)])
     assert not desk.flood("ceremony/3", [Join(b"k", bytes(32))])
     assert not desk.flood("check/2", [CheckRequest(desk.epoch.digest, b"n" * 32)])
-    assert not desk.flood("statistic/unasked", [Refusal("rule", 0, "reason")])
+    assert not desk.flood("study/unproposed/1", [Refusal("rule", 0, "reason")])
 
 
-def test_one_member_has_only_so_many_statistics_open(desk: Desk) -> None:
-    desk.certify()
-    asked = sum(desk.flood(f"statistic/a{k}", [Request(1)]) for k in range(MANY))
-    assert asked == OPEN_REQUESTS
-    assert desk.flood("statistic/mine", [Request(1)], HONEST) == 1
+def test_plans_are_bounded_by_the_day(desk: Desk) -> None:
+    plan = desk.statistic().plan
+    assert sum(desk.flood(f"study/a{k}", [plan]) for k in range(MANY)) == PLANS_A_DAY
+    assert desk.flood("study/mine", [plan], HONEST) == 1
+    desk.time_ms += 24 * 3_600_000
+    assert desk.flood("study/b", [plan]) == 1
+
+
+def test_who_approves_and_withdraws_in_turn_comes_to_an_end(desk: Desk) -> None:
+    study = desk.found(desk.statistic(), HONEST)
+    turns: list[Body] = [Approval(study.digest, True, True), Withdrawal(study.digest)]
+    assert desk.flood(study.session, turns * MANY) == 2 * APPROVALS_A_DAY
+    votes: list[Body] = [Ending(study.digest)]
+    assert desk.flood(study.session, votes * MANY) == 1
+    assert not desk.service.board.studies[study.name].contributes(FLOODER)
 
 
 def test_checks_are_bounded_by_the_day(desk: Desk) -> None:
@@ -112,11 +126,11 @@ def test_aborts_are_bounded_by_the_day(desk: Desk) -> None:
 
 
 def test_numbers_begin_with_one(desk: Desk) -> None:
-    desk.certify()
+    start = desk.found_training().round(0)
     assert not desk.flood("ceremony/0", [Join(b"key", bytes(32)), Abort(0, "join", "no")])
     assert not desk.flood("check/0", [CheckRequest(desk.epoch.digest, b"n" * 32)])
-    assert not desk.flood("round/0", [SetLock(b"c" * 32), Refusal("rule", 0, "reason")])
-    assert desk.flood("round/0", [Statement(MODEL, 5)]) == 1
+    assert not desk.flood(start, [SetLock(b"c" * 32), Refusal("rule", 0, "reason")])
+    assert desk.flood(start, [Statement(MODEL, 5)]) == 1
 
 
 def test_before_all_have_joined_little_is_kept(desk: Desk) -> None:
@@ -167,9 +181,10 @@ def test_nobody_is_further_than_a_batch_ahead_in_a_ceremony(desk: Desk) -> None:
 
 def test_to_ask_for_an_excess_changes_nothing(desk: Desk) -> None:
     desk.join()
-    budget = Budget(desk.federation.terms)
+    budget = Budget(desk.federation.terms, Studies(desk.federation.terms))
     for posted in desk.service.board.entries:
-        budget.take(posted.post.session, posted.post.sender, posted.post.body, posted.time_ms)
+        post = posted.post
+        budget.take(posted.position, post.session, post.sender, post.body, posted.time_ms)
 
     def ask(numbers: range) -> int:
         """How often the answer is that it would be too much."""
@@ -201,8 +216,9 @@ def test_a_ceremonys_bytes_are_bounded(desk: Desk) -> None:
 def test_all_of_it_together_leaves_a_small_board(desk: Desk) -> None:
     desk.open_training()
     for k in range(MANY):
-        for session in ("round/1", f"round/{k}", f"statistic/a{k}", f"check/{k}", f"ceremony/{k}"):
-            desk.flood(session, [Refusal("r", 0, "x"), Statement(MODEL, k)])
+        cardio, others = f"study/cardio/{k}", (f"check/{k}", f"ceremony/{k}")
+        for session in (SESSION, cardio, f"study/a{k}", f"study/a{k}/1", *others):
+            desk.flood(session, [Refusal("r", 0, "x"), Statement(MODEL, k), desk.statistic().plan])
     assert desk.service.board.head.position < 1_000
 
 
@@ -216,16 +232,16 @@ def test_what_a_colluding_aggregator_shows_beyond_the_budget_is_unsaid(
     board = Board(desk.federation.terms)
     for data in desk.all_entries():
         board.append(decode_entry(data))
-    session = len(board.session("round/1"))
+    session = len(board.session(SESSION))
     for k in range(20):
         head = board.head
         signed = desk.sign(
-            FLOODER, "round/1", body, sequence=k, seen_position=head.position, seen=head.hash
+            FLOODER, SESSION, body, sequence=k, seen_position=head.position, seen=head.hash
         )
         posted = board.append(board.extend(signed, desk.time_ms))
     assert isinstance(posted.post.body, Surplus)
-    assert len(board.session("round/1")) == session + most
-    assert board.count("round/1", FLOODER) == 20
+    assert len(board.session(SESSION)) == session + most
+    assert board.count(SESSION, FLOODER) == 20
 
 
 # ── what a frame costs ──
@@ -256,7 +272,7 @@ def test_a_part_of_a_blob_is_served_without_reading_all_of_it(
 
 def test_an_offer_of_what_is_named_puts_it_on_no_account(desk: Desk) -> None:
     desk.open_training(length=700)
-    kept = desk.contribute(HONEST, "round/1")
+    kept = desk.contribute(HONEST, SESSION)
     assert desk.upload(FLOODER, kept) == len(kept)
     desk.wait(2 * CLEAN_UP_SECONDS)
     assert desk.service._blobs.read(blob_name(kept)) == kept
@@ -266,22 +282,22 @@ def test_a_blob_named_by_twenty_posts_is_named_by_one(desk: Desk) -> None:
     desk.open_training(length=700)
     blob = os.urandom(5_000)
     desk.upload(FLOODER, blob)
-    opening = desk.opened("round/1")
+    opening = desk.opened(SESSION)
     named = Attachment(0, len(blob), blob_name(blob), b"")
-    assert desk.flood("round/1", [Contribution(opening.digest, named)] * 20) == 1
+    assert desk.flood(SESSION, [Contribution(opening.digest, named)] * 20) == 1
 
 
 def test_the_budget_is_the_same_after_a_restart(desk: Desk) -> None:
     desk.open_training()
-    desk.flood("round/1", [SetLock(b"c" * 32)] * 5)
+    desk.flood(SESSION, [SetLock(b"c" * 32)] * 5)
     desk.restart()
-    assert desk.flood("round/1", [SetLock(b"c" * 32)] * 5) == 0
+    assert desk.flood(SESSION, [SetLock(b"c" * 32)] * 5) == 0
     assert len(encode(desk.service.entries_after(0))) > 0
 
 
 def test_an_upload_goes_on_after_a_declined_post(desk: Desk) -> None:
     desk.open_training()
-    desk.flood("round/1", [SetLock(b"c" * 32)] * 5)
+    desk.flood(SESSION, [SetLock(b"c" * 32)] * 5)
     assert isinstance(desk.ask(FLOODER, BlobChunk(b"n" * 32, 9_000, 0, b"x")), BlobHave)
 
 

@@ -7,6 +7,7 @@ from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS, UPLOADS_AN_HOUR
 from protocol.board.messages import blob_name
 from protocol.wire.frames import CHUNK_BYTES, BlobChunk, Rejected
 from tests.stage.desk import Desk
+from tests.stage.studies import SESSION
 
 FLOODER, HONEST = 3, 1
 
@@ -19,7 +20,7 @@ def on_disk(folder: Path) -> int:
 
 def test_uploads_without_a_post_are_bounded_and_cleaned_up(desk: Desk, tmp_path: Path) -> None:
     desk.open_training(length=700)
-    kept = desk.contribute(HONEST, "round/1")
+    kept = desk.contribute(HONEST, SESSION)
     named, limit = on_disk(tmp_path), desk.service.board.upload_bytes
     assert named == len(kept)
     refused = 0
@@ -40,7 +41,7 @@ def test_uploads_without_a_post_are_bounded_and_cleaned_up(desk: Desk, tmp_path:
 
 def test_what_lies_there_at_a_restart_is_cleaned_up_too(desk: Desk, tmp_path: Path) -> None:
     desk.open_training(length=700)
-    kept = desk.contribute(HONEST, "round/1")
+    kept = desk.contribute(HONEST, SESSION)
     desk.upload(FLOODER, os.urandom(50_000))
     desk.ask(FLOODER, BlobChunk(blob_name(b"?"), 50_000, 0, os.urandom(40_000)))
     desk.restart()

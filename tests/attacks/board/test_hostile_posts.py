@@ -1,5 +1,6 @@
 """Well-signed nonsense: it may end a ceremony or a round, but only with an error that says so."""
 
+import contextlib
 import random
 from collections.abc import Callable
 from decimal import Decimal
@@ -31,19 +32,20 @@ from protocol.board.messages import (
     Opening,
     Partial,
     Refusal,
-    Request,
     SetLock,
     Statement,
     Step,
     attach,
     belongs,
 )
+from protocol.board.plan import Approval, Ending, Withdrawal
 from protocol.encoding import encode
-from protocol.errors import ProtocolError
+from protocol.errors import BadEntry, ProtocolError
 from protocol.rounds.ciphertexts import Encrypted, write_ciphertexts
 from protocol.rounds.statistic import opening_for
 from tests.stage.ceremony.small_ceremony import label_of, plaintexts_of
 from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.studies import SESSION, STUDY, statistic_plan, statistic_study, training_plan
 from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
 
 OURS = (KeyshareError, ProtocolError, ParticipantError)
@@ -136,6 +138,7 @@ def payloads(chance: random.Random, n: mpz) -> list[bytes]:
 def round_bodies(chance: random.Random, table: RoundTable, session: str) -> list[Body]:
     """One body of every kind that is ever said in a round, with fields that almost fit."""
     view, epoch = table.view(session), table.toy.epoch
+    study = table.study_of(session).digest
     n = table.toy.key.n
     digests = [p.digest for p in table.board.entries] + [bytes(32), epoch.digest]
     chosen = view.chosen(table.terms.federation) or bytes(32)
@@ -151,25 +154,38 @@ def round_bodies(chance: random.Random, table: RoundTable, session: str) -> list
     lengths = [1, 2, 3, 4, 100_000, 10_000_000]
     return [
         Opening(
-            chance.choice(["training", "statistic"]),
+            chance.choice([study, study, bytes(32)]),
             chance.choice([epoch.digest, bytes(32)]),
             chance.choice(stated),
             chance.choice(lengths),
-            decimals=chance.choice([0, 1, 100]),
-            labels=chance.choice([b"", b"", bytes(32), b"x"]),
         ),
         Closing(contributors, attach(payload)),
-        Contribution(chance.choice([opening, chance.choice(digests)]), attach(payload)),
+        Contribution(
+            chance.choice([opening, chance.choice(digests)]),
+            attach(payload),
+            near=chance.choice([(), (), ("study/age/1",), ("study/none/7", "study/age/1")]),
+        ),
         SetLock(chance.choice([chosen, bytes(32)])),
         Partial(chance.choice([chosen, bytes(32)]), chance.randbytes(32), sealed),
         Complaint(chance.choice([chosen, bytes(32)]), chance.randrange(1, 6), key),
         Refusal("a rule", chance.randrange(17), "a reason"),
         Statement(chance.choice(stated), chance.choice(lengths)),
-        Request(
-            chance.choice(lengths[:-1]),
-            chance.choice([0, 1, 100]),
-            chance.choice([(), ("men",), ("men", "women"), ("men", "men")]),
+        *study_bodies(chance, table, study),
+    ]
+
+
+def study_bodies(chance: random.Random, table: RoundTable, study: bytes) -> list[Body]:
+    """Plans, and words that are mostly about this one."""
+    plan, length = chance.choice([study, study, bytes(32)]), chance.choice([1, 2, 100_000])
+    labels = chance.choice([(), ("men",), ("men", "women"), ("men", "men")])
+    return [
+        statistic_plan(table.terms, length, decimals=chance.choice([0, 100]), labels=labels),
+        training_plan(
+            table.terms, clip=chance.choice([0.0, 1e300, 8.0]), bits=chance.choice([1, 64])
         ),
+        Approval(plan, chance.random() < 0.5, chance.random() < 0.5),
+        Withdrawal(plan),
+        Ending(plan),
     ]
 
 
@@ -194,10 +210,11 @@ def interfere(table: RoundTable, chance: random.Random, sessions: list[str]) -> 
     sender = chance.choice([0, 0, ATTACKER, ATTACKER, ATTACKER])
     bodies = [b for b in round_bodies(chance, table, session) if belongs(session, sender, b)]
     if not bodies:
-        return  # as the aggregator in round 0
+        return  # as the aggregator in round 0, or of a study
     body = chance.choice(bodies)
     blobs = (bytes(5_000),) if any(a.is_blob for p in [body] for a in blobs_of(p)) else ()
-    publish(table, sender, Draft(session, body, blobs))
+    with contextlib.suppress(BadEntry):  # as a part whose readers are not the study's
+        publish(table, sender, Draft(session, body, blobs))
 
 
 def blobs_of(body: Body) -> list[Attachment]:
@@ -223,40 +240,41 @@ def test_training_amid_nonsense_ends_with_nothing_but_errors_of_ours(salt: int) 
     for _ in range(chance.choice([0, 1, 2])):
         speak(table)
     if chance.random() < 0.8:
-        publish(table, 0, Draft("round/1", opening_of(table)))
+        publish(table, 0, Draft(SESSION, opening_of(table)))
         speak(table)
+    numbers = ("/1", "/1", "/0", "/2", "/999999999", "")
     for _ in range(25):
-        interfere(table, chance, ["round/1", "round/1", "round/0", "round/2", "round/999999999"])
+        interfere(table, chance, [f"study/{STUDY}{number}" for number in numbers])
         speak(table)
 
 
 def opening_of(table: RoundTable) -> Opening:
-    stated = [p.post.body for p in table.board.session("round/0")
+    stated = [p.post.body for p in table.board.session(f"study/{STUDY}/0")
               if isinstance(p.post.body, Statement)]  # fmt: skip
     said = stated[0] if stated else Statement(bytes(32), 3)
-    epoch = table.toy.epoch.digest
+    study, epoch = table.study_of().digest, table.toy.epoch.digest
     bounds: dict[str, Any] = {"clip": said.clip, "max_examples": said.max_examples}
-    return Opening("training", epoch, said.result, said.length, **bounds)
+    return Opening(study, epoch, said.result, said.length, **bounds)
 
 
 @pytest.mark.parametrize("salt", range(60))
 def test_a_statistic_amid_nonsense_ends_with_nothing_but_errors_of_ours(salt: int) -> None:
     chance = random.Random(salt)
-    table = RoundTable(toy_epoch())
-    session = "statistic/age"
+    study = statistic_study(toy_epoch().federation.terms, decimals=1)
+    table = RoundTable(study=study)
     numbers = Numbers("numbers.json", (Decimal(5), Decimal("7.5")))
     for i in (1, 3):
-        task = StatisticTask(table.terms, table.secret(i), "age", numbers, table.disks[i])
+        task = StatisticTask(table.terms, "age", table.secret(i), numbers, table.disks[i])
         table.seat(i, task)
     for i in (4, 5):
         task = DecryptionTask(  # type: ignore[assignment]
-            table.terms, table.secret(i), "age", table.disks[i], lambda request: True
+            table.terms, "age", 1, table.secret(i), table.disks[i], lambda question: True
         )
         table.seat(i, task)
     if chance.random() < 0.8:
         speak(table)
-        opening = opening_for(Request(2, 1), table.toy.epoch.digest)
-        publish(table, 0, Draft(session, opening))
+        opening = opening_for(study, table.toy.epoch.digest)
+        publish(table, 0, Draft(study.round(1), opening))
     for _ in range(25):
         speak(table)
-        interfere(table, chance, [session])
+        interfere(table, chance, [study.round(1), study.round(1), study.session])

@@ -19,7 +19,7 @@ from participant.network.session import Notices, Session
 from protocol.board.board import Head
 from protocol.encoding import encode
 from protocol.wire.frames import Accepted, Rejected
-from tests.stage.saying import FEDERATION, NOWHERE, Quiet, agent, statement
+from tests.stage.saying import FEDERATION, NOWHERE, Quiet, agent, proposing
 
 MANY = 1_000
 FEW = 2 * int(sessions._BAD_NEWS[0])
@@ -126,7 +126,7 @@ def test_a_link_that_breaks_before_it_is_of_any_use_is_tried_less_and_less_often
     monkeypatch.setattr(sessions, "_FIRST_WAIT", 1.0)
     monkeypatch.setattr(sessions, "_jittered", lambda wait: wait)
     monkeypatch.setattr(session, "_work_on", work)
-    monkeypatch.setattr(session.agent.task, "drafts", [statement()])
+    monkeypatch.setattr(session.agent.task, "drafts", [proposing()])
     monkeypatch.setattr(sessions.asyncio, "sleep", sleep)
     with pytest.raises(TimeoutError):
         asyncio.run(session._connect_until_done())

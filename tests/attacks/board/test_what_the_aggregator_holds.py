@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from gmpy2 import mpz
@@ -29,10 +28,11 @@ from protocol.sealing import SealContext, SealingKey
 from tests.stage.hall import Hall
 from tests.stage.rounds.other_parts import Doubling, OtherParts
 from tests.stage.rounds.wrong_part import parts_of, posted_as, right_parts
+from tests.stage.studies import SESSION, STUDY
 from tests.stage.toy import seed_of, toy_epoch
 
 TOY = toy_epoch(5, 3)
-KEY, QUORUM, SESSION = TOY.key, TOY.key.quorum, "round/1"
+KEY, QUORUM = TOY.key, TOY.key.quorum
 LIAR = 2
 SUITES = pytest.mark.parametrize("suite", ["paillier", "hybrid"])
 
@@ -65,12 +65,10 @@ class Clear(OtherParts):
 class Played(Hall):
     """A round of training between real agents and a real service, with every frame kept."""
 
-    suite: str = "paillier"
     kinds: dict[int, type[TrainingTask]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        rounds = msgspec.structs.replace(TOY.federation.terms.rounds, count=1)
-        self.federation = TOY.under(suite=self.suite, rounds=rounds).federation
+        self.federation, self.plan = TOY.federation, {"rounds": 1}
         super().__post_init__()
         self.tasks = {i: self._task(i) for i in self.federation.members}
         for i, task in self.tasks.items():
@@ -86,7 +84,9 @@ class Played(Hall):
 
     def _task(self, index: int) -> TrainingTask:
         kind = self.kinds.get(index, TrainingTask)
-        return kind(self.federation.terms, self.secret(index), Waves(index), self.disks[index])
+        return kind(
+            self.federation.terms, STUDY, self.secret(index), Waves(index), self.disks[index]
+        )
 
     @property
     def view(self) -> RoundView:
@@ -99,7 +99,7 @@ class Played(Hall):
         assert opening is not None
         assert closing is not None
         payload = self.service._blobs.payload(closing.total)
-        return read_ciphertexts(payload, opening, self.federation.terms, KEY.n).values
+        return read_ciphertexts(payload, opening, self.study(SESSION), KEY.n).values
 
     def sums(self) -> list[mpz]:
         quorum = {i: right_parts(self.ciphertexts(), i) for i in range(1, QUORUM + 1)}
@@ -273,11 +273,11 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 )
 def test_a_sum_that_the_service_kept_would_be_found(played: Played, kept: Any) -> None:
     assert not played.knows_the_sum(played.places())
-    played.service.summing.left_out["round/0"] = kept(played.sums())
+    played.service.summing.left_out["study/cardio/0"] = kept(played.sums())
     try:
         assert played.knows_the_sum(played.places())
     finally:
-        del played.service.summing.left_out["round/0"]
+        del played.service.summing.left_out["study/cardio/0"]
 
 
 def test_a_model_or_a_key_on_its_disk_would_be_found(played: Played) -> None:

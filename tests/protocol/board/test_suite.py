@@ -17,7 +17,7 @@ from tests.stage.toy import toy_federation
 
 def of(n: int, key_bits: int = 3072, **changes: Any) -> Study:
     """A study of all members of a federation of n."""
-    plan = {"bits": 16, "suite": "auto"} | changes
+    plan: dict[str, Any] = {"bits": 16, "suite": "auto"} | changes
     return training_study(toy_federation(n, n // 2 + 1, key_bits).terms, **plan)
 
 
