@@ -187,8 +187,11 @@ class StudyState:
         return max(0, study.least_to_open - n_add), max(0, study.terms.lock_threshold - n_open)
 
     def is_open(self, before: int | None = None) -> bool:
-        """Whether a round of it may be opened: enough approve to add, enough to open the sum."""
-        return not self.is_ended(before) and self.lacking(before) == (0, 0)
+        """Whether a round of it may be opened: enough approve to add, enough to open the sum.
+
+        Never after its end: of those who have not voted for it, too few are left to open.
+        """
+        return self.lacking(before) == (0, 0)
 
 
 class Studies(Mapping[str, StudyState]):

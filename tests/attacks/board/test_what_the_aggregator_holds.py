@@ -57,8 +57,9 @@ class Clear(OtherParts):
     """Sends its parts as they are, so that the search can be seen to find them."""
 
     def instead(self, locked: LockedSum) -> Draft:
-        own = parts_of(locked, self._index, right_parts(locked.ciphertexts, self._index))
-        return posted_as(locked, self._index, encode(own), seed_of("clear", self._index), {})
+        index = self._secret.secret.index
+        own = parts_of(locked, index, right_parts(locked.ciphertexts, index))
+        return posted_as(locked, index, encode(own), seed_of("clear", index), {})
 
 
 @dataclass

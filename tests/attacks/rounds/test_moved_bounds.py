@@ -22,8 +22,8 @@ from keyshare.rounds.quantisation import SPREAD
 from keyshare.rounds.slots import SlotReader, SlotWriter
 from participant.errors import ModelMismatch
 from participant.rounds import contribution
+from protocol.board.draft import Draft
 from protocol.board.suite import suite_of
-from protocol.rounds.view import RoundView
 from tests.attacks.rounds.test_narrowed_bound import (
     EVIL,
     EXAMPLES,
@@ -35,6 +35,7 @@ from tests.attacks.rounds.test_narrowed_bound import (
     Still,
     narrowed,
 )
+from tests.stage.studies import STUDY
 
 VICTIM = 2
 
@@ -44,9 +45,9 @@ class Steering(Liar):
 
     steps: np.ndarray | None = None
 
-    def _contribution(self, number: int, view: RoundView) -> Any:
+    def due(self) -> Draft | None:
         if self.steps is None:
-            return super()._contribution(number, view)
+            return super().due()
 
         def encrypt(plaintexts: Any, key: Any, stream: Any) -> Any:
             return encrypt_opened([value % key.n for value in plaintexts], key, stream)
@@ -54,7 +55,7 @@ class Steering(Liar):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(SlotWriter, "entries", lambda writer, update: self.steps)
             patch.setattr(contribution, "encrypt_opened", encrypt)
-            return super()._contribution(number, view)
+            return super().due()
 
 
 class Moving(Attack):
@@ -62,7 +63,7 @@ class Moving(Attack):
 
     def __init__(self) -> None:
         super().__init__()
-        self.evil = Steering(self.terms, self.secret(EVIL), Still(), self.disks[EVIL])
+        self.evil = Steering(self.terms, STUDY, self.secret(EVIL), Still(), self.disks[EVIL])
         self.evil.lie = lambda tally, marks: np.zeros(tally.slots, int)
         self.seat(EVIL, self.evil)
         self.sums: dict[int, np.ndarray] = {}
@@ -71,17 +72,17 @@ class Moving(Attack):
 
     def play_and_read(self, number: int) -> None:
         """A round, and by how many steps its sum's slots move the model, as the liar opens them."""
-        self.play(f"round/{number}")
-        plaintexts = self.evil._rounds[number].member.plaintexts
+        self.play(f"study/cardio/{number}")
+        plaintexts = self.evil._known._rounds[number].member.plaintexts
         assert plaintexts is not None
-        suite = suite_of("paillier", self.terms)
+        suite = suite_of("paillier", self.study_of())
         slots, packing = suite.slots(self.opening(number)), suite.packing(LENGTH)
         short = [p % 2 ** (packing.slot_bits * slots.count) for p in plaintexts]  # if blinded
         self.sums[number] = unpack(short, packing, slots.count)[slots.head :] - EVIL * self.offset
 
     @property
     def offset(self) -> int:
-        return (1 << (self.terms.precision_bits - 1)) - 1
+        return (1 << (self.study_of().training.bits - 1)) - 1
 
     def void(self, number: int) -> None:
         """The liar's number of examples alone is more than four may have, and no counts tell."""
@@ -99,7 +100,7 @@ class Moving(Attack):
 
     def ask(self, clip: float, most: int) -> None:
         """The liar asks for these bounds, and contributes whether it gets them or not."""
-        stance = self.evil._stance
+        stance = self.evil._known._stance
         changes = {"clip": clip, "max_examples": most}
         stance.statement = msgspec.structs.replace(stance.statement, **changes)
         stance.check = lambda view: None
@@ -183,7 +184,7 @@ def test_an_opening_with_other_bounds_than_were_stated_is_answered_by_nobody() -
     attack = Moving()
     attack.void(2)
     attack.settle()
-    attack.open("round/3", clip=0.25)
+    attack.open("study/cardio/3", clip=0.25)
     for index in (1, VICTIM, 3):
         with pytest.raises(ModelMismatch, match="bound"):
             attack.due(index)
@@ -195,7 +196,7 @@ def test_a_void_round_does_not_show_whose_update_did_not_fit() -> None:
     attack.void(2)
     attack.settle()
     assert attack.events(2, "blinded") == [VICTIM]
-    stated = attack.view("round/2").statements
+    stated = attack.view("study/cardio/2").statements
     assert len({said for member, said in stated.items() if member != EVIL}) == 1
 
 
@@ -225,7 +226,7 @@ def through_a_quiet_round(lies: bool) -> Attack:
         varying.quiet = number == 2
         is_lying = lies and number == 1
         attack.evil.lie = lie if is_lying else lambda tally, own: np.zeros(tally.slots, int)
-        attack.play(f"round/{number}")
+        attack.play(f"study/cardio/{number}")
     return attack
 
 

@@ -18,9 +18,10 @@ from participant.errors import ModelMismatch
 from participant.rounds import contribution
 from participant.training.bounds import Bounds
 from participant.training.task import TrainingTask
+from protocol.board.draft import Draft
 from protocol.board.messages import Opening, Statement
-from protocol.rounds.view import RoundView
 from tests.stage.rounds.round_table import RoundTable
+from tests.stage.studies import STUDY, training_study
 from tests.stage.toy import CeremonyTable, ToyEpoch, finished, toy_federation
 
 LENGTH, EXAMPLES, MOST_EXAMPLES = 24, (11, 29, 64), 10_000
@@ -48,7 +49,7 @@ class Honest:
 
 
 class Still(Honest):
-    """Changes nothing, and says that it has as many examples as the terms allow."""
+    """Changes nothing, and says that it has as many examples as the plan allows."""
 
     def __init__(self) -> None:
         super().__init__(1)
@@ -63,7 +64,7 @@ class Liar(TrainingTask):
     lie: Lie
     weight = 0  # added to its own
 
-    def _contribution(self, number: int, view: RoundView) -> Any:
+    def due(self) -> Draft | None:
         honest = SlotWriter.head.fget
 
         def head(writer: SlotWriter) -> np.ndarray:
@@ -79,27 +80,27 @@ class Liar(TrainingTask):
             mock.patch.object(SlotWriter, "head", property(head)),
             mock.patch.object(contribution, "pack", pack),
         ):
-            return super()._contribution(number, view)
+            return super().due()
 
 
 @cache
 def key_of_four() -> ToyEpoch:
     """With room for an update in one ciphertext."""
-    changes = {"precision_bits": 24, "max_examples": MOST_EXAMPLES, "suite": "paillier"}
-    federation = toy_federation(EVIL, 3, 960, clip=1.0, **changes)
-    return finished(CeremonyTable(federation).run())
+    return finished(CeremonyTable(toy_federation(EVIL, 3, 960)).run())
 
 
 class Attack(RoundTable):
     """Three honest hospitals and one that lies."""
 
     def __init__(self, lie: Lie = lambda tally, marks: np.zeros(tally.slots, int)) -> None:
-        super().__init__(key_of_four())
+        toy = key_of_four()
+        study = training_study(toy.federation.terms, clip=1.0, max_examples=MOST_EXAMPLES)
+        super().__init__(toy, study)
         self.honest = {i: Honest(i) for i in range(1, EVIL)}
         self.told: list[tuple[int, int, str, dict[str, Any]]] = []
         for i, app in self.honest.items():
             self.hear(i, app)
-        self.evil = Liar(self.terms, self.secret(EVIL), Still(), self.disks[EVIL])
+        self.evil = Liar(self.terms, STUDY, self.secret(EVIL), Still(), self.disks[EVIL])
         self.evil.lie = lie
         self.seat(EVIL, self.evil)
 
@@ -117,7 +118,7 @@ class Attack(RoundTable):
         return opening.clip, opening.max_examples
 
     def opening(self, number: int) -> Opening:
-        opening = self.view(f"round/{number}").terms_of_opening
+        opening = self.view(f"study/cardio/{number}").terms_of_opening
         assert opening is not None
         return opening
 
@@ -126,7 +127,7 @@ def test_who_changes_nothing_narrows_no_bound() -> None:
     """As one could when the bound followed the average."""
     attack = Attack()
     for number in (1, 2, 3):
-        attack.play(f"round/{number}")
+        attack.play(f"study/cardio/{number}")
         assert not attack.events(number, "blinded")
     assert attack.bounds(3)[0] == 0.5  # twice 0.25 >= 0.8 · 0.2
 
@@ -147,7 +148,7 @@ def narrowed(of: tuple[int, ...] = (1, 2, 3)) -> Attack:
 def test_whose_mark_is_taken_away_is_told_and_no_bound_becomes_too_small() -> None:
     attack = narrowed()
     for number in (1, 2, 3):
-        attack.play(f"round/{number}")
+        attack.play(f"study/cardio/{number}")
         assert attack.events(number, "uncounted") == [1, 2, 3]
         assert not attack.events(number, "blinded")
         assert attack.bounds(number) == (1.0, MOST_EXAMPLES)
@@ -156,9 +157,9 @@ def test_whose_mark_is_taken_away_is_told_and_no_bound_becomes_too_small() -> No
 def test_one_hospital_that_is_wronged_is_enough() -> None:
     attack = narrowed(of=(2,))
     attack.honest[2].target *= 4  # in a class of its own
-    attack.play("round/1")
+    attack.play("study/cardio/1")
     assert attack.events(1, "uncounted") == [2]
-    attack.play("round/2")
+    attack.play("study/cardio/2")
     assert attack.bounds(2) == (1.0, MOST_EXAMPLES)
     assert attack.events(2, "widened") == [1, 3]
 
@@ -171,7 +172,7 @@ def test_did_nobody_object_a_liar_would_have_all_updates_outgrow_the_bound(
     monkeypatch.setattr(Bounds, "after", lambda bounds, counts, own: after(bounds, counts, None))
     attack = narrowed()
     for number in (1, 2, 3):
-        attack.play(f"round/{number}")
+        attack.play(f"study/cardio/{number}")
     assert attack.bounds(3)[0] == attack.bounds(2)[0] == 2.0**-29
     assert attack.events(3, "blinded") == attack.events(3, "void") == [1, 2, 3]
 
@@ -179,15 +180,15 @@ def test_did_nobody_object_a_liar_would_have_all_updates_outgrow_the_bound(
 def test_who_is_wronged_objects_also_after_a_restart() -> None:
     attack = narrowed()
     attack.settle()
-    attack.open("round/1")
+    attack.open("study/cardio/1")
     attack.settle()
     attack.told.clear()
     attack.hear(1, Honest(1))
-    attack.close("round/1")
+    attack.close("study/cardio/1")
     attack.settle()
     assert 1 in attack.events(1, "uncounted")
     attack.hear(2, Honest(2))
-    stated = attack.view("round/1").statements
+    stated = attack.view("study/cardio/1").statements
     assert {(s.clip, s.max_examples) for m, s in stated.items() if m != EVIL} == {
         (1.0, MOST_EXAMPLES)
     }
@@ -202,20 +203,20 @@ def test_who_is_wronged_objects_also_after_a_restart() -> None:
         lambda tally, marks: np.full(tally.slots, -(1 << 23)),
     ],
 )
-def test_counts_that_do_not_add_up_give_the_bounds_of_the_terms_and_void_nothing(lie: Lie) -> None:
+def test_counts_that_do_not_add_up_give_the_bounds_of_the_plan_and_void_nothing(lie: Lie) -> None:
     attack = Attack(lie)
-    attack.play("round/1")
+    attack.play("study/cardio/1")
     assert attack.events(1, "counts-refused") == [1, 2, 3]
     assert not attack.events(1, "void")
-    attack.open("round/2")
+    attack.open("study/cardio/2")
     assert attack.bounds(2) == (1.0, MOST_EXAMPLES)
 
 
-def test_a_lie_raises_the_bound_to_the_terms_at_most() -> None:
+def test_a_lie_raises_the_bound_to_the_plans_at_most() -> None:
     """At the price of precision: the text says that bounds are not robust against liars."""
     attack = Attack(lambda tally, own: tally.values(Marks(0, own.examples)) - tally.values(own))
-    attack.play("round/1")
-    attack.play("round/2")
+    attack.play("study/cardio/1")
+    attack.play("study/cardio/2")
     assert attack.bounds(2) == (1.0, MOST_EXAMPLES)
     assert not attack.events(2, "blinded")
 
@@ -223,8 +224,8 @@ def test_a_lie_raises_the_bound_to_the_terms_at_most() -> None:
 def test_an_opening_with_smaller_bounds_than_a_member_asked_for_is_answered_by_nobody() -> None:
     attack = narrowed(of=(2,))
     attack.honest[2].target *= 4
-    attack.play("round/1")
-    attack.open("round/2", clip=2.0**-29)
+    attack.play("study/cardio/1")
+    attack.open("study/cardio/2", clip=2.0**-29)
     for index in attack.honest:
         with pytest.raises(ModelMismatch, match="bound"):
             attack.due(index)
@@ -235,17 +236,17 @@ def test_who_is_wronged_blinds_in_a_round_that_is_opened_without_its_word() -> N
     attack = narrowed(of=(2,))
     attack.honest[2].target *= 4
     attack.settle()
-    attack.open("round/1")
+    attack.open("study/cardio/1")
     attack.settle()
-    attack.close("round/1")
+    attack.close("study/cardio/1")
     for _ in range(20):
         for index in (1, 3, EVIL):
             if draft := attack.due(index):
                 attack.publish(index, draft)
         if (draft := attack.due(2)) and not isinstance(draft.body, Statement):
             attack.publish(2, draft)
-    attack.open("round/2")
+    attack.open("study/cardio/2")
     assert attack.bounds(2)[0] < 1.0
     attack.settle()
     assert attack.events(2, "blinded") == [2]
-    assert set(attack.view("round/2").contributions) == {1, 2, 3, EVIL}
+    assert set(attack.view("study/cardio/2").contributions) == {1, 2, 3, EVIL}

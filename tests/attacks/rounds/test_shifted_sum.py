@@ -19,12 +19,13 @@ from protocol.board.messages import Partial, SetLock
 from protocol.board.suite import suite_of
 from protocol.rounds.vector_checks import SumVerdict, checksum_key
 from tests.stage.rounds.round_table import SESSION, HybridTable
-from tests.stage.rounds.toy_round import hybrid_toy, opening_of_training
+from tests.stage.rounds.toy_round import TERMS, opening_of_training
+from tests.stage.studies import STUDY, training_study
 
 EVERYBODY = range(1, 6)
 AVERAGE = 0.03  # of 0.01 … 0.05
 PLACE = (1, 7)  # a word in the second of three chunks
-SLOTS = suite_of("hybrid", hybrid_toy().federation.terms).slots(opening_of_training())
+SLOTS = suite_of("hybrid", training_study(TERMS, suite="hybrid")).slots(opening_of_training())
 WEIGHT = 2 * 4_096 + 2 * 7 - SLOTS.head  # which the word carries first
 # Eight standard deviations: in one of 10^10 vectors rounding changes a weight by more.
 ROUNDED = 8 * Averager(5 * 10, 5, SLOTS.quantisation).rounding_error
@@ -204,7 +205,8 @@ def test_a_hospital_that_restarts_before_its_lock_reads_its_vector_back(table: H
 def test_a_hospital_that_only_helps_to_decrypt_says_the_checksum_of_what_it_contributed(
     table: HybridTable,
 ) -> None:
-    helper = DecryptionTask(table.terms, table.secret(2), "1", table.disks[2], lambda request: True)
+    secret, disk = table.secret(2), table.disks[2]
+    helper = DecryptionTask(table.terms, STUDY, 1, secret, disk, lambda question: True)
     table.seat(2, helper)
     table.close()
     table.withheld = {table.names(2)[0]}

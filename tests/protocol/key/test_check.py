@@ -282,7 +282,7 @@ def test_a_member_makes_a_part_of_the_hashed_value_and_of_nothing_else(
 ) -> None:
     table = CheckTable(1, 2, 3)
     # A requester that puts into its nonce, its epoch and its parts whatever it wants decrypted.
-    victim = contributed().ciphertexts_of("round/1", 2).values[0]
+    victim = (trained := contributed()).ciphertexts_of(trained.session, 2).values[0]
     wanted = int(victim).to_bytes(64, "big")
     table.publish(4, Draft(SESSION, CheckRequest(TOY.epoch.digest, wanted[-32:])))
     request = table.board.entries[0].digest
