@@ -97,7 +97,7 @@ class Hospital:
         # Of training: study, round, name and facts.
         self.events: list[tuple[str, int, str, dict[str, Any]]] = []
         self.crashes = 0
-        self._task: CeremonyTask | None = None
+        self._making: tuple[Agent, CeremonyTask] | None = None
 
     def __repr__(self) -> str:
         return f"Hospital({self.index})"
@@ -110,7 +110,7 @@ class Hospital:
     @property
     def has_key(self) -> bool:
         """Whether the running program is one that has a key share."""
-        return self._task is None
+        return self.agent is not None and self.person.agent is self.agent
 
     def app(self, script: StudyScript) -> PowersOfTen:
         """What it trains with in a study."""
@@ -123,10 +123,11 @@ class Hospital:
         """Start the agent from the disk, as a new process would."""
         stored = self.disk.read("vault/key-share")
         if stored is None:
-            self._task = self._ceremony()
-            self.agent = Agent(self.terms, self.index, self.key, self.disk, self._task)
+            task = self._ceremony()
+            self.agent = Agent(self.terms, self.index, self.key, self.disk, task)
+            self._making = self.agent, task
             return
-        self._task, tasks = None, Tasks(self.person.over)
+        tasks = Tasks(self.person.over)
         self.agent = Agent(self.terms, self.index, self.key, self.disk, tasks)
         self.person.come(self.agent, read_secret(stored, self.terms, self.index))
 
@@ -180,10 +181,10 @@ class Hospital:
     def next_task(self) -> bool:
         """Whether it is time for a new process: to train, or to try the next ceremony."""
         agent = self.agent
-        if agent is None or self._task is None:
+        if agent is None or self._making is None or self._making[0] is not agent:
             return False
         if aborted := self.aborted is not None:
-            self.aborts.append((self._task.session, self.aborted))
+            self.aborts.append((self._making[1].session, self.aborted))
             self.aborted = None
         return aborted or agent.done
 

@@ -58,12 +58,12 @@ class Person:
         self.ended: dict[Job, Exception | None] = {}
         self.sums: dict[str, list[Decimal]] = {}
         self._running: dict[Task, Job] = {}
-        self._agent: Agent | None = None
+        self.agent: Agent | None = None
         self._secret: HeldKey | None = None
 
     def come(self, agent: Agent, secret: HeldKey) -> None:
         """The hospital's program has begun, anew after each crash."""
-        self._agent, self._secret, self._running = agent, secret, {}
+        self.agent, self._secret, self._running = agent, secret, {}
         self.began = self.clock() if self.began is None else self.began
 
     def over(self, task: Task, error: Exception | None) -> None:
@@ -75,18 +75,20 @@ class Person:
 
     def look(self) -> bool:
         """Type what is due; whether anything was."""
-        due = [job for job in self._due() if not self._is_typed(job)]
-        for job in due:
-            task = self._task(job)
+        any_typed = False
+        for job in list(self._due()):
+            if self._is_typed(job):
+                continue
+            task, any_typed = self._task(job), True
             self._running[task] = job
-            assert self._agent is not None
-            self._agent.tasks.add(task)
-        return bool(due)
+            assert self.agent is not None
+            self.agent.tasks.add(task)
+        return any_typed
 
     @property
     def is_done(self) -> bool:
         """Whether every study has come to an end here, and all that was to be typed has been."""
-        if self._agent is None or self._running or self._agent.is_sending:
+        if self.agent is None or self._running or self.agent.is_sending:
             return False
         return all(self._is_over(script) for script in self._scripts) and not list(self._due())
 
@@ -181,8 +183,8 @@ class Person:
         )
 
     def _is_open(self, script: StudyScript, number: int) -> bool:
-        assert self._agent is not None
-        entries = self._agent.board.session(f"study/{script.name}/{number}")
+        assert self.agent is not None
+        entries = self.agent.board.session(f"study/{script.name}/{number}")
         return any(isinstance(p.post.body, Opening) for p in entries)
 
     def _is_over(self, script: StudyScript) -> bool:
@@ -203,14 +205,14 @@ class Person:
 
     def _is_opened(self, script: StudyScript) -> bool:
         """Whether a quorum's parts of the last round's sum are there."""
-        assert self._agent is not None
-        entries = self._agent.board.session(f"study/{script.name}/{script.rounds}")
+        assert self.agent is not None
+        entries = self.agent.board.session(f"study/{script.name}/{script.rounds}")
         parts = [p for p in entries if isinstance(p.post.body, Partial)]
         return len(parts) >= self._terms.quorum
 
     def _state(self, script: StudyScript) -> StudyState | None:
-        assert self._agent is not None
-        return self._agent.board.studies.get(script.name)
+        assert self.agent is not None
+        return self.agent.board.studies.get(script.name)
 
     # ── what is typed ──
 

@@ -98,6 +98,7 @@ def test_a_culprit_is_named_with_the_entry_that_shows_it(tmp_path: Path) -> None
 def test_without_what_was_sealed_for_others_there_is_no_evidence(tmp_path: Path) -> None:
     table, terms = played(sealing_nonsense), toy_federation(3, 2).terms
     task = VerdictTask(terms)
+    task.reads_all = False
     connect(Agent(terms, 1, table.federation.keys[1], Disk(), task), served(table, tmp_path))
     assert set(task.verdict().culprits) == {1, 2, 3}, "each is missed what it sealed for others"
 
@@ -171,7 +172,7 @@ class JudgingFederation(AttackedFederation):
     def __init__(self, plan: Plan, folder: Path) -> None:
         super().__init__(plan, folder, {LIAR: WrongScreen})
         for i, honest in self.honest.items():
-            self.hospitals[i] = JudgingHospital(self.terms, i, honest.key, plan.seed, self.chaos)
+            self.hospitals[i] = JudgingHospital(self.terms, i, honest.key, plan, self.chaos)
             self.hospitals[i].disk.hook = honest.disk.hook
 
     def _is_over(self) -> bool:

@@ -278,7 +278,7 @@ class AttackedFederation(simulated.Federation):
         self.coalition = Coalition()
         self._aborted_at: float | None = None
         for i in parties:
-            hospital = MaliciousHospital(self.terms, i, self.toy.keys[i], plan.seed, self.chaos)
+            hospital = MaliciousHospital(self.terms, i, self.toy.keys[i], plan, self.chaos)
             hospital.parties, hospital.coalition = parties, self.coalition
             self.hospitals[i] = hospital
 
