@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from aggregator.cards import Cards
 from aggregator.errors import (
     AnotherAggregator,
     AnotherCertificate,
@@ -22,16 +23,7 @@ from aggregator.errors import (
     StoreFull,
     UnfitTerms,
 )
-from aggregator.identity import (
-    CARD_NAME,
-    TlsFiles,
-    certificate_pin,
-    create,
-    load_card,
-    load_key,
-    own_tls,
-    tls_context,
-)
+from aggregator.identity import TlsFiles, certificate_pin, create, load_key, own_tls, tls_context
 from aggregator.record import Progress, RecordOutput
 from aggregator.record.export import export
 from aggregator.server.server import Server
@@ -97,9 +89,8 @@ class Aggregation:
         key, files = load_key(self.folder), tls or own_tls(self.folder)
         if public_bytes(key) != self.terms.aggregator_key:
             raise AnotherAggregator(self.folder)
-        card = load_card(self.folder)
-        if card.key != self.terms.aggregator_key:
-            raise AnotherAggregator(self.folder / CARD_NAME)
+        cards = Cards(key, self.folder)
+        card = cards.newest
         if not card.is_public and certificate_pin(files.certificate) != card.pin:
             raise AnotherCertificate(files.certificate, card.number)
         context, url = tls_context(files), urlsplit(card.url)
@@ -108,7 +99,7 @@ class Aggregation:
             remove_status(self.folder)
             core = Aggregator(self.terms, key, self._stored, _now_ms, _steady_ms)
             with contextlib.closing(core):
-                server = Server(core, self.folder)
+                server = Server(core, cards, self.folder)
                 async with server.listening(*address, context) as found:
                     self._running = server, asyncio.Event(), asyncio.get_running_loop()
                     self._where = f"{address[0]} port {found}"

@@ -32,21 +32,22 @@ from participant.errors import (
     Unreachable,
     WrongCertificate,
 )
-from participant.network.link_trouble import NotAWebsocket, Way, closed, trouble
+from participant.network.link_trouble import NotAWebsocket, Way, broken, closed, stranger, trouble
 from participant.network.proxy import find_proxy, why_unused
 from protocol.encoding import encode
-from protocol.errors import BadTerms, Malformed
+from protocol.errors import BadSignature, BadTerms, BrokenChannel, Malformed
 from protocol.terms import AddressCard, Terms
 from protocol.wire import (
-    MAX_FRAME_BYTES,
+    MAX_SEALED_BYTES,
     Allowance,
-    Challenge,
+    Channel,
     FromAggregator,
     FromMember,
+    MemberHandshake,
     Rejected,
     Welcome,
     decode_from_aggregator,
-    hello,
+    decode_proof,
 )
 from protocol.words import shown
 
@@ -84,13 +85,44 @@ class Link:
     """An open connection, on which the aggregator has said ``welcome``."""
 
     welcome: Welcome
+    _channel: Channel
 
     def __init__(self, url: str, connection: ClientConnection, traffic: Traffic) -> None:
         self.url, self._connection, self._traffic = url, connection, traffic
 
+    async def introduce(self, handshake: MemberHandshake) -> None:
+        """Show who this is, and be welcomed; raises what ``open_link`` raises."""
+        try:
+            hello, self._channel = handshake.answer(await self._receive_raw())
+        except (BadSignature, Malformed):
+            raise Unreachable(self.url, *stranger()) from None
+        await self._send_raw(encode(hello))
+        proof = decode_proof(await self.receive_bytes())
+        if isinstance(proof, Rejected):
+            self._raise_rejected(proof)
+        else:
+            handshake.check(proof)
+        welcome = await self.receive()
+        if not isinstance(welcome, Welcome):
+            raise Malformed("frame", "the aggregator did not answer with a welcome")
+        self.welcome = welcome
+
+    def _raise_rejected(self, frame: Rejected) -> None:
+        if frame.code == "busy":
+            raise Unreachable(self.url, f"it is busy: {shown(frame.reason)}")
+        if frame.code == "other-federation":
+            raise ForeignAggregator(self.url)
+        raise RejectedByAggregator(frame.code, shown(frame.reason))
+
     async def send(self, frame: FromMember) -> None:
         """Send a frame; raises Unreachable if the connection is lost."""
-        data = encode(frame)
+        try:
+            sealed = self._channel.seal(encode(frame))
+        except BrokenChannel:
+            raise Unreachable(self.url, *broken()) from None
+        await self._send_raw(sealed)
+
+    async def _send_raw(self, data: bytes) -> None:
         try:
             await self._connection.send(data)
         except ConnectionClosed as error:
@@ -102,12 +134,19 @@ class Link:
         return decode_from_aggregator(await self.receive_bytes())
 
     async def receive_bytes(self) -> bytes:
-        """The next frame as it came; raises Unreachable or Malformed."""
+        """The next frame, opened and not yet read; raises Unreachable or Malformed."""
+        data = await self._receive_raw()
+        try:
+            return self._channel.open(data)
+        except BrokenChannel:
+            raise Unreachable(self.url, *broken()) from None
+
+    async def _receive_raw(self) -> bytes:
         try:
             data = await self._connection.recv()
         except ConnectionClosed as error:
             if error.sent is not None and error.sent.code == _TOO_BIG:
-                raise Malformed("frame", f"it has more than {MAX_FRAME_BYTES} bytes") from None
+                raise Malformed("frame", f"it has more than {MAX_SEALED_BYTES} bytes") from None
             raise Unreachable(self.url, *closed(error)) from None
         if isinstance(data, str):
             raise Malformed("frame", "it is text, not bytes")
@@ -130,7 +169,11 @@ async def open_link(
     try:
         try:
             async with asyncio.timeout(OPEN_SECONDS):
-                link.welcome = await _introduce(terms, caller, link)
+                await link.introduce(
+                    MemberHandshake(
+                        terms, card, caller.member, caller.instance, caller.purpose, caller.key
+                    )
+                )
         except TimeoutError:
             raise Unreachable(url, f"no welcome within {OPEN_SECONDS:.0f} s") from None
         yield link
@@ -171,7 +214,7 @@ async def _dial(card: AddressCard, way: Way) -> ClientConnection:
         ssl=_tls(),
         create_connection=partial(PinnedConnection, way, card.pin),  # type: ignore[arg-type]
         compression=None,
-        max_size=MAX_FRAME_BYTES,
+        max_size=MAX_SEALED_BYTES,
         max_queue=_MAX_QUEUE,
         open_timeout=OPEN_SECONDS,
         close_timeout=2,
@@ -267,26 +310,3 @@ def _whose(certificate: bytes) -> str:
         return ""
     subject, issuer = (shown(name, _NAME) for name in names)
     return f", issued to {subject} by {issuer}"
-
-
-async def _introduce(terms: Terms, caller: Caller, link: Link) -> Welcome:
-    challenge = await link.receive()
-    _raise_if_rejected(link.url, challenge)
-    if not isinstance(challenge, Challenge):
-        raise Malformed("frame", "the aggregator did not begin with a challenge")
-    if challenge.federation != terms.federation:
-        raise ForeignAggregator(link.url, challenge.federation)
-    await link.send(hello(challenge, caller.member, caller.instance, caller.purpose, caller.key))
-    welcome = await link.receive()
-    _raise_if_rejected(link.url, welcome)
-    if not isinstance(welcome, Welcome):
-        raise Malformed("frame", "the aggregator did not answer with a welcome")
-    return welcome
-
-
-def _raise_if_rejected(url: str, frame: FromAggregator) -> None:
-    if not isinstance(frame, Rejected):
-        return
-    if frame.code == "busy":
-        raise Unreachable(url, f"it is busy: {shown(frame.reason)}")
-    raise RejectedByAggregator(frame.code, shown(frame.reason))

@@ -1,10 +1,11 @@
 """The wire: what a member and the aggregator say to each other, inside one connection.
 
-``frames`` has every frame. ``allowance`` says how often something may come. Nothing here knows a
-socket.
+``frames`` has every frame. ``handshake`` is how a connection begins, and ``channel`` what seals all
+that follows. ``allowance`` says how often something may come. Nothing here knows a socket.
 """
 
 from protocol.wire.allowance import Allowance
+from protocol.wire.channel import MAX_SEALED_BYTES, Channel
 from protocol.wire.frames import (
     CHUNK_BYTES,
     MAX_FRAME_BYTES,
@@ -21,14 +22,16 @@ from protocol.wire.frames import (
     FromAggregator,
     FromMember,
     Hello,
+    NewerCard,
+    Proof,
     Rejected,
     StatusReport,
     StatusRequest,
     Submit,
     Subscribe,
     Welcome,
-    check_hello,
     decode_from_aggregator,
     decode_from_member,
-    hello,
+    decode_proof,
 )
+from protocol.wire.handshake import AggregatorHandshake, Introduced, MemberHandshake, TurnedAway

@@ -1,9 +1,8 @@
 """What the errors on the way to the aggregator say to people, and to an agent that runs."""
 
 from participant import errors
-from participant.cli.sentences.sentence import COMMAND, Context, Said, Sentence, plain
+from participant.cli.sentences.sentence import Context, Said, Sentence, plain
 from participant.network import SYSTEM
-from participant.words.fingerprint import fingerprint
 from protocol import errors as protocol_errors
 from protocol.words import pasted
 
@@ -17,8 +16,8 @@ def _unreachable(e: errors.Unreachable, c: Context) -> Sentence:
 
 def _foreign_aggregator(e: errors.ForeignAggregator, c: Context) -> Sentence:
     return Sentence(
-        f"the aggregator at {e.url} serves other terms ({fingerprint(e.federation)})",
-        f"compare with: {COMMAND} terms show {c.pasted}",
+        f"the aggregator at {e.url} serves other terms than {c.file}",
+        "ask its operator, or the coordinator, for the federation.toml that it serves",
     )
 
 

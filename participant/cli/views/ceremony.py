@@ -231,7 +231,7 @@ def link_notices(
     return Notices(
         moved,
         lost,
-        found,
+        found=found,
         stalled=lambda reason: write(stalled_line(reason)),
         taken=lambda: write("The aggregator takes what this hospital sends again."),
         clocks_differ=lambda ahead: write(clocks_line(ahead)),

@@ -36,7 +36,7 @@ from protocol.wire.frames import (
     Welcome,
     hello,
 )
-from tests.stage.caller import HOST, QUICK, Line, server_tls, serving, until
+from tests.stage.caller import HOST, QUICK, Line, cards_of, server_tls, serving, until
 from tests.stage.desk import Desk, code
 
 SESSION = "round/0"
@@ -291,7 +291,8 @@ async def test_an_address_of_another_machine_is_told_from_a_taken_port(
 
 
 async def listen(desk: Desk, host: str, port: int) -> None:
-    async with Server(desk.service, None, QUICK).listening(host, port, server_tls()):
+    server = Server(desk.service, cards_of(desk), None, QUICK)
+    async with server.listening(host, port, server_tls()):
         pass
 
 

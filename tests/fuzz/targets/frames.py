@@ -44,9 +44,9 @@ from protocol.wire.frames import (
     BlobHave,
     BlobOffer,
     BlobRequest,
-    Challenge,
     Declined,
     Entries,
+    NewerCard,
     Rejected,
     StatusReport,
     StatusRequest,
@@ -55,7 +55,6 @@ from protocol.wire.frames import (
     Welcome,
     decode_from_aggregator,
     decode_from_member,
-    hello,
 )
 from tests.fuzz.target import Case, target
 from tests.stage.toy import toy_federation
@@ -63,7 +62,6 @@ from tests.stage.toy import toy_federation
 FEDERATION = toy_federation(3, 2)
 TERMS = FEDERATION.terms
 DIGEST = bytes(range(32))
-CHALLENGE = Challenge(TERMS.federation, b"n" * 32)
 
 
 def bodies() -> list[tuple[str, int, Body]]:
@@ -131,7 +129,6 @@ def spelled_once(read: Callable[[bytes], object], messages: Iterable[object]) ->
 def frame_from_member() -> Case:
     signed = [entry.post for entry in entries()]
     frames = [
-        hello(CHALLENGE, 1, b"i" * 16, "member", FEDERATION.keys[1]),
         Subscribe(7),
         *map(Submit, signed),
         BlobOffer(DIGEST, 5_000),
@@ -146,8 +143,8 @@ def frame_from_member() -> Case:
 def frame_from_aggregator() -> Case:
     encoded = [encode(entry) for entry in entries()]
     frames = [
-        CHALLENGE,
         Welcome(3, DIGEST),
+        NewerCard(FEDERATION.card),
         Rejected("busy", "a reason"),
         Entries(tuple(encoded[3:6]), 6),
         Accepted(DIGEST, 4),
