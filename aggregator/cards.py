@@ -49,6 +49,10 @@ class Cards:
         card = self._cards.get(number)
         return card is not None and card.url == url
 
+    def pins(self, pin: bytes) -> bool:
+        """Whether any card pins this key: an older one may be in use until members have moved."""
+        return any(card.pin == pin for card in self._cards.values())
+
     def look(self) -> bool:
         """Read what is new in the folder; whether anything is. Raises as the constructor does."""
         if self._folder is None:

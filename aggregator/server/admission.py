@@ -4,10 +4,10 @@ from aggregator.errors import AggregatorError
 from protocol.errors import BrokenChannel, Malformed
 from protocol.wire import (
     AggregatorHandshake,
-    Channel,
     FromMember,
     Introduced,
     Rejected,
+    SealedChannel,
     TurnedAway,
     decode_from_member,
 )
@@ -20,10 +20,10 @@ class NotAdmitted(AggregatorError, says="{answer.code}: {answer.reason}"):
     """
 
     answer: Rejected
-    channel: Channel | None
+    channel: SealedChannel | None
 
 
-def read_frame(data: str | bytes, channel: Channel) -> FromMember:
+def read_frame(data: str | bytes, channel: SealedChannel) -> FromMember:
     """A frame as websockets hands it over; raises Malformed, for text too, and BrokenChannel."""
     if isinstance(data, str):
         raise BrokenChannel(0)

@@ -34,7 +34,7 @@ from protocol.board import Head
 from protocol.errors import BadTerms, UnsignedTerms, WrongKind
 from protocol.programs.file_kind import Kind, kind_of, kind_of_data
 from protocol.signing import public_bytes
-from protocol.terms import AddressCard, Terms, parse, require_signed
+from protocol.terms import PUBLIC, AddressCard, Terms, parse, require_signed
 from protocol.words import decoded
 
 _MAX_TERMS_BYTES = 1 << 20
@@ -75,6 +75,25 @@ class Aggregation:
         """
         return create(_data_folder(folder), name, host, port, cert)
 
+    @staticmethod
+    def card(
+        folder: str | Path,
+        url: str = "",
+        is_public: bool = False,
+        cert: Path | None = None,
+        number: int | None = None,
+    ) -> AddressCard:
+        """Make a newer card: where members will reach the service; a running one offers it to them.
+
+        url: of the last card if empty. is_public: the public certificate authorities vouch for that
+        host; else the key of ``cert`` is pinned, or of the certificate that ``init`` made. number:
+        a higher one than the next. Raises BadAddress, NoIdentity, WrongKind and StoreFull.
+        """
+        place = _data_folder(folder)
+        cards = Cards(load_key(place), place)
+        pin = PUBLIC if is_public else certificate_pin(cert or own_tls(place).certificate)
+        return cards.make(url or cards.newest.url, pin, number)
+
     @contextlib.asynccontextmanager
     async def serving(
         self, host: str | None = None, port: int | None = None, tls: TlsFiles | None = None
@@ -91,7 +110,7 @@ class Aggregation:
             raise AnotherAggregator(self.folder)
         cards = Cards(key, self.folder)
         card = cards.newest
-        if not card.is_public and certificate_pin(files.certificate) != card.pin:
+        if not (card.is_public or cards.pins(certificate_pin(files.certificate))):
             raise AnotherCertificate(files.certificate, card.number)
         context, url = tls_context(files), urlsplit(card.url)
         address = host or url.hostname or "localhost", url.port or 443 if port is None else port

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from aggregator.errors import AggregatorError
 from aggregator.server.admission import read_frame
 from protocol.encoding import encode
-from protocol.wire import FromAggregator, FromMember, Introduced, Proof
+from protocol.wire import Confirmation, FromAggregator, FromMember, Introduced
 
 
 class SlowReader(AggregatorError):
@@ -60,7 +60,7 @@ class Connection:
         self.sent, self.subscribed, self.asked = after, True, True
         self.wake.set()
 
-    async def send(self, frame: FromAggregator | Proof) -> None:
+    async def send(self, frame: FromAggregator | Confirmation) -> None:
         """Send a frame; raises ConnectionClosed, or SlowReader and drops the connection."""
         try:
             # A frame is sealed when it is its turn: the other side opens them in this order alone.

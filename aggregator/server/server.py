@@ -260,7 +260,7 @@ class Server:
         self._connections.add(connection)
         try:
             head = self._core.head
-            await connection.send(handshake.proof(introduced))
+            await connection.send(handshake.confirmation(introduced))
             await connection.send(Welcome(head.position, head.hash))
             connection.wake.set()  # there may be a newer card
         except BaseException:
@@ -341,7 +341,7 @@ class Server:
 
     async def _push(self, connection: Connection) -> None:
         """Send a subscriber what is new, at its own pace; nothing is queued for it."""
-        with contextlib.suppress(ConnectionClosed, SlowReader):
+        with contextlib.suppress(ConnectionClosed, SlowReader, BrokenChannel):
             while True:
                 await connection.wake.wait()
                 connection.wake.clear()

@@ -8,7 +8,7 @@ from websockets.sync.client import connect
 
 from protocol.encoding import encode
 from protocol.terms import AddressCard, Terms
-from protocol.wire import MemberHandshake, Rejected, decode_proof
+from protocol.wire import MemberHandshake, Rejected, decode_confirmation
 
 
 def knock(terms: Terms, card: AddressCard, member: int) -> str:
@@ -20,7 +20,7 @@ def knock(terms: Terms, card: AddressCard, member: int) -> str:
         handshake = MemberHandshake(terms, card, member, instance, "member", key)
         hello, channel = handshake.answer(_bytes(connection.recv(timeout=10)))
         connection.send(encode(hello))
-        answer = decode_proof(channel.open(_bytes(connection.recv(timeout=10))))
+        answer = decode_confirmation(channel.open(_bytes(connection.recv(timeout=10))))
     return answer.code if isinstance(answer, Rejected) else "welcome"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import typer
 
 from participant.cli.commands import (
+    address,
     key,
     record,
     rounds,
@@ -33,7 +34,7 @@ app = typer.Typer(
 _COMMANDS: tuple[Callable[..., None], ...] = (
     terms.init, terms.card, training.ceremony, training.train, verdict.verdict, verify.verify,
     serve.serve, serve.stop, rounds.decrypt, rounds.public_key, rounds.contribute, rounds.status,
-    record.export, record.report,
+    record.export, record.report, address.address,
 )  # fmt: skip
 for command in _COMMANDS:
     app.command()(spread(command))

@@ -1,7 +1,9 @@
-"""One connection to the aggregator: TLS with a pinned key, then the answer to its challenge.
+"""One connection to the aggregator: TLS as its card says, then both show who they are.
 
-The certificate is judged by its public key alone: the SHA-256 of the SubjectPublicKeyInfo (DER)
-must be the pin in the aggregator's card. This is compared before anything is sent inside TLS.
+Where the card pins a key, the certificate is judged by that alone: the SHA-256 of its
+SubjectPublicKeyInfo (DER) must be the pin, which is compared before anything is sent inside TLS.
+Else the system's certificate authorities vouch for the host. Whatever TLS is worth on the way, the
+frames inside are sealed for the aggregator of the terms (``protocol.wire.handshake``).
 """
 
 import asyncio
@@ -36,18 +38,18 @@ from participant.network.link_trouble import NotAWebsocket, Way, broken, closed,
 from participant.network.proxy import find_proxy, why_unused
 from protocol.encoding import encode
 from protocol.errors import BadSignature, BadTerms, BrokenChannel, Malformed
-from protocol.terms import AddressCard, Terms
+from protocol.terms import PUBLIC, AddressCard, Terms
 from protocol.wire import (
     MAX_SEALED_BYTES,
     Allowance,
-    Channel,
     FromAggregator,
     FromMember,
     MemberHandshake,
     Rejected,
+    SealedChannel,
     Welcome,
+    decode_confirmation,
     decode_from_aggregator,
-    decode_proof,
 )
 from protocol.words import shown
 
@@ -85,7 +87,7 @@ class Link:
     """An open connection, on which the aggregator has said ``welcome``."""
 
     welcome: Welcome
-    _channel: Channel
+    _channel: SealedChannel
 
     def __init__(self, url: str, connection: ClientConnection, traffic: Traffic) -> None:
         self.url, self._connection, self._traffic = url, connection, traffic
@@ -97,11 +99,11 @@ class Link:
         except (BadSignature, Malformed):
             raise Unreachable(self.url, *stranger()) from None
         await self._send_raw(encode(hello))
-        proof = decode_proof(await self.receive_bytes())
-        if isinstance(proof, Rejected):
-            self._raise_rejected(proof)
+        confirmation = decode_confirmation(await self.receive_bytes())
+        if isinstance(confirmation, Rejected):
+            self._raise_rejected(confirmation)
         else:
-            handshake.check(proof)
+            handshake.check(confirmation)
         welcome = await self.receive()
         if not isinstance(welcome, Welcome):
             raise Malformed("frame", "the aggregator did not answer with a welcome")
@@ -211,7 +213,7 @@ def _hush(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 async def _dial(card: AddressCard, way: Way) -> ClientConnection:
     return await connect(
         card.url,
-        ssl=_tls(),
+        ssl=_tls(card),
         create_connection=partial(PinnedConnection, way, card.pin),  # type: ignore[arg-type]
         compression=None,
         max_size=MAX_SEALED_BYTES,
@@ -248,7 +250,8 @@ class PinnedConnection(ClientConnection):
 
     async def handshake(self, *args: Any, **kwargs: Any) -> None:
         """Raises WrongCertificate before a byte is sent, and NotAWebsocket."""
-        _check_pin(self.transport.get_extra_info("ssl_object"), self._way, self._pin)
+        if self._pin != PUBLIC:  # else TLS has asked the authorities
+            _check_pin(self.transport.get_extra_info("ssl_object"), self._way, self._pin)
         try:
             await super().handshake(*args, **kwargs)
         except InvalidStatus as error:
@@ -272,8 +275,10 @@ class PinnedConnection(ClientConnection):
         return frame.fin  # the aggregator never divides a message
 
 
-def _tls() -> ssl.SSLContext:
-    """TLS 1.3 without a certificate authority: the pin takes its place."""
+def _tls(card: AddressCard) -> ssl.SSLContext:
+    """TLS as the card says: by the system's authorities, or by the pin in their place, and 1.3."""
+    if card.is_public:
+        return ssl.create_default_context()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False

@@ -143,6 +143,14 @@ def _behind(error: Exception) -> tuple[str, str]:
     """Of what came after the line: TLS, and the websocket inside."""
     if isinstance(error, NotAWebsocket):
         return f"it answers HTTP {error.status} instead of a websocket", _TO_SERVE
+    if isinstance(error, ssl.SSLCertVerificationError):
+        said = shown(error.verify_message)
+        return (
+            f"no certificate authority vouches for what answers there: {said}",
+            "Check this machine's clock. If a box on the way inspects TLS, name the file of its "
+            "authority in SSL_CERT_FILE, since it reads nothing of what passes. If no box is "
+            "there, ask the aggregator's operator",
+        )
     if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
         return (
             "what answers there speaks no TLS",

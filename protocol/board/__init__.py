@@ -40,6 +40,7 @@ from protocol.board.messages import (
     Abort,
     Attachment,
     Body,
+    CardSeen,
     Certificate,
     CheckPart,
     CheckRequest,

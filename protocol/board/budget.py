@@ -20,6 +20,7 @@ from protocol.board.messages import (
     MAX_LABELS_BYTES,
     Abort,
     Body,
+    CardSeen,
     CheckPart,
     CheckRequest,
     Closing,
@@ -48,7 +49,7 @@ from protocol.terms import AGGREGATOR, Terms
 
 # What no honest member says a second time, not even with a data folder that was put back: it reads
 # the board before it speaks, and sends what was on its way as the same post.
-_ONCE = (Contribution, Request)
+_ONCE = (Contribution, Request, CardSeen)
 # What may be done again and again: models stated anew, overdue steps named.
 TRIES_AN_HOUR = 60
 CHECKS_A_DAY = 24  # of the key; a person asks for each
@@ -139,6 +140,8 @@ class Budget:
             found = "its sender has said this before"
         elif kind == "check":
             found = self._check_excess(int(name), body)
+        elif kind == "address":
+            found = ""  # there is one for each number, and the aggregator has signed them all
         else:
             found = self._round_excess(session, sender, body, time_ms)
         return found or self._try_excess(session, sender, body, time_ms)
@@ -167,7 +170,7 @@ class Budget:
         if kind == "check":
             if isinstance(body, CheckRequest) and int(name) == self._next_check:
                 self._next_check += 1
-        else:
+        elif kind != "address":
             self._take_round(session, sender, body, time_ms)
 
     def _has_said(self, session: str, sender: int, body: Body) -> bool:

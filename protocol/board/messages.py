@@ -11,6 +11,7 @@ from keyshare.rounds import MAX_DECIMALS
 from protocol.board.session import read_session
 from protocol.board.step_id import StepId
 from protocol.encoding import Message, digest
+from protocol.terms import AddressCard
 from protocol.words import FIELD
 
 MAX_INLINE_BYTES = 4_096  # a payload up to this size travels in the post, a larger one as a blob
@@ -331,6 +332,15 @@ class CheckPart(Message, frozen=True, tag="check part"):
     payload: Attachment
 
 
+class CardSeen(Message, frozen=True, tag="card seen"):
+    """A member has this card of the aggregator: where the aggregator is, by its own signature.
+
+    Each member says it once for each number, so that two cards of one number come to light.
+    """
+
+    card: AddressCard
+
+
 Body = (
     Join
     | Step
@@ -351,6 +361,7 @@ Body = (
     | ModelEntries
     | CheckRequest
     | CheckPart
+    | CardSeen
 )
 
 _BY_AGGREGATOR = (Opening, Closing, Omission)
@@ -359,6 +370,7 @@ _ONLY_IN: dict[type, str] = {  # one kind of session; the rest in any where cont
     **dict.fromkeys((CheckRequest, CheckPart), "check"),
     Request: "statistic",
     ModelEntries: "round",
+    CardSeen: "address",
 }
 
 
@@ -370,6 +382,8 @@ def belongs(session: str, sender: int, body: Body) -> bool:
     kind, number = named = read_session(session)
     is_of_model = isinstance(body, Statement | ModelEntries)
     if number == "0" and not (kind == "round" and is_of_model):
+        return False
+    if isinstance(body, CardSeen) and number != str(body.card.number):
         return False
     if isinstance(body, _BY_AGGREGATOR) != (sender == 0):
         return False

@@ -1,4 +1,4 @@
-"""The name of a session: ceremony/1, round/0, check/1 or statistic/NAME.
+"""The name of a session: ceremony/1, round/0, check/1, address/1 or statistic/NAME.
 
 Here alone it is taken apart.
 """
@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
-_NUMBERED = r"(ceremony|round|check)/(0|[1-9][0-9]{0,8})"
+_NUMBERED = r"(ceremony|round|check|address)/(0|[1-9][0-9]{0,8})"
 _NAMED = r"statistic/[a-z][a-z0-9._-]{0,63}"
 Session = Annotated[str, Meta(max_length=80, pattern=rf"^({_NUMBERED}|{_NAMED})\Z")]
 

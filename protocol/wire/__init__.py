@@ -5,7 +5,7 @@ that follows. ``allowance`` says how often something may come. Nothing here know
 """
 
 from protocol.wire.allowance import Allowance
-from protocol.wire.channel import MAX_SEALED_BYTES, Channel
+from protocol.wire.channel import MAX_SEALED_BYTES, SealedChannel
 from protocol.wire.frames import (
     CHUNK_BYTES,
     MAX_FRAME_BYTES,
@@ -17,21 +17,21 @@ from protocol.wire.frames import (
     BlobOffer,
     BlobRequest,
     Challenge,
+    Confirmation,
     Declined,
     Entries,
     FromAggregator,
     FromMember,
     Hello,
     NewerCard,
-    Proof,
     Rejected,
     StatusReport,
     StatusRequest,
     Submit,
     Subscribe,
     Welcome,
+    decode_confirmation,
     decode_from_aggregator,
     decode_from_member,
-    decode_proof,
 )
 from protocol.wire.handshake import AggregatorHandshake, Introduced, MemberHandshake, TurnedAway

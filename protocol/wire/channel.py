@@ -18,7 +18,7 @@ _NONCE_BYTES = 12
 _MAX_FRAMES = 1 << 48  # in one direction; no connection lasts so long
 
 
-class Channel:
+class SealedChannel:
     """One side's end; the other side has the keys the other way round. Sans-I/O."""
 
     def __init__(self, own_key: bytes, other_key: bytes) -> None:
@@ -28,7 +28,7 @@ class Channel:
         self._is_broken = False
 
     def __repr__(self) -> str:
-        return f"Channel(sent={self._sent}, received={self._received}, keys=<secret>)"
+        return f"SealedChannel(sent={self._sent}, received={self._received}, keys=<secret>)"
 
     def seal(self, frame: bytes) -> bytes:
         """The next frame, to be sent in this order; raises BrokenChannel once that has happened."""

@@ -1,9 +1,9 @@
 """Frames between a member and the aggregator, inside one websocket session.
 
 Every frame is one message. The aggregator speaks first (Challenge), and the member answers (Hello).
-Both are in clear; all others are sealed (``channel``). The first of them is a Proof, and the second
-a Welcome. What a connection that breaks has lost does no harm: requests name what they want, and
-answers say how far it got.
+Both are in clear; all others are sealed (``channel``). The first of them is a Confirmation, and the
+second a Welcome. What a connection that breaks has lost does no harm: requests name what they want,
+and answers say how far it got.
 """
 
 from typing import Annotated, Literal
@@ -69,7 +69,7 @@ class Introduction(Message, frozen=True):
     signature: Signature
 
 
-class Proof(Message, frozen=True, tag="proof"):
+class Confirmation(Message, frozen=True, tag="confirmation"):
     """Aggregator, the first sealed frame: my signature over all that was sent before."""
 
     signature: Signature
@@ -213,10 +213,10 @@ def decode_from_aggregator(data: bytes) -> FromAggregator:
     return decode(data, FromAggregator, "frame", MAX_FRAME_BYTES)  # type: ignore[arg-type]
 
 
-def decode_proof(data: bytes) -> Proof | Rejected:
+def decode_confirmation(data: bytes) -> Confirmation | Rejected:
     """The aggregator's first sealed frame; raises Malformed."""
-    kinds = Proof | Rejected
-    return decode(data, kinds, "proof", MAX_FRAME_BYTES)  # type: ignore[arg-type]
+    kinds = Confirmation | Rejected
+    return decode(data, kinds, "confirmation", MAX_FRAME_BYTES)  # type: ignore[arg-type]
 
 
 def decode_challenge(data: bytes) -> Challenge:

@@ -31,20 +31,20 @@ from protocol.encoding import decode, digest, encode
 from protocol.errors import BadSignature, Malformed
 from protocol.signing import sign, verify
 from protocol.terms import AGGREGATOR, AddressCard, Terms
-from protocol.wire.channel import Channel
+from protocol.wire.channel import SealedChannel
 from protocol.wire.frames import (
     MAX_HELLO_BYTES,
     MAX_INTRODUCTION_BYTES,
     Challenge,
+    Confirmation,
     Hello,
     Introduction,
-    Proof,
     Rejected,
     decode_challenge,
 )
 
 _CHALLENGE, _INTRODUCTION = "quorate/challenge", "quorate/introduction"
-_PROOF, _TRANSCRIPT = "quorate/proof", "quorate/handshake"
+_CONFIRMATION, _TRANSCRIPT = "quorate/confirmation", "quorate/handshake"
 _ONCE = bytes(12)  # the nonce of a key that seals one text
 
 
@@ -56,7 +56,7 @@ class Introduced:
     instance: bytes
     purpose: Literal["member", "status"]
     card: int
-    channel: Channel
+    channel: SealedChannel
     transcript: bytes
 
 
@@ -65,7 +65,7 @@ class TurnedAway:
     """Somebody who is not let in, and the channel on which it is told why."""
 
     answer: Rejected
-    channel: Channel
+    channel: SealedChannel
 
 
 class AggregatorHandshake:
@@ -89,14 +89,14 @@ class AggregatorHandshake:
         opened = keys.opened(hello.sealed)
         said = decode(opened, Introduction, "introduction", MAX_INTRODUCTION_BYTES)
         members_key, own_key = keys.of_channel(hello.sealed)
-        channel, transcript = Channel(own_key, members_key), keys.transcript(hello.sealed)
+        channel, transcript = SealedChannel(own_key, members_key), keys.transcript(hello.sealed)
         if refusal := self._refusal(said, keys):
             return TurnedAway(refusal, channel)
         return Introduced(said.member, said.instance, said.purpose, said.card, channel, transcript)
 
-    def proof(self, member: Introduced) -> Proof:
+    def confirmation(self, member: Introduced) -> Confirmation:
         """The first frame of the channel."""
-        return Proof(sign(self._key, _PROOF, member.transcript))
+        return Confirmation(sign(self._key, _CONFIRMATION, member.transcript))
 
     def _refusal(self, said: Introduction, keys: "_Keys") -> Rejected | None:
         terms = self._terms
@@ -136,7 +136,7 @@ class MemberHandshake:
         )
         self._transcript = b""
 
-    def answer(self, data: bytes) -> tuple[Hello, Channel]:
+    def answer(self, data: bytes) -> tuple[Hello, SealedChannel]:
         """What to answer to the aggregator's first frame, and the channel that follows.
 
         Raises Malformed, and BadSignature if it is not the aggregator of the terms that speaks.
@@ -152,12 +152,12 @@ class MemberHandshake:
         said = Introduction(*_fields(self._said), signature)
         sealed = keys.sealed(encode(said))
         self._transcript = keys.transcript(sealed)
-        return Hello(public, sealed), Channel(*keys.of_channel(sealed))
+        return Hello(public, sealed), SealedChannel(*keys.of_channel(sealed))
 
-    def check(self, proof: Proof) -> None:
-        """Raises BadSignature unless the proof is the aggregator's, of this very connection."""
+    def check(self, said: Confirmation) -> None:
+        """Raises BadSignature unless it is the aggregator's, of this very connection."""
         key = self._terms.aggregator_key
-        verify(key, proof.signature, AGGREGATOR, _PROOF, self._transcript)
+        verify(key, said.signature, AGGREGATOR, _CONFIRMATION, self._transcript)
 
 
 class _Keys:

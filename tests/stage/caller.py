@@ -23,7 +23,7 @@ from aggregator.server.limits import Limits
 from aggregator.server.server import Server
 from protocol.encoding import encode
 from protocol.terms.terms import Terms
-from protocol.wire.channel import Channel
+from protocol.wire.channel import SealedChannel
 from protocol.wire.frames import (
     Entries,
     FromAggregator,
@@ -31,8 +31,8 @@ from protocol.wire.frames import (
     Rejected,
     Subscribe,
     Welcome,
+    decode_confirmation,
     decode_from_aggregator,
-    decode_proof,
 )
 from protocol.wire.handshake import MemberHandshake
 from tests.stage.desk import Desk
@@ -111,7 +111,7 @@ class Line:
 
     socket: ClientConnection
     federation: Federation
-    channel: Channel = field(init=False)
+    channel: SealedChannel = field(init=False)
 
     async def hear(self) -> FromAggregator:
         return decode_from_aggregator(self.channel.open(await self._next()))
@@ -140,10 +140,10 @@ class Line:
         hello, self.channel = handshake.answer(challenge or found)
         await self.socket.send(encode(hello))
         async with asyncio.timeout(PATIENCE):
-            proof = decode_proof(self.channel.open(await self._next()))
-        if isinstance(proof, Rejected):
-            return proof
-        handshake.check(proof)
+            confirmation = decode_confirmation(self.channel.open(await self._next()))
+        if isinstance(confirmation, Rejected):
+            return confirmation
+        handshake.check(confirmation)
         return await self.hear()
 
     async def challenged(self) -> bytes:

@@ -25,8 +25,9 @@ from aggregator.identity import create, own_tls
 from aggregator.server.service import Aggregator
 from protocol.board.messages import Body
 from protocol.encoding import encode
+from protocol.errors import BrokenChannel, Malformed
 from protocol.terms.terms import Terms
-from protocol.wire.channel import MAX_SEALED_BYTES, Channel
+from protocol.wire.channel import MAX_SEALED_BYTES, SealedChannel
 from protocol.wire.frames import StatusRequest, Subscribe, Welcome, decode_from_member
 from protocol.wire.handshake import AggregatorHandshake, Introduced, TurnedAway
 
@@ -62,7 +63,7 @@ class Relay:
     answer_hello: Any = None  # instead of the welcome: a frame
     connections: int = 0
     hellos: list[Introduced] = field(default_factory=list)
-    _open: dict[ServerConnection, tuple[Channel, int]] = field(default_factory=dict)
+    _open: dict[ServerConnection, tuple[SealedChannel, int]] = field(default_factory=dict)
 
     async def _serve(self, stop: asyncio.Event, ready: threading.Event) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +88,7 @@ class Relay:
 
     async def _connection(self, connection: ServerConnection) -> None:
         self.connections += 1
-        with contextlib.suppress(ConnectionClosed):
+        with contextlib.suppress(ConnectionClosed, BrokenChannel, Malformed):
             await self._converse(connection)
         self._open.pop(connection, None)
 
@@ -108,7 +109,7 @@ class Relay:
         if self.answer_hello is not None:
             await connection.send(channel.seal(encode(self.answer_hello)))
             return
-        await connection.send(channel.seal(encode(handshake.proof(hello))))
+        await connection.send(channel.seal(encode(handshake.confirmation(hello))))
         await connection.send(channel.seal(encode(Welcome(*self.core.board.head))))
         received = 0
         async for data in connection:
@@ -127,7 +128,7 @@ class Relay:
         for connection, (channel, position) in list(self._open.items()):
             if position < (head := self.core.board.head.position):
                 self._open[connection] = channel, head
-                with contextlib.suppress(ConnectionClosed):
+                with contextlib.suppress(ConnectionClosed, BrokenChannel):
                     entries = encode(self.core.entries_after(position))
                     await connection.send(channel.seal(entries))
 

@@ -51,6 +51,10 @@ NETWORK: Said = {
     errors.ProxyRefuses: plain(
         "the aggregator at {e.url} is not reachable: {e.reason}", "{e.remedy}"
     ),
+    protocol_errors.BrokenChannel: plain(
+        "what came from the aggregator was changed on the way (frame {e.number})",
+        "ask the administrators of this hospital's network whether a box on the way alters it",
+    ),
     protocol_errors.ForeignCard: plain(
         "the aggregator's card {e.number} is signed by another key than the terms name",
         "ask the aggregator's operator for the card of this federation. Nothing was changed",

@@ -21,7 +21,7 @@ from participant.ceremony import CeremonyOutlook, Expectation
 from participant.cli.views.terminal import new_console, say, say_json
 from participant.errors import DiskError, Unreachable
 from participant.network import Notices
-from protocol.terms import Terms
+from protocol.terms import AddressCard, Terms
 from protocol.words import line, shown
 from protocol.words.counted import counted
 from protocol.words.duration import duration
@@ -228,10 +228,18 @@ def link_notices(
             is_lost = False
             write(f"connected again to {url}")
 
+    def moving(card: AddressCard) -> None:
+        trust = "public certificate authorities" if card.is_public else "a pinned key"
+        write(
+            f"The aggregator has a newer card, number {card.number}: {card.url}, with {trust}. "
+            "From now on it is looked for there."
+        )
+
     return Notices(
         moved,
         lost,
-        found=found,
+        moving,
+        found,
         stalled=lambda reason: write(stalled_line(reason)),
         taken=lambda: write("The aggregator takes what this hospital sends again."),
         clocks_differ=lambda ahead: write(clocks_line(ahead)),

@@ -11,6 +11,7 @@ from protocol.board.messages import (
     MAX_POST_BYTES,
     Abort,
     Body,
+    CardSeen,
     Certificate,
     CheckPart,
     CheckRequest,
@@ -37,13 +38,15 @@ from protocol.board.messages import (
     chunks_of,
 )
 from protocol.encoding import decode, encode
-from protocol.errors import Malformed
+from protocol.errors import BadSignature, BrokenChannel, Malformed
+from protocol.wire.channel import SealedChannel
 from protocol.wire.frames import (
     Accepted,
     BlobChunk,
     BlobHave,
     BlobOffer,
     BlobRequest,
+    Confirmation,
     Declined,
     Entries,
     NewerCard,
@@ -53,9 +56,11 @@ from protocol.wire.frames import (
     Submit,
     Subscribe,
     Welcome,
+    decode_confirmation,
     decode_from_aggregator,
     decode_from_member,
 )
+from protocol.wire.handshake import AggregatorHandshake, MemberHandshake
 from tests.fuzz.target import Case, target
 from tests.stage.toy import toy_federation
 
@@ -88,6 +93,7 @@ def bodies() -> list[tuple[str, int, Body]]:
         ("round/1", 2, Statement(DIGEST, 5, 0.25, 64, DIGEST)),
         ("round/0", 2, ModelEntries(DIGEST, 2, (ModelEntry("bias", (2, 3), "float32"),))),
         ("check/1", 1, CheckRequest(DIGEST, DIGEST)),
+        ("address/1", 2, CardSeen(FEDERATION.card)),
         ("check/1", 2, CheckPart(DIGEST, attach(b"a part"))),
     ]
 
@@ -137,6 +143,44 @@ def frame_from_member() -> Case:
         StatusRequest(),
     ]
     return spelled_once(decode_from_member, frames)
+
+
+@target("challenge", "protocol.wire.handshake.MemberHandshake", limit=2_048)
+def challenge() -> Case:
+    """Whatever answers where a hospital dials; and what it takes for the aggregator's last word."""
+    own = AggregatorHandshake(TERMS, FEDERATION.keys[0], b"n" * 32, lambda number, url: True)
+    first = encode(own.challenge)
+
+    def run(data: bytes) -> None:
+        one = MemberHandshake(TERMS, FEDERATION.card, 1, b"i" * 16, "member", FEDERATION.keys[1])
+        with suppress(Malformed, BadSignature):
+            one.answer(data)
+            assert data == first, "it was answered, and the aggregator did not say it"
+
+    return Case(run, [first])
+
+
+@target("confirmation", "protocol.wire.frames.decode_confirmation", limit=2_048)
+def confirmation() -> Case:
+    said = [Confirmation(bytes(64)), Rejected("busy", "a reason")]
+    return spelled_once(decode_confirmation, said)
+
+
+@target("sealed-frame", "protocol.wire.channel.SealedChannel.open", limit=2_048)
+def sealed_frame() -> Case:
+    frames = [encode(Welcome(3, DIGEST)), encode(Subscribe(7)), b""]
+    sealed = [SealedChannel(b"a" * 32, b"m" * 32).seal(frame) for frame in frames]
+
+    def run(data: bytes) -> None:
+        channel = SealedChannel(b"m" * 32, b"a" * 32)
+        try:
+            assert channel.open(data) in frames
+            assert data in sealed, "a frame opens that nobody has sealed"
+        except BrokenChannel:
+            with suppress(BrokenChannel):
+                assert channel.open(sealed[0]) is None, "a channel goes on after it was broken"
+
+    return Case(run, sealed)
 
 
 @target("frame-from-aggregator", "protocol.wire.frames.decode_from_aggregator", limit=8_192)

@@ -37,12 +37,12 @@ from tests.fuzz.targets.texts import scratch
 from tests.stage.rounds.contribution import hybrid_lattice
 
 
-@target("hello", "aggregator.server.admission.identify")
+@target("hello", "protocol.wire.handshake.AggregatorHandshake.take, aggregator.server.admission")
 def first_word() -> Case:
     handshake = AggregatorHandshake(
         TERMS, FEDERATION.keys[0], b"n" * 32, lambda number, url: number == 1
     )
-    purposes: list[Literal[member, status]] = ["member", "status"]
+    purposes: tuple[Any, ...] = ("member", "status")
     honest = [
         encode(
             MemberHandshake(

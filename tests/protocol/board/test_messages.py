@@ -14,6 +14,7 @@ from protocol.encoding import decode, encode
 from protocol.errors import Malformed
 from protocol.key.epoch import Epoch, EpochSecret
 from protocol.sealing import SealContext
+from protocol.terms.address_card import MAX_CARD_NUMBER, AddressCard
 from protocol.wire import frames as wire
 
 LIMIT = 1 << 20
@@ -37,6 +38,14 @@ labels = st.from_regex(r"\A[a-zé]([a-z é,]{0,40}[a-z])?\Z")
 signatures = st.binary(min_size=64, max_size=64)
 model_entries = st.builds(
     m.ModelEntry, texts, st.lists(counts, max_size=3).map(tuple), st.sampled_from(["float16"])
+)
+cards = st.builds(
+    AddressCard,
+    st.integers(1, MAX_CARD_NUMBER),
+    st.from_regex(r"\Awss://[a-z]{1,20}\Z"),
+    st.sampled_from([b"", bytes(32)]),
+    digests,
+    signatures,
 )
 BODIES: dict[type, st.SearchStrategy[Any]] = {
     m.Join: st.builds(m.Join, st.binary(max_size=60), digests),
@@ -75,6 +84,7 @@ BODIES: dict[type, st.SearchStrategy[Any]] = {
     ),
     m.CheckRequest: st.builds(m.CheckRequest, digests, digests),
     m.CheckPart: st.builds(m.CheckPart, digests, attachments),
+    m.CardSeen: st.builds(m.CardSeen, cards),
 }
 bodies = st.one_of(*BODIES.values())
 posts = st.builds(Post, digests, names, indices, counts, counts, digests, bodies)
@@ -85,6 +95,21 @@ REST: dict[Any, st.SearchStrategy[Any]] = {
     m.Attachment: attachments,
     m.Contributor: contributors,
     m.ModelEntry: model_entries,
+    AddressCard: cards,
+    # What is said before there is a channel, and the first thing on it.
+    wire.Challenge: st.builds(wire.Challenge, digests, digests, signatures),
+    wire.Hello: st.builds(wire.Hello, digests, st.binary(max_size=60)),
+    wire.Confirmation: st.builds(wire.Confirmation, signatures),
+    wire.Introduction: st.builds(
+        wire.Introduction,
+        digests,
+        indices,
+        st.binary(min_size=16, max_size=16),
+        purposes,
+        st.integers(1, MAX_CARD_NUMBER),
+        st.just("wss://localhost:8443"),
+        signatures,
+    ),
     m.Ciphertexts: st.builds(
         m.Ciphertexts, st.binary(max_size=80), st.lists(numbers, max_size=3).map(tuple)
     ),
@@ -106,10 +131,7 @@ REST: dict[Any, st.SearchStrategy[Any]] = {
     SealContext: st.builds(SealContext, digests, names, texts, indices, indices),
 }
 FRAMES: dict[type, st.SearchStrategy[Any]] = {
-    wire.Challenge: st.builds(wire.Challenge, digests, digests),
-    wire.Hello: st.builds(
-        wire.Hello, indices, st.binary(min_size=16, max_size=16), purposes, signatures
-    ),
+    wire.NewerCard: st.builds(wire.NewerCard, cards),
     wire.Welcome: st.builds(wire.Welcome, counts, digests),
     wire.Rejected: st.builds(wire.Rejected, st.sampled_from(["busy", "fork", "bad-post"]), texts),
     wire.Subscribe: st.builds(wire.Subscribe, counts),
@@ -342,6 +364,12 @@ def test_a_session_of_the_right_form_is_accepted(session):
     assert not refused(encode(Post(bytes(32), session, 1, 0, 0, bytes(32), m.Request(5))), Post)
 
 
+def test_a_card_is_seen_in_the_session_of_its_number_alone():
+    seen = m.CardSeen(AddressCard(7, "wss://a", b"", bytes(32), bytes(64)))
+    assert belongs("address/7", 1, seen)
+    assert not belongs("address/8", 1, seen)
+
+
 AGGREGATOR_SAYS = {m.Opening, m.Closing, m.Omission}
 MEMBERS_SAY_IN_CEREMONIES = {m.Join, m.Step, m.Certificate, m.Overdue, m.Abort, m.Disclosure}
 
@@ -352,7 +380,8 @@ MEMBERS_SAY_IN_CEREMONIES = {m.Join, m.Step, m.Certificate, m.Overdue, m.Abort, 
 def test_who_may_say_what_where(kind, data):
     body = data.draw(BODIES[kind])
     places = set()
-    for session in ("ceremony/1", "round/1", "statistic/age", "check/1"):
+    address = f"address/{body.card.number}" if kind is m.CardSeen else "address/1"
+    for session in ("ceremony/1", "round/1", "statistic/age", "check/1", address):
         for sender in (0, 1, 5):
             if belongs(session, sender, body):
                 places.add((session.partition("/")[0], "aggregator" if sender == 0 else "member"))
@@ -363,6 +392,8 @@ def test_who_may_say_what_where(kind, data):
         assert places == {("round", "aggregator"), ("statistic", "aggregator")}
     elif kind in MEMBERS_SAY_IN_CEREMONIES:
         assert places == {("ceremony", "member")}
+    elif kind is m.CardSeen:
+        assert places == {("address", "member")}
     elif kind in (m.CheckRequest, m.CheckPart):
         assert places == {("check", "member")}
     elif kind is m.ModelEntries:

@@ -3,15 +3,15 @@
 import pytest
 
 from protocol.errors import BrokenChannel
-from protocol.wire.channel import MAX_SEALED_BYTES, TAG_BYTES, Channel
+from protocol.wire.channel import MAX_SEALED_BYTES, TAG_BYTES, SealedChannel
 from protocol.wire.frames import MAX_FRAME_BYTES
 
 FRAMES = [b"first", b"", b"third" * 1_000]
 
 
-def ends() -> tuple[Channel, Channel]:
+def ends() -> tuple[SealedChannel, SealedChannel]:
     """The member's end and the aggregator's."""
-    return Channel(b"m" * 32, b"a" * 32), Channel(b"a" * 32, b"m" * 32)
+    return SealedChannel(b"m" * 32, b"a" * 32), SealedChannel(b"a" * 32, b"m" * 32)
 
 
 def test_frames_come_through_in_order_both_ways() -> None:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from protocol.encoding import encode
 from protocol.errors import BadSignature, BrokenChannel, Malformed
 from protocol.terms.address_card import AddressCard, sign_card
-from protocol.wire.frames import MAX_HELLO_BYTES, Challenge, Hello, Proof
+from protocol.wire.frames import MAX_HELLO_BYTES, Challenge, Confirmation, Hello
 from protocol.wire.handshake import AggregatorHandshake, Introduced, MemberHandshake, TurnedAway
 from tests.stage.toy import Federation, toy_federation
 
@@ -47,7 +47,7 @@ def test_both_sides_know_each_other_and_share_a_channel(purpose: str) -> None:
     one, other = aggregator(), member(purpose=purpose)
     found, channel = let_in(one, other)
     assert (found.member, found.instance, found.purpose, found.card) == (2, INSTANCE, purpose, 1)
-    other.check(one.proof(found))
+    other.check(one.confirmation(found))
     assert found.channel.open(channel.seal(b"up")) == b"up"
     assert channel.open(found.channel.seal(b"down")) == b"down"
 
@@ -163,15 +163,19 @@ def test_a_hello_is_small() -> None:
         one.take(bytes(MAX_HELLO_BYTES + 1))
 
 
-def test_a_proof_of_another_connection_or_of_another_party_is_none() -> None:
+def test_a_confirmation_of_another_connection_or_of_another_party_is_none() -> None:
     one, other = aggregator(), member()
     found, _ = let_in(one, other)
     elsewhere = aggregator()
     theirs, _ = let_in(elsewhere, member())
-    for proof in (elsewhere.proof(theirs), Proof(bytes(64)), Proof(one.challenge.signature)):
+    for proof in (
+        elsewhere.confirmation(theirs),
+        Confirmation(bytes(64)),
+        Confirmation(one.challenge.signature),
+    ):
         with pytest.raises(BadSignature):
             other.check(proof)
-    other.check(one.proof(found))
+    other.check(one.confirmation(found))
 
 
 def test_one_in_the_middle_who_answers_both_sides_is_found_out_by_both() -> None:

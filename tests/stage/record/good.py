@@ -16,7 +16,7 @@ from gmpy2 import mpz
 
 from keyshare.randomness import Stream
 from protocol.board.draft import Draft
-from protocol.board.messages import Opening, Statement, Step, SuiteName
+from protocol.board.messages import CardSeen, Opening, Statement, Step, SuiteName
 from protocol.ceremony.machine import Ceremony
 from protocol.encoding import digest, encode
 from protocol.key.check import KeyCheck
@@ -63,6 +63,8 @@ def good() -> Good:
     _count(toy, "statistic/ages", MEMBERS[:3])
     _count(toy, "statistic/few", MEMBERS[:2])
     _train(toy, "round/3", PACKED)
+    for i in MEMBERS:
+        table.say(i, Draft("address/1", CardSeen(table.federation.card)))
     return Good(_told(table), toy, seeds)
 
 
