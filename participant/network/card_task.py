@@ -8,7 +8,7 @@ from protocol.board import Board, CardSeen, Draft
 class CardTask(Task):
     """Beside another task: it waits for nothing, and keeps nobody from ending."""
 
-    done = True
+    done = False  # nobody asks: it is beside another, or in an agent that stays
     speaks = False  # in a session of its own, but for the cards
 
     def __init__(self, index: int, address: Address) -> None:

@@ -1,7 +1,7 @@
 """What the errors on the way to the aggregator say to people, and to an agent that runs."""
 
 from participant import errors
-from participant.cli.sentences.sentence import Context, Said, Sentence, plain
+from participant.cli.sentences.sentence import COMMAND, Context, Said, Sentence, plain
 from participant.network import SYSTEM
 from protocol import errors as protocol_errors
 from protocol.words import pasted

@@ -203,6 +203,15 @@ def set_back_line(found: SetBack) -> str:
     )
 
 
+def moving_line(card: AddressCard) -> str:
+    """What people are told of a newer card of the aggregator."""
+    trust = "public certificate authorities" if card.is_public else "a pinned key"
+    return (
+        f"The aggregator has a newer card, number {card.number}: {card.url}, with {trust}. "
+        "From the next connection on it is looked for there"
+    )
+
+
 def full_line(error: DiskError) -> str:
     """What people are told when nothing can be stored."""
     return (
@@ -228,18 +237,11 @@ def link_notices(
             is_lost = False
             write(f"connected again to {url}")
 
-    def moving(card: AddressCard) -> None:
-        trust = "public certificate authorities" if card.is_public else "a pinned key"
-        write(
-            f"The aggregator has a newer card, number {card.number}: {card.url}, with {trust}. "
-            "From now on it is looked for there."
-        )
-
     return Notices(
         moved,
         lost,
-        moving,
-        found,
+        moving=lambda card: write(moving_line(card)),
+        found=found,
         stalled=lambda reason: write(stalled_line(reason)),
         taken=lambda: write("The aggregator takes what this hospital sends again."),
         clocks_differ=lambda ahead: write(clocks_line(ahead)),
