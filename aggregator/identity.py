@@ -102,7 +102,7 @@ def create(
         if (folder / file).exists():
             raise IdentityExists(folder / file)
     for file, data in files.items():
-        _write_new(folder / file, data)
+        write_new(folder / file, data)
     return card
 
 
@@ -118,9 +118,9 @@ def load_key(folder: Path) -> Ed25519PrivateKey:
     return key
 
 
-def load_card(folder: Path) -> AddressCard:
-    """The newest card that the key has signed; raises NoIdentity."""
-    path, what = folder / CARD_NAME, "the aggregator's card"
+def read_card(path: Path) -> AddressCard:
+    """The card in a file; raises NoIdentity."""
+    what = "the aggregator's card"
     try:
         return parse_card(_read(path, what).decode())
     except UnicodeDecodeError:
@@ -220,7 +220,7 @@ def _read(path: Path, what: str) -> bytes:
     return data
 
 
-def _write_new(path: Path, data: bytes) -> None:
+def write_new(path: Path, data: bytes) -> None:
     """Durably create a file, 0600, whole or not at all; raises IdentityExists and StoreFull."""
     with refusals(path, StoreFull.of):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -245,11 +245,10 @@ class WrongCertificate(ParticipantError, says="{url}: TLS key {found}, pinned is
     about: str = ""
 
 
-class ForeignAggregator(ParticipantError, says="{url} serves federation {federation}"):
-    """The aggregator at ``url`` serves another federation."""
+class ForeignAggregator(ParticipantError, says="{url} serves another federation"):
+    """The aggregator at ``url`` has the key that the terms name, and serves other terms."""
 
     url: str
-    federation: bytes
 
 
 class RejectedByAggregator(ParticipantError):

@@ -35,6 +35,12 @@ class ForeignCard(ProtocolError, says="card {number} is signed by another key"):
     key: bytes
 
 
+class BrokenChannel(ProtocolError, says="frame {number} is not the one that was sent"):
+    """What came over a sealed channel was changed, repeated, cut or left out on the way."""
+
+    number: int
+
+
 class OlderCard(ProtocolError, says="card {number} is older than card {held}"):
     """An aggregator's card that is older than the one that is held; nothing was changed."""
 

@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -79,6 +80,37 @@ def init(
     say(f"card: {data.expanduser() / CARD_NAME}")
     say(f"url:  {card.url}")
     say("Give the card to whoever writes the terms (quorate-participant terms new).")
+
+
+class Trust(StrEnum):
+    """How members know the server at the address."""
+
+    PUBLIC = "public"
+    PINNED = "pinned"
+
+
+@app.command()
+def card(
+    tls: Annotated[
+        Trust, typer.Option(help="public: authorities vouch for it. pinned: its key is named.")
+    ],
+    url: Annotated[str, typer.Option(help="wss://host:port, by default the last card's.")] = "",
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Pin this certificate's key, by default that of init.")
+    ] = None,
+    number: Annotated[
+        int | None, typer.Option(help="A higher number than the next, if others were given out.")
+    ] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Make a newer card, before the service moves. A running service offers it to all members."""
+    if tls_cert is not None and tls is Trust.PUBLIC:
+        raise typer.BadParameter("a certificate is pinned only with --tls pinned")
+    made = Aggregation.card(data, url, tls is Trust.PUBLIC, tls_cert, number)
+    say(f"card: {data.expanduser() / CARD_NAME} (number {made.number})")
+    say(f"url:  {made.url}")
+    say("A service that runs on this folder offers it to the members that are connected. Others")
+    say("get the file: quorate-participant address federation.toml --take aggregator.toml")
 
 
 @app.command()

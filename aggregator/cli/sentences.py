@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from aggregator.cards import BadAddress
 from aggregator.errors import (
     AggregatorError,
     AnotherAggregator,
@@ -144,6 +145,10 @@ SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
     BadHost: lambda e: (
         f"{e.host!r} is neither a host name nor an address.",
         "Give --host without scheme, port or path, such as aggregator.example.org",
+    ),
+    BadAddress: lambda e: (
+        f"No card can have that {e.field}: {e.reason}.",
+        "Give another one. Nothing was written.",
     ),
     StoreDamaged: lambda e: (
         f"What is stored is damaged: {e.what}: {e.reason}. The service does not go on with it.",

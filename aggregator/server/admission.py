@@ -1,42 +1,44 @@
-"""Who may speak: a member of the federation that signs the challenge; nobody else."""
+"""Who may speak: a member of the federation that shows who it is; nobody else."""
 
 from aggregator.errors import AggregatorError
-from protocol.board import MAX_REASON
-from protocol.errors import BadSignature, Malformed
-from protocol.terms import Terms
-from protocol.wire import Challenge, FromMember, Hello, Rejected, check_hello, decode_from_member
-from protocol.words import shown
+from protocol.errors import BrokenChannel, Malformed
+from protocol.wire import (
+    AggregatorHandshake,
+    FromMember,
+    Introduced,
+    Rejected,
+    SealedChannel,
+    TurnedAway,
+    decode_from_member,
+)
 
 
 class NotAdmitted(AggregatorError, says="{answer.code}: {answer.reason}"):
-    """Somebody who is turned away; ``answer`` is what they are told."""
+    """Somebody who is turned away; ``answer`` is what they are told.
+
+    channel: on which they are told it; None to whoever has not even said a hello.
+    """
 
     answer: Rejected
+    channel: SealedChannel | None
 
 
-def read_frame(data: str | bytes) -> FromMember:
-    """A frame as websockets hands it over; raises Malformed, for text too."""
+def read_frame(data: str | bytes, channel: SealedChannel) -> FromMember:
+    """A frame as websockets hands it over; raises Malformed, for text too, and BrokenChannel."""
     if isinstance(data, str):
-        raise Malformed("frame", "it is text")
-    return decode_from_member(data)
+        raise BrokenChannel(0)
+    return decode_from_member(channel.open(data))
 
 
-def identify(data: str | bytes, challenge: Challenge, terms: Terms) -> Hello:
-    """The first frame as the Hello of a member that answers this challenge; raises NotAdmitted."""
+def identify(data: str | bytes, handshake: AggregatorHandshake) -> Introduced:
+    """The member that answers the challenge with the first frame; raises NotAdmitted."""
     try:
-        hello = read_frame(data)
+        if isinstance(data, str):
+            raise Malformed("frame", "it is text")
+        found = handshake.take(data)
     except Malformed as error:
-        reason = shown(f"no hello, but {error.what}: {error.reason}", MAX_REASON)
-        raise NotAdmitted(Rejected("malformed", reason)) from None
-    if not isinstance(hello, Hello):
-        raise NotAdmitted(Rejected("not-allowed", "the first frame must be a hello"))
-    if not 1 <= hello.member <= terms.n_members:
-        reason = f"there is no member number {hello.member} in this federation"
-        raise NotAdmitted(Rejected("unknown-identity", reason))
-    try:
-        check_hello(hello, challenge, terms.key_of(hello.member))
-    except BadSignature:
-        # By its number: whoever is not let in yet learns no name.
-        reason = f"not signed with the key that the terms have for member {hello.member}"
-        raise NotAdmitted(Rejected("bad-signature", reason)) from None
-    return hello
+        reason = f"no hello, but {error.what}: {error.reason}"
+        raise NotAdmitted(Rejected("malformed", reason), None) from None
+    if isinstance(found, TurnedAway):
+        raise NotAdmitted(found.answer, found.channel)
+    return found

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from aggregator.cards import Cards
 from aggregator.errors import (
     AnotherAggregator,
     AnotherCertificate,
@@ -22,16 +23,7 @@ from aggregator.errors import (
     StoreFull,
     UnfitTerms,
 )
-from aggregator.identity import (
-    CARD_NAME,
-    TlsFiles,
-    certificate_pin,
-    create,
-    load_card,
-    load_key,
-    own_tls,
-    tls_context,
-)
+from aggregator.identity import TlsFiles, certificate_pin, create, load_key, own_tls, tls_context
 from aggregator.record import Progress, RecordOutput
 from aggregator.record.export import export
 from aggregator.server.server import Server
@@ -42,7 +34,7 @@ from protocol.board import Head
 from protocol.errors import BadTerms, UnsignedTerms, WrongKind
 from protocol.programs.file_kind import Kind, kind_of, kind_of_data
 from protocol.signing import public_bytes
-from protocol.terms import AddressCard, Terms, parse, require_signed
+from protocol.terms import PUBLIC, AddressCard, Terms, parse, require_signed
 from protocol.words import decoded
 
 _MAX_TERMS_BYTES = 1 << 20
@@ -83,6 +75,25 @@ class Aggregation:
         """
         return create(_data_folder(folder), name, host, port, cert)
 
+    @staticmethod
+    def card(
+        folder: str | Path,
+        url: str = "",
+        is_public: bool = False,
+        cert: Path | None = None,
+        number: int | None = None,
+    ) -> AddressCard:
+        """Make a newer card: where members will reach the service; a running one offers it to them.
+
+        url: of the last card if empty. is_public: the public certificate authorities vouch for that
+        host; else the key of ``cert`` is pinned, or of the certificate that ``init`` made. number:
+        a higher one than the next. Raises BadAddress, NoIdentity, WrongKind and StoreFull.
+        """
+        place = _data_folder(folder)
+        cards = Cards(load_key(place), place)
+        pin = PUBLIC if is_public else certificate_pin(cert or own_tls(place).certificate)
+        return cards.make(url or cards.newest.url, pin, number)
+
     @contextlib.asynccontextmanager
     async def serving(
         self, host: str | None = None, port: int | None = None, tls: TlsFiles | None = None
@@ -97,10 +108,9 @@ class Aggregation:
         key, files = load_key(self.folder), tls or own_tls(self.folder)
         if public_bytes(key) != self.terms.aggregator_key:
             raise AnotherAggregator(self.folder)
-        card = load_card(self.folder)
-        if card.key != self.terms.aggregator_key:
-            raise AnotherAggregator(self.folder / CARD_NAME)
-        if not card.is_public and certificate_pin(files.certificate) != card.pin:
+        cards = Cards(key, self.folder)
+        card = cards.newest
+        if not (card.is_public or cards.pins(certificate_pin(files.certificate))):
             raise AnotherCertificate(files.certificate, card.number)
         context, url = tls_context(files), urlsplit(card.url)
         address = host or url.hostname or "localhost", url.port or 443 if port is None else port
@@ -108,7 +118,7 @@ class Aggregation:
             remove_status(self.folder)
             core = Aggregator(self.terms, key, self._stored, _now_ms, _steady_ms)
             with contextlib.closing(core):
-                server = Server(core, self.folder)
+                server = Server(core, cards, self.folder)
                 async with server.listening(*address, context) as found:
                     self._running = server, asyncio.Event(), asyncio.get_running_loop()
                     self._where = f"{address[0]} port {found}"

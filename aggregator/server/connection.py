@@ -8,8 +8,9 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from aggregator.errors import AggregatorError
+from aggregator.server.admission import read_frame
 from protocol.encoding import encode
-from protocol.wire import FromAggregator
+from protocol.wire import Confirmation, FromAggregator, FromMember, Introduced
 
 
 class SlowReader(AggregatorError):
@@ -21,9 +22,7 @@ class Connection:
     """An authenticated session; ``sent`` is the last entry that went out to it."""
 
     socket: ServerConnection
-    member: int
-    instance: bytes
-    purpose: Literal["member", "status"]
+    introduced: Introduced
     since: str  # ISO 8601, UTC
     send_seconds: float
     sent: int = 0
@@ -31,17 +30,42 @@ class Connection:
     asked: bool = False  # a Subscribe is to be answered, if need be with nothing
     slow: bool = False  # it was dropped because it did not read
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    card: int = 0  # the number of the newest card that it is known to have
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+
+    def __post_init__(self) -> None:
+        self.card = self.introduced.card
+
+    @property
+    def member(self) -> int:
+        """Whose it is."""
+        return self.introduced.member
+
+    @property
+    def instance(self) -> bytes:
+        """Of which process."""
+        return self.introduced.instance
+
+    @property
+    def purpose(self) -> Literal["member", "status"]:
+        """What it may be used for."""
+        return self.introduced.purpose
+
+    def read(self, data: str | bytes) -> FromMember:
+        """The frame that came next; raises Malformed, and BrokenChannel for what is not it."""
+        return read_frame(data, self.introduced.channel)
 
     def subscribe(self, after: int) -> None:
         """Send the entries after a position, and later ones as they come."""
         self.sent, self.subscribed, self.asked = after, True, True
         self.wake.set()
 
-    async def send(self, frame: FromAggregator) -> None:
+    async def send(self, frame: FromAggregator | Confirmation) -> None:
         """Send a frame; raises ConnectionClosed, or SlowReader and drops the connection."""
         try:
-            async with asyncio.timeout(self.send_seconds):
-                await self.socket.send(encode(frame))
+            # A frame is sealed when it is its turn: the other side opens them in this order alone.
+            async with asyncio.timeout(self.send_seconds), self._turn:
+                await self.socket.send(self.introduced.channel.seal(encode(frame)))
         except TimeoutError:
             self.slow = True
             self.drop()

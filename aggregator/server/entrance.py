@@ -26,7 +26,7 @@ from websockets.server import ServerProtocol
 from aggregator.server.door import Door, Visitor
 from aggregator.server.limits import ACCEPTED_AT_ONCE, Limits
 from aggregator.server.repeats import Tally
-from protocol.wire import MAX_FRAME_BYTES, Allowance
+from protocol.wire import MAX_SEALED_BYTES, Allowance
 
 _BACKLOG = 512  # connections that the kernel has made and nobody has accepted yet
 _PAUSE_SECONDS = 0.2  # before the next try where the system has no descriptor or memory left
@@ -57,7 +57,7 @@ class ModestProtocol(ServerProtocol):
     """
 
     def __init__(self) -> None:
-        super().__init__(max_size=MAX_FRAME_BYTES, logger=_quiet_logger())
+        super().__init__(max_size=MAX_SEALED_BYTES, logger=_quiet_logger())
         self._allowance = Allowance()
 
     def recv_frame(self, frame: Frame) -> None:

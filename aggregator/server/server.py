@@ -18,8 +18,9 @@ from pathlib import Path
 
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
+from aggregator.cards import Cards
 from aggregator.errors import AggregatorError, StoreFull
-from aggregator.server.admission import NotAdmitted, identify, read_frame
+from aggregator.server.admission import NotAdmitted, identify
 from aggregator.server.connection import Connection, SlowReader
 from aggregator.server.core_thread import CoreThread
 from aggregator.server.descriptors import raise_limit
@@ -32,14 +33,15 @@ from aggregator.server.service import Aggregator
 from aggregator.status import fitting, touch_status, write_status
 from protocol.board import MAX_REASON, Body, Complaint, Step
 from protocol.encoding import encode
-from protocol.errors import Malformed
+from protocol.errors import BrokenChannel, Malformed
 from protocol.terms import Terms
 from protocol.wire import (
     MAX_FRAME_BYTES,
     Accepted,
-    Challenge,
+    AggregatorHandshake,
     FromAggregator,
     FromMember,
+    NewerCard,
     Rejected,
     StatusReport,
     StatusRequest,
@@ -66,9 +68,13 @@ class Server:
     """Serves one federation; ``folder`` is where the status report goes."""
 
     def __init__(
-        self, aggregator: Aggregator, folder: Path | None = None, limits: Limits = DEFAULT_LIMITS
+        self,
+        aggregator: Aggregator,
+        cards: Cards,
+        folder: Path | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self.aggregator, self.limits = aggregator, limits
+        self.aggregator, self.cards, self.limits = aggregator, cards, limits
         self._folder, self._terms = folder, aggregator.terms
         self._core = CoreThread(aggregator, self._tell_what_is_new)
         self._told, self._epoch = self._core.head.position, aggregator.epoch
@@ -91,6 +97,7 @@ class Server:
         except UnicodeError:  # of the encoding of names in DNS
             raise CannotListen(host, port, "no host can have that name", False) from None
         tasks = [asyncio.create_task(self._tick_for_ever())]
+        tasks.append(asyncio.create_task(self._look_for_cards()))
         if self._folder is not None:
             tasks.append(asyncio.create_task(self._report_for_ever(self._folder)))
         try:
@@ -188,6 +195,20 @@ class Server:
                 self._complain("status", f"no status report: {type(error).__name__}: {error}")
             await asyncio.sleep(self.limits.status_seconds)
 
+    async def _look_for_cards(self) -> None:
+        """Offer each newer card to all who are connected, as soon as it is there."""
+        while True:
+            await asyncio.sleep(self.limits.status_seconds)
+            try:
+                if self.cards.look():
+                    card = self.cards.newest
+                    log.info("card %d, for %s, is offered to all members", card.number, card.url)
+                    for connection in self._connections:
+                        connection.wake.set()
+                self._complaints.pop("cards", None)
+            except Exception as error:  # the cards that were there before are still good
+                self._complain("cards", f"no newer card can be read: {error}")
+
     def _complain(self, about: str, what: str) -> None:
         """Log what goes on being wrong once."""
         if self._complaints.get(about) != what:
@@ -204,7 +225,8 @@ class Server:
             reason = f"{peer}: refused, {refused.answer.reason}"
             self._tally.say(f"refused as {refused.answer.code}", reason)
             with contextlib.suppress(ConnectionClosed):
-                await socket.send(encode(refused.answer))
+                if (channel := refused.channel) is not None:
+                    await socket.send(channel.seal(encode(refused.answer)))
                 await socket.close(1008, refused.answer.code)
             return
         except (ConnectionClosed, SlowReader) as error:
@@ -226,19 +248,21 @@ class Server:
 
     async def _admit(self, socket: Caller) -> Connection:
         """Challenge, Hello, Welcome; raises NotAdmitted. The entrance ends it if it is slow."""
-        challenge = Challenge(self._terms.federation, secrets.token_bytes(32))
-        await socket.send(encode(challenge))
-        data = await socket.recv()
-        hello = identify(data, challenge, self._terms)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        connection = Connection(
-            socket, hello.member, hello.instance, hello.purpose, now, self.limits.send_seconds
+        handshake = AggregatorHandshake(
+            self._terms, self.cards.key, secrets.token_bytes(32), self.cards.knows
         )
+        await socket.send(encode(handshake.challenge))
+        introduced = identify(await socket.recv(), handshake)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        connection = Connection(socket, introduced, now, self.limits.send_seconds)
         await self._take_place(connection)
         self._entrance.introduce(socket, connection.member)
         self._connections.add(connection)
         try:
-            await connection.send(Welcome(self._core.head.position, self._core.head.hash))
+            head = self._core.head
+            await connection.send(handshake.confirmation(introduced))
+            await connection.send(Welcome(head.position, head.hash))
+            connection.wake.set()  # there may be a newer card
         except BaseException:
             self._connections.discard(connection)
             self._leases.release(connection)
@@ -246,17 +270,17 @@ class Server:
         return connection
 
     async def _take_place(self, connection: Connection) -> None:
-        name = self._terms.name_of(connection.member)
+        name, channel = self._terms.name_of(connection.member), connection.introduced.channel
         if connection.purpose == "member":
             try:
                 await self._leases.take(connection)
             except IdentityInUse as error:
                 reason = f"another process speaks for {name}, since {error.since}"
-                raise NotAdmitted(Rejected("identity-in-use", reason)) from None
+                raise NotAdmitted(Rejected("identity-in-use", reason), channel) from None
             return
         asking = [c for c in self._connections if c.purpose == "status"]
         if sum(c.member == connection.member for c in asking) >= self.limits.questions:
-            raise NotAdmitted(Rejected("busy", f"too many connections of {name}"))
+            raise NotAdmitted(Rejected("busy", f"too many connections of {name}"), channel)
 
     # ── what is said ──
 
@@ -282,7 +306,10 @@ class Server:
     async def _read(self, connection: Connection) -> str:
         async for data in connection.socket:
             try:
-                frame = read_frame(data)
+                frame = connection.read(data)
+            except BrokenChannel as error:
+                await connection.socket.close(1008, "broken")
+                return str(error)
             except Malformed as error:
                 await connection.send(Rejected("malformed", shown(str(error), MAX_REASON)))
                 await connection.socket.close(1008, "malformed")
@@ -314,10 +341,13 @@ class Server:
 
     async def _push(self, connection: Connection) -> None:
         """Send a subscriber what is new, at its own pace; nothing is queued for it."""
-        with contextlib.suppress(ConnectionClosed, SlowReader):
+        with contextlib.suppress(ConnectionClosed, SlowReader, BrokenChannel):
             while True:
                 await connection.wake.wait()
                 connection.wake.clear()
+                if (card := self.cards.newest).number > connection.card:
+                    connection.card = card.number
+                    await connection.send(NewerCard(card))
                 while connection.subscribed:
                     # This only reads memory that grows at its end; it need not wait for the core.
                     found = self.aggregator.entries_after(connection.sent)

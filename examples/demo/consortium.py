@@ -22,7 +22,7 @@ from examples.demo.processes import (
 from examples.demo.study import Training, handwriting, tumours
 from participant.model import model_name
 from protocol.board import Board, Study
-from protocol.terms import Terms, parse
+from protocol.terms import AddressCard, Terms, parse
 
 NAMES = ("St. Mary", "Riverside", "Northgate", "Hillcrest", "Lakeview")
 QUORUM, WAIT_SECONDS = 3, 12
@@ -44,11 +44,11 @@ class Consortium:
     ceremony_seconds: float = 0.0
 
     @property
-    def url(self) -> str:
-        """Where the aggregator is, by the card in the terms' file."""
+    def card(self) -> AddressCard:
+        """Where the aggregator is, by the terms' file."""
         card = parse(self.terms_file.read_text()).card
         assert card is not None
-        return card.url
+        return card
 
     @property
     def data(self) -> Path:

@@ -7,19 +7,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.sync.client import connect
 
 from protocol.encoding import encode
-from protocol.wire import Challenge, Rejected, decode_from_aggregator, hello
+from protocol.terms import AddressCard, Terms
+from protocol.wire import MemberHandshake, Rejected, decode_confirmation
 
 
-def knock(url: str, member: int) -> str:
+def knock(terms: Terms, card: AddressCard, member: int) -> str:
     """Claim to be a member, signing with a key of one's own; the code of the rejection."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-    with connect(url, ssl=tls, compression=None, proxy=None) as connection:
-        challenge = decode_from_aggregator(_bytes(connection.recv(timeout=10)))
-        assert isinstance(challenge, Challenge)
+    with connect(card.url, ssl=tls, compression=None, proxy=None) as connection:
         key, instance = Ed25519PrivateKey.generate(), secrets.token_bytes(16)
-        connection.send(encode(hello(challenge, member, instance, "member", key)))
-        answer = decode_from_aggregator(_bytes(connection.recv(timeout=10)))
+        handshake = MemberHandshake(terms, card, member, instance, "member", key)
+        hello, channel = handshake.answer(_bytes(connection.recv(timeout=10)))
+        connection.send(encode(hello))
+        answer = decode_confirmation(channel.open(_bytes(connection.recv(timeout=10))))
     return answer.code if isinstance(answer, Rejected) else "welcome"
 
 

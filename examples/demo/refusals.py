@@ -102,7 +102,10 @@ def unknown_identity(consortium: Consortium) -> dict[str, Any]:
     with consortium.serving():
         wait = consortium.hospitals[0].participant("status", str(consortium.terms_file))
         checked(wait)  # the service is up
-        answers = {"as_member_6": knock(consortium.url, 6), "as_member_1": knock(consortium.url, 1)}
+        answers = {
+            "as_member_6": knock(consortium.terms, consortium.card, 6),
+            "as_member_1": knock(consortium.terms, consortium.card, 1),
+        }
     if answers != {"as_member_6": "unknown-identity", "as_member_1": "bad-signature"}:
         raise DemoFailed(f"the intruder was told {answers}")
     return answers

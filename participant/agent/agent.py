@@ -80,8 +80,8 @@ class Agent:
     @property
     def task(self) -> Task:
         """The only task of an agent that was made for it."""
-        (reader,) = self.tasks.readers
-        return reader.task
+        assert self.tasks.main is not None
+        return self.tasks.main
 
     @property
     def done(self) -> bool:

@@ -54,19 +54,24 @@ class Tasks:
         self._coming, self._leaving = deque[Reader](), deque[Task]()
         self.readers: list[Reader] = []
         self._gone: list[Reader] = []
+        self.main: Task | None = None  # of a lone one
 
     @classmethod
-    def lone(cls, task: Task) -> "Tasks":
-        """A single task, whose end is the agent's end, and whose errors are the agent's errors."""
+    def lone(cls, task: Task, *beside: Task) -> "Tasks":
+        """A single task, whose end is the agent's end, and whose errors are the agent's errors.
+
+        beside: others that speak while it is there, and that nobody waits for.
+        """
         found = cls(lambda task, error: None)
         found._ended = None
-        found.readers.append(Reader(task))
+        found.readers += map(Reader, (task, *beside))
+        found.main = task
         return found
 
     @property
     def done(self) -> bool:
         """Whether a lone task is done; an agent of many stays."""
-        return self._ended is None and self.readers[0].task.done
+        return self.main is not None and self.main.done
 
     def add(self, task: Task, yields: bool = False) -> None:
         """Begin with a task at the agent's next step, on the board so far.

@@ -34,7 +34,7 @@ app = typer.Typer(
 _COMMANDS: tuple[Callable[..., None], ...] = (
     terms.init, terms.card, training.ceremony, training.train, verdict.verdict, verify.verify,
     serve.serve, serve.stop, rounds.decrypt, rounds.public_key, rounds.contribute, rounds.status,
-    record.export, record.report,
+    record.export, record.report, terms.address,
 )  # fmt: skip
 for command in _COMMANDS:
     app.command()(spread(command))

@@ -78,10 +78,7 @@ def replacing(path: Path) -> Iterator[FileAside]:
         check_ordinary(path)
     with _aside(path) as file:
         yield file
-        with disk_errors(path):
-            os.fsync(file.descriptor)
-            os.rename(file.temporary, path)
-            sync(path.parent)
+        file.take_name()
 
 
 def read(path: Path, limit: int, what: str) -> bytes:

@@ -29,7 +29,7 @@ Number = Annotated[int, Meta(ge=0, le=64)]
 Json = Annotated[bytes, Meta(max_length=MAX_FACTS_BYTES)]
 AgentState = Literal["starting", "passphrase", "running", "stopping"]
 NoticeKind = Literal[
-    "lost", "found", "stalled", "taken", "clocks", "set back", "full", "room", "evidence"
+    "lost", "moving", "found", "stalled", "taken", "clocks", "set back", "full", "room", "evidence"
 ]
 
 # ── what a command says ──

@@ -8,7 +8,8 @@ from participant.agent import SetBack
 from participant.door.messages import Noticed, NoticeKind, facts_of, read_facts
 from participant.errors import DiskError, Unreachable
 from participant.network import Notices
-from protocol.errors import Malformed
+from protocol.errors import BadTerms, Malformed
+from protocol.terms import parse_card, render_card
 
 
 def telling_all(tell: Callable[[Noticed], object], moved: Callable[[], None]) -> Notices:
@@ -20,6 +21,7 @@ def telling_all(tell: Callable[[Noticed], object], moved: Callable[[], None]) ->
     return Notices(
         moved,
         lost=lambda r: told("lost", url=r.url, reason=r.reason, remedy=r.remedy),
+        moving=lambda card: told("moving", card=render_card(card)),
         found=lambda: told("found"),
         stalled=lambda reason: told("stalled", reason=reason),
         taken=lambda: told("taken"),
@@ -36,6 +38,8 @@ def hear(noticed: Noticed, notices: Notices) -> None:
     try:
         if noticed.kind == "lost":
             notices.lost(Unreachable(*(str(facts[k]) for k in ("url", "reason", "remedy"))))
+        elif noticed.kind == "moving":
+            notices.moving(parse_card(str(facts["card"])))
         elif noticed.kind == "found":
             notices.found()
         elif noticed.kind == "stalled":
@@ -51,5 +55,5 @@ def hear(noticed: Noticed, notices: Notices) -> None:
             notices.full(DiskError(path, str(facts["reason"]), number))
         elif noticed.kind == "room":
             notices.room()
-    except (KeyError, TypeError, ValueError, OverflowError):
+    except (KeyError, TypeError, ValueError, OverflowError, BadTerms):
         raise Malformed("answer", f"the facts of {noticed.kind!r} are others") from None

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from participant.agent import Agent, Steps, Task
+from participant.agent import Agent, Steps, Task, Tasks
 from participant.disk import Storage, hold
 from participant.errors import AlreadyRunning, OutOfTime
 from participant.home import Membership
-from participant.network import Notices, Session, Traffic
+from participant.network import CardTask, Notices, Session, Traffic
 from participant.waiting import Waiting
 from protocol.programs.lock import LOCK_NAME
 from protocol.terms import Terms
@@ -105,7 +105,10 @@ class AtWork:
 
         def begin() -> tuple[T, Agent]:
             kept, task = storage or member.storage, make()
-            return task, Agent(member.terms, member.index, key, kept, task, notices.set_back)
+            # Who is given another storage may not be able to keep a post until it is on the board.
+            beside = [] if storage else [CardTask(member.index, member.address)]
+            tasks = Tasks.lone(task, *beside)
+            return task, Agent(member.terms, member.index, key, kept, tasks, notices.set_back)
 
         task, agent = await self.steps.do(begin)
         self.task = task

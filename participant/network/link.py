@@ -1,7 +1,9 @@
-"""One connection to the aggregator: TLS with a pinned key, then the answer to its challenge.
+"""One connection to the aggregator: TLS as its card says, then both show who they are.
 
-The certificate is judged by its public key alone: the SHA-256 of the SubjectPublicKeyInfo (DER)
-must be the pin in the aggregator's card. This is compared before anything is sent inside TLS.
+Where the card pins a key, the certificate is judged by that alone: the SHA-256 of its
+SubjectPublicKeyInfo (DER) must be the pin, which is compared before anything is sent inside TLS.
+Else the system's certificate authorities vouch for the host. Whatever TLS is worth on the way, the
+frames inside are sealed for the aggregator of the terms (``protocol.wire.handshake``).
 """
 
 import asyncio
@@ -32,21 +34,22 @@ from participant.errors import (
     Unreachable,
     WrongCertificate,
 )
-from participant.network.link_trouble import NotAWebsocket, Way, closed, trouble
+from participant.network.link_trouble import NotAWebsocket, Way, broken, closed, stranger, trouble
 from participant.network.proxy import find_proxy, why_unused
 from protocol.encoding import encode
-from protocol.errors import BadTerms, Malformed
-from protocol.terms import AddressCard, Terms
+from protocol.errors import BadSignature, BadTerms, BrokenChannel, Malformed
+from protocol.terms import PUBLIC, AddressCard, Terms
 from protocol.wire import (
-    MAX_FRAME_BYTES,
+    MAX_SEALED_BYTES,
     Allowance,
-    Challenge,
     FromAggregator,
     FromMember,
+    MemberHandshake,
     Rejected,
+    SealedChannel,
     Welcome,
+    decode_confirmation,
     decode_from_aggregator,
-    hello,
 )
 from protocol.words import shown
 
@@ -84,13 +87,44 @@ class Link:
     """An open connection, on which the aggregator has said ``welcome``."""
 
     welcome: Welcome
+    _channel: SealedChannel
 
     def __init__(self, url: str, connection: ClientConnection, traffic: Traffic) -> None:
         self.url, self._connection, self._traffic = url, connection, traffic
 
+    async def introduce(self, handshake: MemberHandshake) -> None:
+        """Show who this is, and be welcomed; raises what ``open_link`` raises."""
+        try:
+            hello, self._channel = handshake.answer(await self._receive_raw())
+        except (BadSignature, Malformed):
+            raise Unreachable(self.url, *stranger()) from None
+        await self._send_raw(encode(hello))
+        confirmation = decode_confirmation(await self.receive_bytes())
+        if isinstance(confirmation, Rejected):
+            self._raise_rejected(confirmation)
+        else:
+            handshake.check(confirmation)
+        welcome = await self.receive()
+        if not isinstance(welcome, Welcome):
+            raise Malformed("frame", "the aggregator did not answer with a welcome")
+        self.welcome = welcome
+
+    def _raise_rejected(self, frame: Rejected) -> None:
+        if frame.code == "busy":
+            raise Unreachable(self.url, f"it is busy: {shown(frame.reason)}")
+        if frame.code == "other-federation":
+            raise ForeignAggregator(self.url)
+        raise RejectedByAggregator(frame.code, shown(frame.reason))
+
     async def send(self, frame: FromMember) -> None:
         """Send a frame; raises Unreachable if the connection is lost."""
-        data = encode(frame)
+        try:
+            sealed = self._channel.seal(encode(frame))
+        except BrokenChannel:
+            raise Unreachable(self.url, *broken()) from None
+        await self._send_raw(sealed)
+
+    async def _send_raw(self, data: bytes) -> None:
         try:
             await self._connection.send(data)
         except ConnectionClosed as error:
@@ -102,12 +136,19 @@ class Link:
         return decode_from_aggregator(await self.receive_bytes())
 
     async def receive_bytes(self) -> bytes:
-        """The next frame as it came; raises Unreachable or Malformed."""
+        """The next frame, opened and not yet read; raises Unreachable or Malformed."""
+        data = await self._receive_raw()
+        try:
+            return self._channel.open(data)
+        except BrokenChannel:
+            raise Unreachable(self.url, *broken()) from None
+
+    async def _receive_raw(self) -> bytes:
         try:
             data = await self._connection.recv()
         except ConnectionClosed as error:
             if error.sent is not None and error.sent.code == _TOO_BIG:
-                raise Malformed("frame", f"it has more than {MAX_FRAME_BYTES} bytes") from None
+                raise Malformed("frame", f"it has more than {MAX_SEALED_BYTES} bytes") from None
             raise Unreachable(self.url, *closed(error)) from None
         if isinstance(data, str):
             raise Malformed("frame", "it is text, not bytes")
@@ -130,7 +171,11 @@ async def open_link(
     try:
         try:
             async with asyncio.timeout(OPEN_SECONDS):
-                link.welcome = await _introduce(terms, caller, link)
+                await link.introduce(
+                    MemberHandshake(
+                        terms, card, caller.member, caller.instance, caller.purpose, caller.key
+                    )
+                )
         except TimeoutError:
             raise Unreachable(url, f"no welcome within {OPEN_SECONDS:.0f} s") from None
         yield link
@@ -168,10 +213,10 @@ def _hush(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 async def _dial(card: AddressCard, way: Way) -> ClientConnection:
     return await connect(
         card.url,
-        ssl=_tls(),
+        ssl=_tls(card),
         create_connection=partial(PinnedConnection, way, card.pin),  # type: ignore[arg-type]
         compression=None,
-        max_size=MAX_FRAME_BYTES,
+        max_size=MAX_SEALED_BYTES,
         max_queue=_MAX_QUEUE,
         open_timeout=OPEN_SECONDS,
         close_timeout=2,
@@ -205,7 +250,8 @@ class PinnedConnection(ClientConnection):
 
     async def handshake(self, *args: Any, **kwargs: Any) -> None:
         """Raises WrongCertificate before a byte is sent, and NotAWebsocket."""
-        _check_pin(self.transport.get_extra_info("ssl_object"), self._way, self._pin)
+        if self._pin != PUBLIC:  # else TLS has asked the authorities
+            _check_pin(self.transport.get_extra_info("ssl_object"), self._way, self._pin)
         try:
             await super().handshake(*args, **kwargs)
         except InvalidStatus as error:
@@ -229,8 +275,10 @@ class PinnedConnection(ClientConnection):
         return frame.fin  # the aggregator never divides a message
 
 
-def _tls() -> ssl.SSLContext:
-    """TLS 1.3 without a certificate authority: the pin takes its place."""
+def _tls(card: AddressCard) -> ssl.SSLContext:
+    """TLS as the card says: by the system's authorities, or by the pin in their place, and 1.3."""
+    if card.is_public:
+        return ssl.create_default_context()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False
@@ -267,26 +315,3 @@ def _whose(certificate: bytes) -> str:
         return ""
     subject, issuer = (shown(name, _NAME) for name in names)
     return f", issued to {subject} by {issuer}"
-
-
-async def _introduce(terms: Terms, caller: Caller, link: Link) -> Welcome:
-    challenge = await link.receive()
-    _raise_if_rejected(link.url, challenge)
-    if not isinstance(challenge, Challenge):
-        raise Malformed("frame", "the aggregator did not begin with a challenge")
-    if challenge.federation != terms.federation:
-        raise ForeignAggregator(link.url, challenge.federation)
-    await link.send(hello(challenge, caller.member, caller.instance, caller.purpose, caller.key))
-    welcome = await link.receive()
-    _raise_if_rejected(link.url, welcome)
-    if not isinstance(welcome, Welcome):
-        raise Malformed("frame", "the aggregator did not answer with a welcome")
-    return welcome
-
-
-def _raise_if_rejected(url: str, frame: FromAggregator) -> None:
-    if not isinstance(frame, Rejected):
-        return
-    if frame.code == "busy":
-        raise Unreachable(url, f"it is busy: {shown(frame.reason)}")
-    raise RejectedByAggregator(frame.code, shown(frame.reason))

@@ -87,6 +87,24 @@ def closed(error: ConnectionClosed) -> tuple[str, str]:
     return "the connection was closed", ""
 
 
+def stranger() -> tuple[str, str]:
+    """What it means that somebody else than the aggregator answers, and what helps."""
+    return (
+        "who answers there does not have the key that the terms name",
+        "If the aggregator has moved, ask its operator for the newer card. If a box on the way "
+        "answers in its place, ask the administrators of this hospital's network to leave this "
+        "address out",
+    )
+
+
+def broken() -> tuple[str, str]:
+    """What it means that a frame is not the one that was sent, and what helps."""
+    return (
+        "what came over the line was changed on the way, and the connection is given up",
+        f"{_ADMINISTRATORS} whether a box on the way alters what passes through it",
+    )
+
+
 def silence() -> tuple[str, str]:
     """What it means that a connection is open and nothing comes through, and what helps."""
     return (
@@ -125,6 +143,14 @@ def _behind(error: Exception) -> tuple[str, str]:
     """Of what came after the line: TLS, and the websocket inside."""
     if isinstance(error, NotAWebsocket):
         return f"it answers HTTP {error.status} instead of a websocket", _TO_SERVE
+    if isinstance(error, ssl.SSLCertVerificationError):
+        said = shown(error.verify_message)
+        return (
+            f"no certificate authority vouches for what answers there: {said}",
+            "Check this machine's clock. If a box on the way inspects TLS, name the file of its "
+            "authority in SSL_CERT_FILE, since it reads nothing of what passes. If no box is "
+            "there, ask the aggregator's operator",
+        )
     if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
         return (
             "what answers there speaks no TLS",

@@ -22,8 +22,9 @@ from participant.network.clock_check import ClockCheck
 from participant.network.link import Caller, Link, Traffic, open_link
 from participant.network.link_trouble import silence
 from participant.waiting import Waiting
-from protocol.terms import AGGREGATOR
-from protocol.wire import Allowance, decode_from_aggregator
+from protocol.errors import OlderCard
+from protocol.terms import AGGREGATOR, AddressCard, check_card
+from protocol.wire import Allowance, FromAggregator, NewerCard, decode_from_aggregator
 
 NUDGE_SECONDS = 10.0
 _AT_ONCE = 64  # frames, before the agent works: while it does not, whatever comes is kept
@@ -44,6 +45,7 @@ class Notices:
     # Once for each reason, until the link is there again. Neither that nor a stall is told without
     # end, and what is not told, has no end that is told.
     lost: Callable[[Unreachable], None] = lambda reason: None
+    moving: Callable[[AddressCard], None] = lambda card: None  # a newer card was taken
     found: Callable[[], None] = lambda: None  # the link is there (again)
     stalled: Callable[[str], None] = lambda reason: None  # the aggregator takes nothing, and why
     taken: Callable[[], None] = lambda: None  # it does again
@@ -229,13 +231,22 @@ class Session:
             if isinstance(found, Exception):
                 raise found
             if found is not None:
-                self.agent.receive(decode_from_aggregator(found))
+                self._receive(decode_from_aggregator(found))
                 await self._flush(link)
                 self._tell_stall()
             if inbox.empty() or not left:
                 break
             found = await inbox.get()  # at once: the agent takes what is here, and then works
         return True
+
+    def _receive(self, frame: FromAggregator) -> None:
+        if not isinstance(frame, NewerCard):
+            self.agent.receive(frame)
+            return
+        with contextlib.suppress(OlderCard):  # one that came from a file meanwhile is newer
+            check_card(frame.card)
+            if self.address.take(frame.card):
+                self.notices.moving(frame.card)
 
     def _tell_stall(self) -> None:
         """Tell once that the aggregator takes nothing, and once that it does again."""

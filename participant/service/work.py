@@ -12,7 +12,7 @@ from participant.ceremony import CeremonyTask
 from participant.errors import OutOfTime, SessionTaken, Unreachable
 from participant.home import Membership
 from participant.hospital import as_room_allows
-from participant.network import Notices, Session, Traffic
+from participant.network import CardTask, Notices, Session, Traffic
 from participant.service.due import Due, due_tasks
 from participant.waiting import Waiting
 from protocol.key import HeldKey
@@ -87,6 +87,7 @@ class Work:
             loop.call_soon_threadsafe(self._end, task, error)
 
         tasks = Tasks(ended)
+        tasks.add(CardTask(member.index, member.address))
         agent = await self.steps.do(
             lambda: Agent(member.terms, member.index, key, member.storage, tasks, notices.set_back)
         )

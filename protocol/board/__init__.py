@@ -50,6 +50,7 @@ from protocol.board.messages import (
     Abort,
     Attachment,
     Body,
+    CardSeen,
     Certificate,
     CheckPart,
     CheckRequest,

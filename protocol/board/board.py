@@ -19,6 +19,7 @@ from protocol.board.fields import MAX_POST_BYTES, Count, Digest, Index, Signatur
 from protocol.board.messages import (
     Attachment,
     Body,
+    CardSeen,
     CheckPart,
     Closing,
     Complaint,
@@ -35,7 +36,7 @@ from protocol.board.study import Studies
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import BadEntry, BadSignature, BadTerms, Fork, Malformed
 from protocol.signing import sign, verify
-from protocol.terms import Terms
+from protocol.terms import AddressCard, Terms, check_card
 
 MAX_ENTRY_BYTES = MAX_POST_BYTES + 1_024
 MIN_ENTRY_BYTES = 160  # three hashes and a signature, without what stands around them
@@ -204,6 +205,8 @@ class Board:
             raise BadEntry(position, post.sender, "its sender may not say this here")
         if not self._fits(post):
             raise BadEntry(position, post.sender, "an attachment does not fit its description")
+        if isinstance(post.body, CardSeen) and not _is_card_of(post.body.card, self.terms):
+            raise BadEntry(position, post.sender, "its card is not one of the aggregator's")
         self._check_order(post, position)
         return post
 
@@ -286,6 +289,15 @@ class Board:
     def last_of(self, sender: int) -> Posted | None:
         """The last entry of a sender."""
         return self._last.get(sender)
+
+
+def _is_card_of(card: AddressCard, terms: Terms) -> bool:
+    """Whether the aggregator of the terms has signed a card that can be used."""
+    try:
+        check_card(card)
+    except BadTerms:
+        return False
+    return card.key == terms.aggregator_key
 
 
 def _addresses(body: Body, recipients: set[int], n_members: int, readers: Sequence[int]) -> bool:

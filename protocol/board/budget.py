@@ -17,6 +17,7 @@ from protocol.board.fields import Text
 from protocol.board.messages import (
     Abort,
     Body,
+    CardSeen,
     CheckPart,
     CheckRequest,
     Contribution,
@@ -34,7 +35,7 @@ from protocol.terms import AGGREGATOR, Terms
 
 # What no honest member says a second time, not even with a data folder that was put back: it reads
 # the board before it speaks, and sends what was on its way as the same post.
-_ONCE = (Contribution, Plan, Ending)
+_ONCE = (Contribution, Plan, Ending, CardSeen)
 # Models stated anew, and approvals that change.
 _AGAIN = (Statement, Approval, Withdrawal)
 # What may be done again and again: models stated anew, overdue steps named.
@@ -96,6 +97,8 @@ class Budget:
             found = "its sender has said this before"
         elif named.kind == "check":
             found = self._check_excess(named.number, body)
+        elif named.kind == "address":
+            found = ""  # there is one for each number, and the aggregator has signed them all
         else:
             found = self._studies.excess(session, sender, body, time_ms)
         return found or self._try_excess(session, sender, body, time_ms)
@@ -116,7 +119,7 @@ class Budget:
             self._ceremonies.take(named.number, sender, body)
             return
         self._said[session, sender, purpose_of(body)] += 1
-        if named.kind != "check":
+        if named.kind in ("study", "round"):
             self._studies.take(position, session, sender, body, time_ms)
         elif isinstance(body, CheckRequest) and named.number == self._next_check:
             self._next_check += 1

@@ -26,6 +26,7 @@ from protocol.board.fields import (
 from protocol.board.plan import Approval, Ending, Plan, Withdrawal
 from protocol.board.session import Session, StepId, read_session
 from protocol.encoding import Message, digest
+from protocol.terms import AddressCard
 from protocol.words import FIELD
 
 
@@ -302,6 +303,15 @@ class CheckPart(Message, frozen=True, tag="check part"):
     payload: Attachment
 
 
+class CardSeen(Message, frozen=True, tag="card seen"):
+    """A member has this card of the aggregator: where the aggregator is, by its own signature.
+
+    Each member says it once for each number, so that two cards of one number come to light.
+    """
+
+    card: AddressCard
+
+
 Body = (
     Join
     | Step
@@ -325,6 +335,7 @@ Body = (
     | ModelEntries
     | CheckRequest
     | CheckPart
+    | CardSeen
 )
 
 _BY_AGGREGATOR = (Opening, Closing, Omission)
@@ -332,6 +343,7 @@ _ONLY_IN: dict[type, str] = {  # one kind of session; the rest in rounds
     **dict.fromkeys((Join, Step, Certificate, Overdue, Abort, Disclosure), "ceremony"),
     **dict.fromkeys((CheckRequest, CheckPart), "check"),
     **dict.fromkeys((Plan, Approval, Withdrawal, Ending), "study"),
+    CardSeen: "address",
 }
 
 
@@ -341,6 +353,8 @@ def belongs(session: str, sender: int, body: Body) -> bool:
     Numbers begin with 1; in round 0 nothing is added, and members state the model that they have.
     """
     named = read_session(session)
+    if isinstance(body, CardSeen) and named.number != body.card.number:
+        return False
     if isinstance(body, _BY_AGGREGATOR) != (sender == 0):
         return False
     if named.kind != _ONLY_IN.get(type(body), "round"):

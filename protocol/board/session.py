@@ -1,19 +1,20 @@
-"""The name of a session: ceremony/1, check/1, study/NAME, or study/NAME/7 for a round of it.
+"""The name of a session: ceremony/1, check/1, address/1, study/NAME, or study/NAME/7 for a round.
 
 Here alone it is taken apart. A ceremony has steps, which have names of their own.
 """
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, cast
 
 from msgspec import Meta
 
 from protocol.board.fields import NAME
 
 _NUMBER = r"(0|[1-9][0-9]{0,8})"
+_NUMBERED = rf"(ceremony|check|address)/{_NUMBER}"
 Session = Annotated[
-    str, Meta(max_length=80, pattern=rf"^((ceremony|check)/{_NUMBER}|study/{NAME}(/{_NUMBER})?)\Z")
+    str, Meta(max_length=80, pattern=rf"^({_NUMBERED}|study/{NAME}(/{_NUMBER})?)\Z")
 ]
-Kind = Literal["ceremony", "check", "study", "round"]
+Kind = Literal["ceremony", "check", "address", "study", "round"]
 
 
 class SessionName(NamedTuple):
@@ -46,7 +47,7 @@ def read_session(session: str) -> SessionName:
     if kind == "study":
         study, _, number = name.partition("/")
         return SessionName("round" if number else "study", int(number or 0), study)
-    return SessionName("ceremony" if kind == "ceremony" else "check", int(name))
+    return SessionName(cast(Kind, kind), int(name))
 
 
 def study_session(study: str) -> str:

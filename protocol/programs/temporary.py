@@ -46,6 +46,13 @@ class FileAside:
                 raise taken(self.path) from None
             sync(self.path.parent)
 
+    def take_name(self) -> None:
+        """Give what was written its name, durably, in place of what has it; raises the refusal."""
+        with refusals(self.path, self.refusal):
+            os.fsync(self.descriptor)
+            os.rename(self.temporary, self.path)
+            sync(self.path.parent)
+
 
 @contextlib.contextmanager
 def aside(path: Path, refusal: Refusal) -> Iterator[FileAside]:

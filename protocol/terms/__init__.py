@@ -8,6 +8,8 @@ from protocol.terms.address_card import (
     MAX_CARD_NUMBER,
     PUBLIC,
     AddressCard,
+    CardNumber,
+    Url,
     check_card,
     check_newer,
     parse_card,

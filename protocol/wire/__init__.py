@@ -1,10 +1,11 @@
 """The wire: what a member and the aggregator say to each other, inside one connection.
 
-``frames`` has every frame. ``allowance`` says how often something may come. Nothing here knows a
-socket.
+``frames`` has every frame. ``handshake`` is how a connection begins, and ``channel`` what seals all
+that follows. ``allowance`` says how often something may come. Nothing here knows a socket.
 """
 
 from protocol.wire.allowance import Allowance
+from protocol.wire.channel import MAX_SEALED_BYTES, SealedChannel
 from protocol.wire.frames import (
     CHUNK_BYTES,
     MAX_FRAME_BYTES,
@@ -16,19 +17,21 @@ from protocol.wire.frames import (
     BlobOffer,
     BlobRequest,
     Challenge,
+    Confirmation,
     Declined,
     Entries,
     FromAggregator,
     FromMember,
     Hello,
+    NewerCard,
     Rejected,
     StatusReport,
     StatusRequest,
     Submit,
     Subscribe,
     Welcome,
-    check_hello,
+    decode_confirmation,
     decode_from_aggregator,
     decode_from_member,
-    hello,
 )
+from protocol.wire.handshake import AggregatorHandshake, Introduced, MemberHandshake, TurnedAway

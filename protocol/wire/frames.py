@@ -1,13 +1,13 @@
 """Frames between a member and the aggregator, inside one websocket session.
 
-Every frame is one message. The aggregator speaks first (Challenge), the member answers (Hello);
-nothing else is accepted before a Welcome. A lost or repeated frame does no harm: requests name
-what they want, and answers say how far it got.
+Every frame is one message. The aggregator speaks first (Challenge), and the member answers (Hello).
+Both are in clear; all others are sealed (``channel``). The first of them is a Confirmation, and the
+second a Welcome. What a connection that breaks has lost does no harm: requests name what they want,
+and answers say how far it got.
 """
 
 from typing import Annotated, Literal
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta
 
 from protocol.board import (
@@ -21,35 +21,57 @@ from protocol.board import (
     SignedPost,
     Text,
 )
-from protocol.encoding import Message, decode, encode
-from protocol.signing import sign, verify
+from protocol.encoding import Message, decode
+from protocol.terms import AddressCard, CardNumber, Url
 
 CHUNK_BYTES = 128 << 10  # of a blob: what a connection that breaks leaves half sent, at most
 REQUESTED_BYTES = 8 * CHUNK_BYTES  # that one request for a blob brings, in chunks
 MAX_FRAME_BYTES = 1 << 20  # an entry, or a list of entries
 MAX_PAGE_BYTES = MAX_FRAME_BYTES - 4_096
+MAX_INTRODUCTION_BYTES = 1_024  # its URL has up to 267
+MAX_HELLO_BYTES = MAX_INTRODUCTION_BYTES + 128
 
 Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Size = Annotated[int, Meta(ge=0, le=MAX_BLOB_BYTES)]
 EncodedEntry = Annotated[bytes, Meta(min_length=MIN_ENTRY_BYTES, max_length=MAX_ENTRY_BYTES)]
 
 
-class Challenge(Message, frozen=True, tag="challenge"):
-    """Aggregator: prove who you are, over this nonce."""
+class Challenge(Message, frozen=True):
+    """Aggregator, first of all and in clear: show who you are, over this nonce and this key.
 
-    federation: Digest
+    key: X25519, made for this connection. signature: the aggregator's, over both.
+    """
+
     nonce: Nonce
+    key: Nonce
+    signature: Signature
 
 
-class Hello(Message, frozen=True, tag="hello"):
-    """Member: who I am; ``instance`` tells a reconnecting process from a second one.
+class Hello(Message, frozen=True):
+    """Member, in clear: a key made for this connection, and an Introduction sealed under both."""
+
+    key: Nonce
+    sealed: Annotated[bytes, Meta(max_length=MAX_INTRODUCTION_BYTES)]
+
+
+class Introduction(Message, frozen=True):
+    """Member: who I am, and by which card I came; ``instance`` tells one process from another.
 
     ``purpose`` "member" takes part; "status" only asks how things stand.
     """
 
+    federation: Digest
     member: Index
     instance: Annotated[bytes, Meta(min_length=16, max_length=16)]
     purpose: Literal["member", "status"]
+    card: CardNumber
+    url: Url
+    signature: Signature
+
+
+class Confirmation(Message, frozen=True, tag="confirmation"):
+    """Aggregator, the first sealed frame: my signature over all that was sent before."""
+
     signature: Signature
 
 
@@ -60,12 +82,20 @@ class Welcome(Message, frozen=True, tag="welcome"):
     head: Digest
 
 
+class NewerCard(Message, frozen=True, tag="card"):
+    """Aggregator: there is a newer card than the one you came by; the old one may end any day."""
+
+    card: AddressCard
+
+
 class Rejected(Message, frozen=True, tag="rejected"):
     """Aggregator: no. ``code`` for programs, ``reason`` for people."""
 
     code: Literal[
+        "other-federation",
         "unknown-identity",
         "bad-signature",
+        "wrong-address",
         "identity-in-use",
         "busy",
         "bad-post",
@@ -159,10 +189,10 @@ class StatusReport(Message, frozen=True, tag="status"):
     report: bytes
 
 
-FromMember = Hello | Subscribe | Submit | BlobOffer | BlobChunk | BlobRequest | StatusRequest
+FromMember = Subscribe | Submit | BlobOffer | BlobChunk | BlobRequest | StatusRequest
 FromAggregator = (
-    Challenge
-    | Welcome
+    Welcome
+    | NewerCard
     | Rejected
     | Entries
     | Accepted
@@ -183,25 +213,12 @@ def decode_from_aggregator(data: bytes) -> FromAggregator:
     return decode(data, FromAggregator, "frame", MAX_FRAME_BYTES)  # type: ignore[arg-type]
 
 
-def hello(
-    challenge: Challenge,
-    member: int,
-    instance: bytes,
-    purpose: Literal["member", "status"],
-    key: Ed25519PrivateKey,
-) -> Hello:
-    """The answer to a challenge."""
-    parts = _hello_parts(challenge, member, instance, purpose)
-    return Hello(member, instance, purpose, sign(key, "quorate/hello", *parts))
+def decode_confirmation(data: bytes) -> Confirmation | Rejected:
+    """The aggregator's first sealed frame; raises Malformed."""
+    kinds = Confirmation | Rejected
+    return decode(data, kinds, "confirmation", MAX_FRAME_BYTES)  # type: ignore[arg-type]
 
 
-def check_hello(answer: Hello, challenge: Challenge, public_key: bytes) -> None:
-    """Raises BadSignature naming the member unless the answer fits the challenge."""
-    parts = _hello_parts(challenge, answer.member, answer.instance, answer.purpose)
-    verify(public_key, answer.signature, answer.member, "quorate/hello", *parts)
-
-
-def _hello_parts(
-    challenge: Challenge, member: int, instance: bytes, purpose: str
-) -> tuple[bytes, ...]:
-    return challenge.federation, challenge.nonce, encode((member, instance, purpose))
+def decode_challenge(data: bytes) -> Challenge:
+    """The aggregator's first frame; raises Malformed."""
+    return decode(data, Challenge, "challenge", MAX_HELLO_BYTES)

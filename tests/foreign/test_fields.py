@@ -31,6 +31,7 @@ SHOWN = {
     "protocol.terms.terms.Terms.name": "test_files: terms",
     "protocol.terms.terms.Member.name": "test_files: terms",
     "protocol.terms.address_card.AddressCard.url": "test_files: terms",
+    "protocol.wire.frames.Introduction.url": "never shown: it is compared",
     "protocol.sealing.SealContext.what": "never sent: it is hashed",
     "protocol.sealing.SealContext.session": "never sent: it is hashed",
     "participant.key.backup._Backup.name": "own, sealed; checked against the terms in it",

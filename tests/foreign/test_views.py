@@ -81,6 +81,7 @@ def test_no_error_says_anything_raw(
 def test_no_error_of_the_aggregator_says_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
     known = BAD_SAMPLES | {
         "Rejected": Rejected("busy", POISON),
+        "SealedChannel | None": None,
         "str | BadTerms | UnsignedTerms": UnsignedTerms([POISON], [POISON]),
     }
     for error in [*subclasses(AggregatorError), *subclasses(ProtocolError)]:

@@ -9,7 +9,7 @@ import secrets
 import ssl
 import tempfile
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -17,22 +17,26 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from aggregator.cards import Cards
 from aggregator.identity import create, own_tls, tls_context
 from aggregator.server.limits import Limits
 from aggregator.server.server import Server
 from protocol.encoding import encode
 from protocol.terms.terms import Terms
+from protocol.wire.channel import SealedChannel
 from protocol.wire.frames import (
-    Challenge,
     Entries,
     FromAggregator,
     FromMember,
+    Rejected,
     Subscribe,
     Welcome,
+    decode_confirmation,
     decode_from_aggregator,
-    hello,
 )
+from protocol.wire.handshake import MemberHandshake
 from tests.stage.desk import Desk
+from tests.stage.toy import Federation
 
 HOST = "127.0.0.1"
 QUICK = Limits(hello_seconds=5.0, ping_seconds=0.3, tick_seconds=0.02, status_seconds=0.02)
@@ -73,7 +77,7 @@ class Service:
 
     def stranger(self) -> contextlib.AbstractAsyncContextManager[Line]:
         """A connection on which nothing has been said yet."""
-        return stranger(self.port)
+        return stranger(self.port, self.desk.federation)
 
     @contextlib.asynccontextmanager
     async def member(
@@ -92,13 +96,13 @@ class Service:
 
 
 @contextlib.asynccontextmanager
-async def stranger(port: int) -> AsyncIterator[Line]:
+async def stranger(port: int, federation: Federation) -> AsyncIterator[Line]:
     """A connection to a service on which nothing has been said yet."""
     async with connect(
         f"wss://{HOST}:{port}", ssl=client_tls(), compression=None, max_queue=None,
         close_timeout=1, proxy=None,
     ) as socket:  # fmt: skip
-        yield Line(socket)
+        yield Line(socket, federation)
 
 
 @dataclass
@@ -106,15 +110,14 @@ class Line:
     """One websocket, frame by frame."""
 
     socket: ClientConnection
+    federation: Federation
+    channel: SealedChannel = field(init=False)
 
     async def hear(self) -> FromAggregator:
-        async with asyncio.timeout(PATIENCE):
-            data = await self.socket.recv()
-        assert isinstance(data, bytes)
-        return decode_from_aggregator(data)
+        return decode_from_aggregator(self.channel.open(await self._next()))
 
     async def say(self, frame: FromMember) -> None:
-        await self.socket.send(encode(frame))
+        await self.socket.send(self.channel.seal(encode(frame)))
 
     async def ask(self, frame: FromMember) -> FromAggregator:
         await self.say(frame)
@@ -126,13 +129,32 @@ class Line:
         key: Ed25519PrivateKey,
         instance: bytes | None = None,
         purpose: Literal["member", "status"] = "member",
-        challenge: Challenge | None = None,
+        challenge: bytes | None = None,
     ) -> FromAggregator:
         """Answer the challenge (or another one); what is said to that."""
-        found = await self.hear()
-        assert isinstance(found, Challenge)
         instance = instance or secrets.token_bytes(16)
-        return await self.ask(hello(challenge or found, member, instance, purpose, key))
+        handshake = MemberHandshake(
+            self.federation.terms, self.federation.card, member, instance, purpose, key
+        )
+        found = await self._next()
+        hello, self.channel = handshake.answer(challenge or found)
+        await self.socket.send(encode(hello))
+        async with asyncio.timeout(PATIENCE):
+            confirmation = decode_confirmation(self.channel.open(await self._next()))
+        if isinstance(confirmation, Rejected):
+            return confirmation
+        handshake.check(confirmation)
+        return await self.hear()
+
+    async def challenged(self) -> bytes:
+        """The aggregator's first frame."""
+        return await self._next()
+
+    async def _next(self) -> bytes:
+        async with asyncio.timeout(PATIENCE):
+            data = await self.socket.recv()
+        assert isinstance(data, bytes)
+        return data
 
     async def entries(self, count: int) -> list[bytes]:
         """The next entries that are pushed."""
@@ -155,9 +177,14 @@ class Line:
 @contextlib.asynccontextmanager
 async def serving(desk: Desk, limits: Limits = QUICK) -> AsyncIterator[Service]:
     """A desk's service on a free port."""
-    server = Server(desk.service, desk.folder, limits)
+    server = Server(desk.service, cards_of(desk), desk.folder, limits)
     async with server.listening(HOST, 0, server_tls()) as port:
         yield Service(desk, server, port)
+
+
+def cards_of(desk: Desk) -> Cards:
+    """Its first card alone."""
+    return Cards(desk.federation.keys[0], None, desk.federation.card)
 
 
 async def until(holds: object) -> None:

@@ -18,12 +18,14 @@ from typer.testing import CliRunner
 from examples.demo.processes import free_port
 from participant.agent.agent import Agent
 from participant.agent.task import Task
+from participant.agent.tasks import Tasks
 from participant.ceremony.task import CeremonyTask
 from participant.cli import app
 from participant.home.identity import create
 from participant.home.membership import Membership, enter
 from participant.home.terms_file import read_signed_terms, read_terms, sign_file, write_terms
 from participant.home.vault import Vault
+from participant.network.card_task import CardTask
 from participant.network.link import Caller, Traffic, open_link
 from participant.network.session import Notices, Session
 from participant.study import write_plan
@@ -61,12 +63,15 @@ class Consortium:
         vault = Vault(found.vault.folder, found.vault.federation, index, CHEAP)
         return replace(found, vault=vault)
 
-    def session(self, index: int, task: Task | None = None, **changes: Any) -> Session:
+    def session(
+        self, index: int, task: Task | None = None, shows_card: bool = False, **changes: Any
+    ) -> Session:
         """A member's session, for a ceremony unless another task is given."""
         member = self.member(index)
         task = task or CeremonyTask(member.terms, index, member.secrets)
         key = member.identity.signing_key
-        agent = Agent(member.terms, index, key, member.storage, task)
+        tasks = Tasks.lone(task, CardTask(index, member.address)) if shows_card else task
+        agent = Agent(member.terms, index, key, member.storage, tasks)
         return Session(agent, key, member.address, **changes)
 
     def environment(self, index: int) -> dict[str, str]:

@@ -25,17 +25,11 @@ from aggregator.identity import create, own_tls
 from aggregator.server.service import Aggregator
 from protocol.board.messages import Body
 from protocol.encoding import encode
+from protocol.errors import BrokenChannel, Malformed
 from protocol.terms.terms import Terms
-from protocol.wire.frames import (
-    MAX_FRAME_BYTES,
-    Challenge,
-    Hello,
-    StatusRequest,
-    Subscribe,
-    Welcome,
-    check_hello,
-    decode_from_member,
-)
+from protocol.wire.channel import MAX_SEALED_BYTES, SealedChannel
+from protocol.wire.frames import StatusRequest, Subscribe, Welcome, decode_from_member
+from protocol.wire.handshake import AggregatorHandshake, Introduced, TurnedAway
 
 
 @dataclass(frozen=True)
@@ -68,8 +62,8 @@ class Relay:
     say_first: Any = None  # instead of the challenge: a frame, bytes, text or a list of pieces
     answer_hello: Any = None  # instead of the welcome: a frame
     connections: int = 0
-    hellos: list[Hello] = field(default_factory=list)
-    _open: dict[ServerConnection, int] = field(default_factory=dict)
+    hellos: list[Introduced] = field(default_factory=list)
+    _open: dict[ServerConnection, tuple[SealedChannel, int]] = field(default_factory=dict)
 
     async def _serve(self, stop: asyncio.Event, ready: threading.Event) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +76,7 @@ class Relay:
             self.port,
             ssl=context,
             compression=None,
-            max_size=MAX_FRAME_BYTES,
+            max_size=MAX_SEALED_BYTES,
         ):
             ready.set()
             while not stop.is_set():
@@ -94,43 +88,49 @@ class Relay:
 
     async def _connection(self, connection: ServerConnection) -> None:
         self.connections += 1
-        with contextlib.suppress(ConnectionClosed):
+        with contextlib.suppress(ConnectionClosed, BrokenChannel, Malformed):
             await self._converse(connection)
         self._open.pop(connection, None)
 
     async def _converse(self, connection: ServerConnection) -> None:
-        challenge = Challenge(self.terms.federation, secrets.token_bytes(32))
+        handshake = AggregatorHandshake(
+            self.terms, self.key, secrets.token_bytes(32), lambda number, url: True
+        )
         for _ in range(self.pings):
             await connection.ping()
-        first = challenge if self.say_first is None else self.say_first
+        first = handshake.challenge if self.say_first is None else self.say_first
         await connection.send(first if isinstance(first, str | bytes | list) else encode(first))
-        hello = decode_from_member(bytes(await connection.recv(decode=False)))
-        assert isinstance(hello, Hello)
-        self.hellos.append(hello)
-        if self.answer_hello is not None:
-            await connection.send(encode(self.answer_hello))
+        hello = handshake.take(bytes(await connection.recv(decode=False)))
+        if isinstance(hello, TurnedAway):
+            await connection.send(hello.channel.seal(encode(hello.answer)))
             return
-        check_hello(hello, challenge, self.terms.key_of(hello.member))
-        await connection.send(encode(Welcome(*self.core.board.head)))
+        self.hellos.append(hello)
+        channel = hello.channel
+        if self.answer_hello is not None:
+            await connection.send(channel.seal(encode(self.answer_hello)))
+            return
+        await connection.send(channel.seal(encode(handshake.confirmation(hello))))
+        await connection.send(channel.seal(encode(Welcome(*self.core.board.head))))
         received = 0
         async for data in connection:
             received += 1
             if self.drop_after and received > self.drop_after:
                 return
-            frame = decode_from_member(bytes(data))  # type: ignore[arg-type]
+            frame = decode_from_member(channel.open(bytes(data)))  # type: ignore[arg-type]
             assert hello.purpose == "member" or isinstance(frame, StatusRequest)
             for answer in self.core.receive(hello.member, frame):
-                await connection.send(encode(answer))
+                await connection.send(channel.seal(encode(answer)))
             if isinstance(frame, Subscribe):
-                self._open[connection] = self.core.board.head.position
+                self._open[connection] = channel, self.core.board.head.position
             await self._push()
 
     async def _push(self) -> None:
-        for connection, position in list(self._open.items()):
+        for connection, (channel, position) in list(self._open.items()):
             if position < (head := self.core.board.head.position):
-                self._open[connection] = head
-                with contextlib.suppress(ConnectionClosed):
-                    await connection.send(encode(self.core.entries_after(position)))
+                self._open[connection] = channel, head
+                with contextlib.suppress(ConnectionClosed, BrokenChannel):
+                    entries = encode(self.core.entries_after(position))
+                    await connection.send(channel.seal(entries))
 
     def say(self, session: str, body: Body) -> None:
         """Post as the aggregator, whether or not an honest one would."""

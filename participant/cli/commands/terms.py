@@ -1,4 +1,4 @@
-"""``init``, ``card`` and ``terms``: before there is any key."""
+"""``init``, ``card``, ``terms`` and ``address``: who there is, and where the aggregator is."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +12,7 @@ from participant.cli.commands.options import (
     FederationFile,
     Given,
     Home,
+    Json,
     PassphraseFile,
     Yes,
     at_home,
@@ -19,16 +20,19 @@ from participant.cli.commands.options import (
     spread,
     terms_in,
 )
-from participant.cli.views import agrees, say
+from participant.cli.views import agrees, say, say_json
 from participant.disk import check_new
 from participant.errors import BadName, FileExists, NotAgreed
 from participant.home import (
     CARD_NAME,
     IDENTITY_NAME,
+    Address,
     Card,
     TermsFile,
     check_may_sign,
+    federation_folder,
     obtain,
+    read_aggregator_card,
     read_card,
     require_identity,
     sign_file,
@@ -36,7 +40,7 @@ from participant.home import (
 )
 from participant.home import identity as identities
 from protocol.encoding import encode_binary
-from protocol.terms import fault_of_name, normal
+from protocol.terms import AddressCard, fault_of_name, normal
 from protocol.words.counted import counted
 from protocol.words.duration import duration
 
@@ -112,11 +116,52 @@ def show(ctx: typer.Context, file: FederationFile = FEDERATION) -> None:
     say(f"All have signed. Next: quorate-participant ceremony {ctx.obj.pasted}")
 
 
+def address(
+    given: Given,
+    take: Annotated[
+        Path | None,
+        typer.Option(help="Take this newer card of the aggregator, its aggregator.toml."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show where the aggregator is, or take a newer card, which its key has signed."""
+    file, home = given.terms(signed=False), given.folder()
+    require_identity(home)
+    folder = federation_folder(home, file.terms.federation)
+    found, is_new = Address(file.terms.aggregator_key, file.card, folder), False
+    if take is not None:
+        is_new = found.take(read_aggregator_card(take))
+        if found.trouble:
+            raise found.trouble
+    card = found.newest
+    if as_json:
+        say_json(
+            {
+                "event": "taken" if is_new else "unchanged",
+                "number": card.number,
+                "url": card.url,
+                "tls": card.trust,
+            }
+        )
+        return
+    if take is not None and not is_new:
+        say("This hospital has this card already: nothing to do.")
+    _show_address(card)
+
+
 def _show_card(folder: Path, shown: Card) -> None:
     say(f"Card: {folder / CARD_NAME}")
     say(f"  name         {shown.name}")
     say(f"  key          {encode_binary(shown.key)}")
     say(f"  fingerprint  {shown.fingerprint}")
+
+
+def _show_address(card: AddressCard) -> None:
+    """The card in lines."""
+    trust = "public certificate authorities" if card.is_public else f"pinned key {card.trust}"
+    say(f"The aggregator's card {card.number}")
+    say(f"  url   {card.url}")
+    say(f"  tls   {trust}")
 
 
 def _show_terms(file: TermsFile) -> None:

@@ -3,7 +3,6 @@
 from participant import errors
 from participant.cli.sentences.sentence import COMMAND, Context, Said, Sentence, plain
 from participant.network import SYSTEM
-from participant.words.fingerprint import fingerprint
 from protocol import errors as protocol_errors
 from protocol.words import pasted
 
@@ -17,8 +16,8 @@ def _unreachable(e: errors.Unreachable, c: Context) -> Sentence:
 
 def _foreign_aggregator(e: errors.ForeignAggregator, c: Context) -> Sentence:
     return Sentence(
-        f"the aggregator at {e.url} serves other terms ({fingerprint(e.federation)})",
-        f"compare with: {COMMAND} terms show {c.pasted}",
+        f"the aggregator at {e.url} serves other terms than {c.file}",
+        "ask its operator, or the coordinator, for the federation.toml that it serves",
     )
 
 
@@ -51,6 +50,10 @@ NETWORK: Said = {
     errors.BadProxy: _bad_proxy,
     errors.ProxyRefuses: plain(
         "the aggregator at {e.url} is not reachable: {e.reason}", "{e.remedy}"
+    ),
+    protocol_errors.BrokenChannel: plain(
+        "what came from the aggregator was changed on the way (frame {e.number})",
+        "ask the administrators of this hospital's network whether a box on the way alters it",
     ),
     protocol_errors.ForeignCard: plain(
         "the aggregator's card {e.number} is signed by another key than the terms name",

@@ -11,6 +11,7 @@ from participant.cli.views.ceremony import (
     clocks_line,
     full_line,
     link_lost,
+    moving_line,
     set_back_line,
     stalled_line,
 )
@@ -71,6 +72,9 @@ class ServiceLog:
         self._vigils: dict[str, Vigil] = {}
         self.notices = Notices(
             lost=self._lost,
+            moving=lambda card: self._log(
+                "moving", moving_line(card), number=card.number, url=card.url
+            ),
             found=self._found,
             stalled=lambda reason: self._warn("stalled", stalled_line(reason), reason=reason),
             taken=lambda: self._log("taken", "the aggregator takes what this hospital sends again"),

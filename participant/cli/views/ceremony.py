@@ -21,7 +21,7 @@ from participant.ceremony import CeremonyOutlook, Expectation
 from participant.cli.views.terminal import new_console, say, say_json
 from participant.errors import DiskError, Unreachable
 from participant.network import Notices
-from protocol.terms import Terms
+from protocol.terms import AddressCard, Terms
 from protocol.words import line, shown
 from protocol.words.counted import counted
 from protocol.words.duration import duration
@@ -203,6 +203,15 @@ def set_back_line(found: SetBack) -> str:
     )
 
 
+def moving_line(card: AddressCard) -> str:
+    """What people are told of a newer card of the aggregator."""
+    trust = "public certificate authorities" if card.is_public else "a pinned key"
+    return (
+        f"The aggregator has a newer card, number {card.number}: {card.url}, with {trust}. "
+        "From the next connection on it is looked for there"
+    )
+
+
 def full_line(error: DiskError) -> str:
     """What people are told when nothing can be stored."""
     return (
@@ -231,7 +240,8 @@ def link_notices(
     return Notices(
         moved,
         lost,
-        found,
+        moving=lambda card: write(moving_line(card)),
+        found=found,
         stalled=lambda reason: write(stalled_line(reason)),
         taken=lambda: write("The aggregator takes what this hospital sends again."),
         clocks_differ=lambda ahead: write(clocks_line(ahead)),

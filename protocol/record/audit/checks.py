@@ -8,6 +8,7 @@ from protocol.board import Head
 from protocol.errors import ProtocolError
 from protocol.record import RecordFiles
 from protocol.record.audit import (
+    address_checks,
     board_checks,
     ceremony_checks,
     contribution_checks,
@@ -24,6 +25,7 @@ from protocol.record.audit.results import RECORD, Check, Result, Status
 CHECKS: tuple[Check, ...] = (
     *terms_checks.CHECKS,
     *board_checks.CHECKS,
+    *address_checks.CHECKS,
     *ceremony_checks.CHECKS,
     *key_checks.CHECKS,
     *contribution_checks.CHECKS,

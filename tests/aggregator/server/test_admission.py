@@ -6,16 +6,18 @@ from dataclasses import replace
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from websockets.exceptions import ConnectionClosed
 
 from protocol.board.messages import Join
+from protocol.encoding import encode
+from protocol.wire.channel import MAX_SEALED_BYTES
 from protocol.wire.frames import (
-    MAX_FRAME_BYTES,
-    Challenge,
     Entries,
     StatusReport,
     StatusRequest,
     Submit,
     Subscribe,
+    decode_challenge,
 )
 from tests.stage.caller import HOST, QUICK, serving, until
 from tests.stage.desk import Desk, code
@@ -31,9 +33,9 @@ async def test_nothing_is_accepted_before_the_challenge_is_answered(desk: Desk) 
     async with serving(desk) as service:
         for frame in (Subscribe(0), StatusRequest(), Submit(desk.sign(1, SESSION, JOIN))):
             async with service.stranger() as line:
-                assert isinstance(await line.hear(), Challenge)
-                assert code(await line.ask(frame)) == "not-allowed"
-                assert await line.end() == (1008, "not-allowed")
+                decode_challenge(await line.challenged())
+                await line.socket.send(encode(frame))
+                assert await line.end() == (1008, "malformed")
         assert desk.service.board.head.position == 0
         assert await service.goes_on()
 
@@ -43,9 +45,8 @@ async def test_garbage_before_authentication_ends_that_connection_alone(
     desk: Desk, garbage: bytes | str
 ) -> None:
     async with serving(desk) as service, service.stranger() as line:
-        await line.hear()
+        await line.challenged()
         await line.socket.send(garbage)
-        assert code(await line.hear()) == "malformed"
         assert await line.end() == (1008, "malformed")
         assert await service.goes_on()
 
@@ -63,7 +64,7 @@ async def test_bytes_that_are_no_tls_do_not_disturb_anyone(desk: Desk, greeting:
 
 async def test_a_frame_that_is_too_large_ends_its_connection_alone(desk: Desk) -> None:
     async with serving(desk) as service, service.member(1) as line:
-        await line.socket.send(b"x" * (MAX_FRAME_BYTES + 1))
+        await line.socket.send(b"x" * (MAX_SEALED_BYTES + 1))
         code, _ = await line.end()
         assert code == 1009
         assert await service.goes_on()
@@ -93,11 +94,30 @@ async def test_a_key_that_is_not_in_the_roster_is_turned_away(
 async def test_a_hello_heard_elsewhere_opens_nothing(desk: Desk) -> None:
     async with serving(desk) as service:
         async with service.stranger() as first:
-            heard = await first.hear()
-        assert isinstance(heard, Challenge)
+            heard = await first.challenged()
         async with service.stranger() as line:
-            answer = await line.introduce(1, desk.federation.keys[1], challenge=heard)
-            assert code(answer) == "bad-signature"
+            with pytest.raises(ConnectionClosed):
+                await line.introduce(1, desk.federation.keys[1], challenge=heard)
+            assert await line.end() == (1008, "malformed")
+
+
+async def test_a_frame_that_was_not_sealed_ends_its_connection_alone(desk: Desk) -> None:
+    async with serving(desk) as service:
+        for data in (encode(Subscribe(0)), b"", "text"):
+            async with service.member(1) as line:
+                await line.socket.send(data)
+                assert await line.end() == (1008, "broken")
+        assert await service.goes_on()
+
+
+async def test_a_frame_that_is_sent_twice_ends_its_connection_alone(desk: Desk) -> None:
+    async with serving(desk) as service, service.member(1) as line:
+        sealed = line.channel.seal(encode(Submit(desk.sign(1, SESSION, JOIN))))
+        await line.socket.send(sealed)
+        await line.socket.send(sealed)
+        assert await line.end() == (1008, "broken")
+        assert desk.service.board.head.position == 1
+        assert await service.goes_on()
 
 
 # ── identities ──

@@ -131,7 +131,7 @@ async def test_whoever_never_sends_a_byte_is_dropped_in_time(desk: Desk) -> None
 async def test_whoever_says_no_hello_inside_tls_is_dropped_in_time(desk: Desk) -> None:
     limits = replace(QUICK, hello_seconds=0.3)
     async with serving(desk, limits) as service, service.stranger() as line:
-        await line.hear()
+        await line.challenged()
         await line.end()
         await until(lambda: strangers(service) == 0)
 
@@ -167,7 +167,7 @@ async def test_a_member_outlives_the_deadline_of_its_hello(desk: Desk) -> None:
 async def test_a_stranger_may_say_little_before_its_hello(desk: Desk) -> None:
     async with serving(desk) as service:
         async with service.stranger() as line:
-            await line.hear()
+            await line.challenged()
             await line.socket.send(b"x" * (QUICK.stranger_bytes + 1))
             assert (await line.end())[0] == 1006
         reader, writer = await asyncio.open_connection(HOST, service.port, ssl=client_tls())
@@ -310,7 +310,7 @@ async def test_a_flood_of_strangers_costs_few_lines_of_log(
             await until(lambda: strangers(service) == 0)
         for _ in range(4):
             async with service.stranger() as line:
-                await line.hear()
+                await line.challenged()
                 await line.socket.send(b"garbage")
                 await line.end()
     assert 3 <= len(caplog.records) <= 8

@@ -27,16 +27,15 @@ from protocol.wire.frames import (
     BlobHave,
     BlobOffer,
     BlobRequest,
-    Challenge,
     Entries,
+    Hello,
     StatusReport,
     StatusRequest,
     Submit,
     Subscribe,
     Welcome,
-    hello,
 )
-from tests.stage.caller import HOST, QUICK, Line, server_tls, serving, until
+from tests.stage.caller import HOST, QUICK, Line, cards_of, server_tls, serving, until
 from tests.stage.desk import Desk, code
 
 SESSION = "ceremony/1"
@@ -118,19 +117,17 @@ async def test_a_member_that_does_not_read_is_dropped(
 
 async def test_garbage_from_a_member_ends_its_connection_alone(desk: Desk) -> None:
     async with serving(desk) as service, service.member(1) as line:
-        await line.socket.send(b"\x93garbage")
+        await line.socket.send(line.channel.seal(b"\x93garbage"))
         assert code(await line.hear()) == "malformed"
         assert await line.end() == (1008, "malformed")
         assert await service.goes_on()
 
 
 async def test_a_second_hello_is_refused(desk: Desk) -> None:
-    async with serving(desk) as service, service.stranger() as line:
-        challenge = await line.hear()
-        assert isinstance(challenge, Challenge)
-        said = hello(challenge, 1, b"i" * 16, "member", desk.federation.keys[1])
-        assert isinstance(await line.ask(said), Welcome)
-        assert code(await line.ask(said)) == "not-allowed"
+    async with serving(desk) as service, service.member(1) as line:
+        await line.socket.send(line.channel.seal(encode(Hello(bytes(32), b""))))
+        assert code(await line.hear()) == "malformed"
+        assert await line.end() == (1008, "malformed")
 
 
 async def test_an_upload_goes_on_where_the_link_broke_and_another_member_fetches_it(
@@ -291,7 +288,8 @@ async def test_an_address_of_another_machine_is_told_from_a_taken_port(
 
 
 async def listen(desk: Desk, host: str, port: int) -> None:
-    async with Server(desk.service, None, QUICK).listening(host, port, server_tls()):
+    server = Server(desk.service, cards_of(desk), None, QUICK)
+    async with server.listening(host, port, server_tls()):
         pass
 
 
@@ -300,7 +298,7 @@ async def test_the_service_ends_although_members_and_strangers_are_there(desk: D
         async with serving(desk) as service:
             member = await callers.enter_async_context(service.member(1))
             stranger = await callers.enter_async_context(service.stranger())
-            await stranger.hear()
+            await stranger.challenged()
         assert (await member.end())[0] == 1001
 
 
@@ -324,7 +322,7 @@ async def test_no_secret_and_no_traceback_reaches_the_log(
     caplog.set_level(logging.DEBUG, "quorate")
     async with serving(desk) as service:
         async with service.stranger() as line:
-            await line.hear()
+            await line.challenged()
             await line.socket.send(b"\x00garbage")
             await line.end()
         assert await service.goes_on()

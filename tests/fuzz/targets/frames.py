@@ -9,6 +9,7 @@ from protocol.board.fields import MAX_ATTACHMENTS, MAX_CHUNKS, MAX_POST_BYTES
 from protocol.board.messages import (
     Abort,
     Body,
+    CardSeen,
     Certificate,
     CheckPart,
     CheckRequest,
@@ -35,26 +36,29 @@ from protocol.board.messages import (
 )
 from protocol.board.plan import Approval, Ending, Withdrawal
 from protocol.encoding import decode, encode
-from protocol.errors import Malformed
+from protocol.errors import BadSignature, BrokenChannel, Malformed
+from protocol.wire.channel import SealedChannel
 from protocol.wire.frames import (
     Accepted,
     BlobChunk,
     BlobHave,
     BlobOffer,
     BlobRequest,
-    Challenge,
+    Confirmation,
     Declined,
     Entries,
+    NewerCard,
     Rejected,
     StatusReport,
     StatusRequest,
     Submit,
     Subscribe,
     Welcome,
+    decode_confirmation,
     decode_from_aggregator,
     decode_from_member,
-    hello,
 )
+from protocol.wire.handshake import AggregatorHandshake, MemberHandshake
 from tests.fuzz.target import Case, target
 from tests.stage.studies import statistic_plan, training_plan
 from tests.stage.toy import toy_federation
@@ -62,7 +66,6 @@ from tests.stage.toy import toy_federation
 FEDERATION = toy_federation(3, 2)
 TERMS = FEDERATION.terms
 DIGEST = bytes(range(32))
-CHALLENGE = Challenge(TERMS.federation, b"n" * 32)
 
 
 def bodies() -> list[tuple[str, int, Body]]:
@@ -97,6 +100,7 @@ def bodies() -> list[tuple[str, int, Body]]:
         ("study/cardio/1", 2, Statement(DIGEST, 5, 0.25, 64, DIGEST)),
         ("study/cardio/0", 2, ModelEntries(DIGEST, 2, (ModelEntry("bias", (2, 3), "float32"),))),
         ("check/1", 1, CheckRequest(DIGEST, DIGEST)),
+        ("address/1", 2, CardSeen(FEDERATION.card)),
         ("check/1", 2, CheckPart(DIGEST, attach(b"a part"))),
     ]
 
@@ -138,7 +142,6 @@ def spelled_once(read: Callable[[bytes], object], messages: Iterable[object]) ->
 def frame_from_member() -> Case:
     signed = [entry.post for entry in entries()]
     frames = [
-        hello(CHALLENGE, 1, b"i" * 16, "member", FEDERATION.keys[1]),
         Subscribe(7),
         *map(Submit, signed),
         BlobOffer(DIGEST, 5_000),
@@ -149,12 +152,50 @@ def frame_from_member() -> Case:
     return spelled_once(decode_from_member, frames)
 
 
+@target("challenge", "protocol.wire.handshake.MemberHandshake", limit=2_048)
+def challenge() -> Case:
+    """Whatever answers where a hospital dials; and what it takes for the aggregator's last word."""
+    own = AggregatorHandshake(TERMS, FEDERATION.keys[0], b"n" * 32, lambda number, url: True)
+    first = encode(own.challenge)
+
+    def run(data: bytes) -> None:
+        one = MemberHandshake(TERMS, FEDERATION.card, 1, b"i" * 16, "member", FEDERATION.keys[1])
+        with suppress(Malformed, BadSignature):
+            one.answer(data)
+            assert data == first, "it was answered, and the aggregator did not say it"
+
+    return Case(run, [first])
+
+
+@target("confirmation", "protocol.wire.frames.decode_confirmation", limit=2_048)
+def confirmation() -> Case:
+    said = [Confirmation(bytes(64)), Rejected("busy", "a reason")]
+    return spelled_once(decode_confirmation, said)
+
+
+@target("sealed-frame", "protocol.wire.channel.SealedChannel.open", limit=2_048)
+def sealed_frame() -> Case:
+    frames = [encode(Welcome(3, DIGEST)), encode(Subscribe(7)), b""]
+    sealed = [SealedChannel(b"a" * 32, b"m" * 32).seal(frame) for frame in frames]
+
+    def run(data: bytes) -> None:
+        channel = SealedChannel(b"m" * 32, b"a" * 32)
+        try:
+            assert channel.open(data) in frames
+            assert data in sealed, "a frame opens that nobody has sealed"
+        except BrokenChannel:
+            with suppress(BrokenChannel):
+                assert channel.open(sealed[0]) is None, "a channel goes on after it was broken"
+
+    return Case(run, sealed)
+
+
 @target("frame-from-aggregator", "protocol.wire.frames.decode_from_aggregator", limit=8_192)
 def frame_from_aggregator() -> Case:
     encoded = [encode(entry) for entry in entries()]
     frames = [
-        CHALLENGE,
         Welcome(3, DIGEST),
+        NewerCard(FEDERATION.card),
         Rejected("busy", "a reason"),
         Entries(tuple(encoded[3:6]), 6),
         Accepted(DIGEST, 4),

@@ -27,10 +27,10 @@ from aggregator.store.heads import HeadLog
 from protocol.board.board import Head
 from protocol.board.messages import Contributor
 from protocol.encoding import encode
-from protocol.wire.frames import hello
+from protocol.wire.handshake import AggregatorHandshake, MemberHandshake
 from tests.fuzz.codecs import JSON
 from tests.fuzz.target import Case, target
-from tests.fuzz.targets.frames import CHALLENGE, DIGEST, FEDERATION, TERMS, entries
+from tests.fuzz.targets.frames import DIGEST, FEDERATION, TERMS, entries
 from tests.fuzz.targets.home import certificates
 from tests.fuzz.targets.services import report_of_a_round
 from tests.fuzz.targets.texts import scratch
@@ -38,17 +38,25 @@ from tests.stage.rounds.contribution import hybrid_lattice
 from tests.stage.studies import training_study
 
 
-@target("hello", "aggregator.server.admission.identify")
+@target("hello", "protocol.wire.handshake.AggregatorHandshake.take, aggregator.server.admission")
 def first_word() -> Case:
+    handshake = AggregatorHandshake(
+        TERMS, FEDERATION.keys[0], b"n" * 32, lambda number, url: number == 1
+    )
+    purposes: tuple[Any, ...] = ("member", "status")
     honest = [
-        encode(hello(CHALLENGE, i, b"i" * 16, purpose, FEDERATION.keys[i]))
+        encode(
+            MemberHandshake(
+                TERMS, FEDERATION.card, i, b"i" * 16, purpose, FEDERATION.keys[i]
+            ).answer(encode(handshake.challenge))[0]
+        )
         for i in FEDERATION.members
-        for purpose in ("member", "status")
+        for purpose in purposes
     ]
 
     def run(data: bytes) -> None:
         with suppress(NotAdmitted):
-            found = identify(data, CHALLENGE, TERMS)
+            found = identify(data, handshake)
             assert data in honest, f"member {found.member} did not say that"
 
     return Case(run, honest)

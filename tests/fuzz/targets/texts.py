@@ -113,7 +113,7 @@ def card() -> Case:
     return Case(run, [seed], TOML)
 
 
-@target("aggregator-card", "participant.home.terms_file.read_aggregator_card")
+@target("aggregator-card", "protocol.terms.address_card, participant.home.terms_file")
 def aggregator_card() -> Case:
     path, seed = scratch() / "aggregator.toml", render_card(FEDERATION.card).encode()
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.agent.inbox import Inbox
 from participant.agent.task import Task
@@ -33,9 +34,11 @@ from participant.network.link import Caller, open_link
 from participant.network.session import Notices
 from protocol.board.draft import Draft
 from protocol.errors import Malformed
-from protocol.wire.frames import MAX_FRAME_BYTES, Accepted, Challenge, Rejected
+from protocol.wire.channel import MAX_SEALED_BYTES
+from protocol.wire.frames import Accepted, Rejected
 from tests.stage.consortium import CHEAP, Consortium, found, lost_into, run_all
 from tests.stage.relay import make_tls_key
+from tests.stage.toy import toy_federation
 
 
 @pytest.fixture
@@ -96,11 +99,21 @@ def test_another_certificate_ends_the_session_before_anything_is_sent(
 
 
 def test_an_aggregator_of_other_terms_is_not_answered(consortium: Consortium) -> None:
-    consortium.relay.say_first = Challenge(b"x" * 32, b"n" * 32)
+    consortium.relay.terms = toy_federation(3, 2, name="Other").terms
     with consortium.relay.running() as relay:
         (end,) = run_all([consortium.session(1)], seconds=10)
     assert isinstance(end, ForeignAggregator)
-    assert end.federation == b"x" * 32
+    assert relay.hellos == []
+
+
+def test_who_does_not_have_the_aggregators_key_is_told_nothing(consortium: Consortium) -> None:
+    reasons: list[str] = []
+    consortium.relay.key = Ed25519PrivateKey.generate()
+    with consortium.relay.running() as relay:
+        session = consortium.session(1, time_limit=1.0, notices=lost_into(reasons))
+        (end,) = run_all([session], seconds=10)
+    assert isinstance(end, OutOfTime)
+    assert reasons == ["who answers there does not have the key that the terms name"]
     assert relay.hellos == []
 
 
@@ -127,14 +140,17 @@ def test_a_busy_aggregator_is_tried_again(consortium: Consortium) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    [b"", b"\xff\xff", "text", b"\x00" * (MAX_FRAME_BYTES + 1), Accepted(bytes(32), 1)],
+    [b"", b"\xff\xff", "text", b"\x00" * (MAX_SEALED_BYTES + 1), Accepted(bytes(32), 1)],
     ids=["empty", "garbage", "text", "too large", "out of turn"],
 )
-def test_what_is_no_challenge_ends_the_session(consortium: Consortium, said: Any) -> None:
+def test_what_is_no_challenge_is_not_answered(consortium: Consortium, said: Any) -> None:
+    reasons: list[str] = []
     consortium.relay.say_first = said
     with consortium.relay.running() as relay:
-        (end,) = run_all([consortium.session(1)], seconds=10)
-    assert isinstance(end, Malformed)
+        session = consortium.session(1, time_limit=1.0, notices=lost_into(reasons))
+        (end,) = run_all([session], seconds=10)
+    assert isinstance(end, OutOfTime)
+    assert reasons == ["who answers there does not have the key that the terms name"]
     assert relay.hellos == []
 
 

@@ -16,6 +16,7 @@ from protocol.encoding import decode, encode
 from protocol.errors import Malformed
 from protocol.key.epoch import Epoch, EpochSecret
 from protocol.sealing import SealContext
+from protocol.terms.address_card import MAX_CARD_NUMBER, AddressCard
 from protocol.wire import frames as wire
 
 LIMIT = 1 << 20
@@ -63,6 +64,14 @@ WORKS: dict[type, st.SearchStrategy[Any]] = {
         st.lists(labels, max_size=4).map(tuple),
     ),
 }
+cards = st.builds(
+    AddressCard,
+    st.integers(1, MAX_CARD_NUMBER),
+    st.from_regex(r"\Awss://[a-z]{1,20}\Z"),
+    st.sampled_from([b"", bytes(32)]),
+    digests,
+    signatures,
+)
 BODIES: dict[type, st.SearchStrategy[Any]] = {
     m.Join: st.builds(m.Join, st.binary(max_size=60), digests),
     m.Step: st.builds(m.Step, words, counts, counts, lists),
@@ -98,6 +107,7 @@ BODIES: dict[type, st.SearchStrategy[Any]] = {
     ),
     m.CheckRequest: st.builds(m.CheckRequest, digests, digests),
     m.CheckPart: st.builds(m.CheckPart, digests, attachments),
+    m.CardSeen: st.builds(m.CardSeen, cards),
 }
 bodies = st.one_of(*BODIES.values())
 posts = st.builds(Post, digests, names, indices, counts, counts, digests, bodies)
@@ -108,6 +118,21 @@ REST: dict[Any, st.SearchStrategy[Any]] = {
     m.Attachment: attachments,
     m.Contributor: contributors,
     m.ModelEntry: model_entries,
+    AddressCard: cards,
+    # What is said before there is a channel, and the first thing on it.
+    wire.Challenge: st.builds(wire.Challenge, digests, digests, signatures),
+    wire.Hello: st.builds(wire.Hello, digests, st.binary(max_size=60)),
+    wire.Confirmation: st.builds(wire.Confirmation, signatures),
+    wire.Introduction: st.builds(
+        wire.Introduction,
+        digests,
+        indices,
+        st.binary(min_size=16, max_size=16),
+        purposes,
+        st.integers(1, MAX_CARD_NUMBER),
+        st.just("wss://localhost:8443"),
+        signatures,
+    ),
     m.Ciphertexts: st.builds(
         m.Ciphertexts, st.binary(max_size=80), st.lists(numbers, max_size=3).map(tuple)
     ),
@@ -129,10 +154,7 @@ REST: dict[Any, st.SearchStrategy[Any]] = {
     SealContext: st.builds(SealContext, digests, names, texts, indices, indices),
 }
 FRAMES: dict[type, st.SearchStrategy[Any]] = {
-    wire.Challenge: st.builds(wire.Challenge, digests, digests),
-    wire.Hello: st.builds(
-        wire.Hello, indices, st.binary(min_size=16, max_size=16), purposes, signatures
-    ),
+    wire.NewerCard: st.builds(wire.NewerCard, cards),
     wire.Welcome: st.builds(wire.Welcome, counts, digests),
     wire.Rejected: st.builds(wire.Rejected, st.sampled_from(["busy", "fork", "bad-post"]), texts),
     wire.Subscribe: st.builds(wire.Subscribe, counts),
@@ -323,6 +345,12 @@ def test_a_message_over_the_limit_is_refused_before_it_is_read():
     assert refused(data, m.Body, len(data) - 1)
 
 
+def test_a_card_is_seen_in_the_session_of_its_number_alone():
+    seen = m.CardSeen(AddressCard(7, "wss://a", b"", bytes(32), bytes(64)))
+    assert belongs("address/7", 1, seen)
+    assert not belongs("address/8", 1, seen)
+
+
 AGGREGATOR_SAYS = {m.Opening, m.Closing, m.Omission}
 MEMBERS_SAY_OF_STUDIES = {p.Plan, p.Approval, p.Withdrawal, p.Ending}
 MEMBERS_SAY_IN_CEREMONIES = {m.Join, m.Step, m.Certificate, m.Overdue, m.Abort, m.Disclosure}
@@ -334,8 +362,9 @@ MEMBERS_SAY_IN_CEREMONIES = {m.Join, m.Step, m.Certificate, m.Overdue, m.Abort, 
 def test_who_may_say_what_where(kind, data):
     body = data.draw(BODIES[kind])
     places = set()
+    address = f"address/{body.card.number}" if kind is m.CardSeen else "address/1"
     sessions = "ceremony/1", "study/age", "study/age/0", "study/age/1", "check/1", "check/0"
-    for session in (*sessions, "ceremony/0"):
+    for session in (*sessions, "ceremony/0", address):
         for sender in (0, 1, 5):
             if belongs(session, sender, body):
                 places.add((session, "aggregator" if sender == 0 else "member"))
@@ -343,6 +372,8 @@ def test_who_may_say_what_where(kind, data):
         assert places == {("study/age/1", "aggregator")}
     elif kind in MEMBERS_SAY_IN_CEREMONIES:
         assert places == {("ceremony/1", "member")}
+    elif kind is m.CardSeen:
+        assert places == {(address, "member")}
     elif kind in (m.CheckRequest, m.CheckPart):
         assert places == {("check/1", "member")}
     elif kind in MEMBERS_SAY_OF_STUDIES:

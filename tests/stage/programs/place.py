@@ -102,6 +102,6 @@ def join(place: Place, member: int) -> Submit:
 
 async def submit(place: Place, member: int) -> object:
     """Say something to the running service."""
-    async with stranger(place.port) as line:
+    async with stranger(place.port, place.federation) as line:
         await line.introduce(member, place.federation.keys[member])
         return await line.ask(join(place, member))

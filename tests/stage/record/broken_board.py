@@ -5,11 +5,12 @@ from collections.abc import Callable
 import msgspec
 
 from protocol.board.board import Head, SignedPost
-from protocol.board.messages import Closing, Contribution, Partial, SetLock, Statement
+from protocol.board.messages import CardSeen, Closing, Contribution, Partial, SetLock, Statement
 from protocol.encoding import encode
 from protocol.record.audit.results import RECORD
 from protocol.record.files import blob_path, countersign, head_path
 from protocol.signing import sign
+from protocol.terms.address_card import sign_card
 from tests.stage.files import flipped
 from tests.stage.record.good import AGES, ROUND, Good
 from tests.stage.record.story import Story, Written, write
@@ -257,3 +258,13 @@ def history_changed_since(made: Good) -> Broken:
     since, story = write(made.story).head, made.story.copy()
     story.change(len(story.said), time_ms=10**9)
     return Broken(write(story).files, "2.7", since.position, RECORD, since=since)
+
+
+@tampering
+def two_cards_of_one_number(made: Good) -> Broken:
+    """The aggregator sends H2 elsewhere than the others, under the same number."""
+    story = made.story.copy()
+    place = story.find("address/1", CardSeen, 2)
+    other = sign_card(story.federation.keys[0], 1, "wss://elsewhere", b"p" * 32)
+    story.change(place, body=CardSeen(other))
+    return told(story, "2.8", place, AGGREGATOR, is_failure=False)

@@ -17,7 +17,7 @@ from gmpy2 import mpz
 
 from keyshare.randomness import Stream
 from protocol.board.draft import Draft
-from protocol.board.messages import Opening, Statement, Step
+from protocol.board.messages import CardSeen, Opening, Statement, Step
 from protocol.board.session import read_session, round_session
 from protocol.board.study import Study
 from protocol.ceremony.machine import Ceremony
@@ -70,6 +70,8 @@ def good() -> Good:
     _count(toy, AGES, MEMBERS[:3])
     _count(toy, FEW, MEMBERS[:2])
     _train(toy, ROUND[3], PACKED)
+    for i in MEMBERS:
+        table.say(i, Draft("address/1", CardSeen(table.federation.card)))
     return Good(_told(table), toy, seeds)
 
 
