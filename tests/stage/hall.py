@@ -15,6 +15,7 @@ from participant.network.session import Session
 from participant.training.task import TrainingTask
 from protocol.board.board import Post
 from protocol.board.fields import MAX_POST_BYTES
+from protocol.board.study import Study
 from protocol.encoding import decode, encode
 from protocol.key.epoch import HeldKey
 from protocol.wire.frames import FromMember, Submit, Welcome
@@ -28,13 +29,9 @@ from tests.stage.toy import toy_epoch
 
 @dataclass
 class Hall(Desk):
-    """``with_key``: whether the hospitals have made theirs; then they have approved a study too.
-
-    ``plan``: what it has of its own.
-    """
+    """``with_key``: whether the hospitals have made theirs."""
 
     with_key: bool = True
-    plan: dict[str, Any] = field(default_factory=dict)
     agents: dict[int, Agent] = field(default_factory=dict)
     frames: list[bytes] = field(default_factory=list)
     silenced: dict[int, type] = field(default_factory=dict)
@@ -44,10 +41,18 @@ class Hall(Desk):
         super().__post_init__()
         self.disks = {i: Disk() for i in self.federation.members}
         if self.with_key:
-            self.found_training(**self.plan)
-            head = self.service.board.head
-            for disk in self.disks.values():  # or they would look as if they had been put back
-                disk.write(CHECKPOINT_NAME, encode(Checkpoint(*head)))
+            self.certify()
+            self._keep_head()
+
+    def _keep_head(self) -> None:
+        """Or the disks would look as if they had been put back."""
+        for disk in self.disks.values():
+            disk.write(CHECKPOINT_NAME, encode(Checkpoint(*self.service.board.head)))
+
+    def found(self, study: Study, *approving: int) -> Study:
+        super().found(study, *approving)
+        self._keep_head()
+        return study
 
     def come(self, member: int, task: Task) -> Agent:
         """A hospital's program begins."""
@@ -62,9 +67,11 @@ class Hall(Desk):
         return HeldKey(self.epoch, toy_epoch(terms.n_members, terms.quorum).secrets[member])
 
     def train(self, member: int, app: Any = None) -> Agent:
-        """A hospital types ``train``."""
-        terms, disk, secret = self.federation.terms, self.disks[member], self.secret(member)
-        return self.come(member, TrainingTask(terms, STUDY, secret, app or Steps(), disk))
+        """A hospital types ``train``; all have approved the study before the first does."""
+        if STUDY not in self.service.board.studies:
+            self.found(self.training())
+        place = self.federation.terms, STUDY, self.secret(member)
+        return self.come(member, TrainingTask(*place, app or Steps(), self.disks[member]))
 
     def silence(self, members: Sequence[int], kind: type) -> None:
         """These say nothing any more from the first message of that kind on."""
@@ -120,7 +127,11 @@ class ToldHall(Hall):
         session = self.sessions[member] = Session(agent, self.federation.keys[member], NOWHERE)
         session._no_link = ""
         said = self.read[member] = []
-        context = Context(file=Path("federation.toml"), terms=self.federation.terms)
+        context = Context(
+            file=Path("federation.toml"),
+            terms=self.federation.terms,
+            is_statistic=lambda study: not agent.board.studies[study].study.is_training,
+        )
         vigil = Vigil(lambda: self.seconds)
         self.tellers[member] = Teller(lambda: session, context, vigil=vigil, write=said.append)
         return agent

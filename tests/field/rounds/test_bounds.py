@@ -11,12 +11,13 @@ import csv_hospital
 from keyshare.rounds.slots import Slots
 from participant.training.bounds import Bounds
 from protocol.board.messages import Opening
+from protocol.board.study import Study
 from protocol.board.suite import suite_of
-from protocol.terms.terms import RoundPolicy, Terms, floor
 from tests.field.rounds.test_heart import At, apps
 from tests.stage.rounds.round_table import Events, RoundTable
 from tests.stage.rounds.whole_update import average, quantise
-from tests.stage.toy import CeremonyTable, finished, toy_federation
+from tests.stage.studies import training_study
+from tests.stage.toy import toy_epoch, toy_federation
 
 __all__ = ["apps"]  # a fixture
 HOSPITALS = 4
@@ -24,7 +25,7 @@ HOSPITALS = 4
 WARM_UP = (0.0005, 0.005, 0.05, 0.5, 0.5, 0.0, 0.0005, 0.5, 0.5, 0.5, 0.5, 0.5)
 
 
-WIDE: dict[str, Any] = {"clip": 8.0, "precision_bits": 32, "max_examples": 100_000}
+WIDE: dict[str, Any] = {"clip": 8.0, "bits": 32, "max_examples": 100_000, "suite": "auto"}
 
 
 class Warming(At):
@@ -36,10 +37,10 @@ class Warming(At):
 
 
 def table(**changes: Any) -> RoundTable:
-    """Four hospitals under the terms that ``terms new`` writes, with a small key."""
-    policy = RoundPolicy(len(WARM_UP), floor(HOSPITALS), 10, 10, floor(HOSPITALS))
-    terms = WIDE | {"rounds": policy} | changes
-    return RoundTable(finished(CeremonyTable(toy_federation(4, 3, 512, **terms)).run()))
+    """Four hospitals and a study as ``study new`` plans it, with a small key."""
+    toy = toy_epoch(4, 3, 512)
+    plan = WIDE | {"rounds": len(WARM_UP)} | changes
+    return RoundTable(toy, training_study(toy.federation.terms, **plan))
 
 
 def hear(found: RoundTable, apps: Sequence[Any]) -> Events:
@@ -61,7 +62,7 @@ def test_a_warm_up_ends_as_well_at_every_hospital_as_averaging_in_the_clear(apps
         fitted = [app.fit(model, {"round": number})[:2] for app in apps]
         total = sum(examples for _, examples in fitted)
         model = {name: sum(f[name] * n for f, n in fitted) / total for name in model}
-        found.play(f"round/{number}")
+        found.play(f"study/cardio/{number}")
     for app in apps:
         ours = app.evaluate(task.parameters, {})[2]["accuracy"]
         assert abs(ours - app.evaluate(model, {})[2]["accuracy"]) <= 0.005
@@ -92,7 +93,7 @@ class Pulling:
 def test_small_and_large_hospitals_are_averaged_to_a_thousandth_from_the_second_round_on(
     patients: tuple[int, ...],
 ) -> None:
-    found = table(suite="paillier", precision_bits=20)  # as few bits as the hybrid suite has
+    found = table(suite="paillier", bits=20)  # as few bits as the hybrid suite has
     apps = [Pulling(k, n) for k, n in enumerate(patients)]
     twins = [Pulling(k, n) for k, n in enumerate(patients)]
     told = hear(found, apps)
@@ -100,7 +101,7 @@ def test_small_and_large_hospitals_are_averaged_to_a_thousandth_from_the_second_
     for number in (1, 2, 3):
         changes = np.array([twin.fit([model], {})[0][0] - model for twin in twins])
         clear = np.array(patients) @ changes / sum(patients)
-        found.play(f"round/{number}")
+        found.play(f"study/cardio/{number}")
         ours = found.tasks[1].parameters[0] - model
         errors.append(root_mean_square(ours - clear) / root_mean_square(clear))
         model = model + ours
@@ -112,7 +113,7 @@ def test_small_and_large_hospitals_are_averaged_to_a_thousandth_from_the_second_
 
 def test_fewer_patients_than_a_step_count_rightly_all_the_same() -> None:
     patients = (1, 3, 30, 40)
-    found = table(suite="paillier", precision_bits=14, max_examples=10**6)
+    found = table(suite="paillier", bits=14, max_examples=10**6)
     apps = [Pulling(k, n) for k, n in enumerate(patients)]
     told = hear(found, apps)
     found.play("study/cardio/1")
@@ -136,10 +137,10 @@ def test_a_bound_far_above_all_changes_is_narrowed_or_its_price_is_told(
     clip: float, errors: float
 ) -> None:
     """Changes of 0.01 lie within the classes of the first, and below all of the others."""
-    found = table(suite="paillier", precision_bits=20, clip=clip)
+    found = table(suite="paillier", bits=20, clip=clip)
     told = hear(found, [Pulling(k, 30) for k in range(HOSPITALS)])
     for number in (1, 2, 3):
-        found.play(f"round/{number}")
+        found.play(f"study/cardio/{number}")
     said = [facts["rounding"] for _, event, facts in told if event == "rounding"][::HOSPITALS]
     assert all(one <= errors for one in said)
     coarse = sorted({number for number, event, _ in told if event == "coarse"})
@@ -152,11 +153,11 @@ def test_a_round_whose_changes_rounding_hides_is_no_hold_up_for_the_next(
     sizes: tuple[float, ...],
 ) -> None:
     """The model stays, and is trained again under bounds with which its changes are seen."""
-    found = table(suite="paillier", precision_bits=20)
+    found = table(suite="paillier", bits=20)
     told = hear(found, [Pulling(k, 30, *sizes) for k in range(HOSPITALS)])
     models = []
     for number in (1, 2, 3):
-        found.play(f"round/{number}")
+        found.play(f"study/cardio/{number}")
         models.append(found.tasks[1].parameters[0])
     assert not models[0].any()
     assert {number for number, event, _ in told if event == "coarse"} >= {1}
@@ -167,19 +168,6 @@ def test_a_round_whose_changes_rounding_hides_is_no_hold_up_for_the_next(
     assert root_mean_square(models[2]) > 0.0005 or 3 in outgrown
 
 
-def test_who_begins_anew_with_the_model_that_it_has_stays_with_those_who_go_on() -> None:
-    """After a round that changed nothing; also where it was void, as in tests/attacks."""
-    found = table(suite="paillier", precision_bits=20)
-    hear(found, [Pulling(k, 30, 0.002) for k in range(HOSPITALS)])
-    found.play("study/cardio/1")
-    task = found.train(1, Pulling(0, 30, 0.002), new_model_after=1)
-    found.settle()
-    said = found.view("study/cardio/1").statements
-    assert len({one.about for one in said.values()}) == 1
-    found.play("study/cardio/2")
-    assert task.finished == 2
-
-
 def root_mean_square(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
@@ -188,16 +176,16 @@ def root_mean_square(values: np.ndarray) -> float:
 @pytest.mark.parametrize("members", [3, 10, 16])
 def test_the_precision_is_there_with_the_bits_of_the_lattice(suite: Any, members: int) -> None:
     """One round in the clear, with the slots of a second round under each suite."""
-    terms = toy_federation(members, members // 2 + 1, **WIDE).terms
+    study = training_study(toy_federation(members, members // 2 + 1).terms, **WIDE)
     draw = np.random.default_rng(members)
     changes, patients = draw.normal(0, 0.01, (members, 5_000)), draw.integers(30, 300, members)
     patients[0] = 100_000
-    tally = suite_of(suite, terms).slots(opening(suite, 8.0, 10**5)).tally
+    tally = suite_of(suite, study).slots(opening(suite, 8.0, 10**5)).tally
     marks = [tally.marks(np.abs(c).max(), int(n)) for c, n in zip(changes, patients, strict=True)]
     counts = tally.read(np.sum([tally.values(m) for m in marks], axis=0), members)
     bounds = Bounds().after(counts, marks[0])
-    second = opening(suite, bounds.clip(terms), bounds.max_examples(terms))
-    slots = suite_of(suite, terms).slots(second)
+    second = opening(suite, bounds.clip(study), bounds.max_examples(study))
+    slots = suite_of(suite, study).slots(second)
     updates = zip(changes, patients, strict=True)
     sums = np.sum(
         [quantise(c, int(n), slots, bytes([k] * 32)) for k, (c, n) in enumerate(updates)], axis=0
@@ -208,17 +196,17 @@ def test_the_precision_is_there_with_the_bits_of_the_lattice(suite: Any, members
 
 
 def opening(suite: Any, clip: float, most: int) -> Opening:
-    return Opening("training", bytes(32), bytes(32), 5_000, suite, clip, most)
+    return Opening(bytes(32), bytes(32), bytes(32), 5_000, suite, clip, most)
 
 
-def first_round(hospitals: int) -> tuple[Terms, Slots]:
-    """Usual terms, and the slots of a first round under the hybrid suite."""
-    terms = toy_federation(hospitals, hospitals // 2 + 1, **WIDE).terms
-    return terms, suite_of("hybrid", terms).slots(opening("hybrid", 8.0, 100_000))
+def first_round(hospitals: int) -> tuple[Study, Slots]:
+    """A usual study, and the slots of a first round under the hybrid suite."""
+    study = training_study(toy_federation(hospitals, hospitals // 2 + 1).terms, **WIDE)
+    return study, suite_of("hybrid", study).slots(opening("hybrid", 8.0, 100_000))
 
 
 @pytest.mark.parametrize(("hospitals", "examples"), [(3, 100), (5, 100), (16, 100), (16, 1000)])
-def test_a_first_round_under_usual_terms_does_no_more_harm_than_none(
+def test_a_first_round_in_a_usual_study_does_no_more_harm_than_none(
     hospitals: int, examples: int
 ) -> None:
     """Where rounding would change the average by more than the updates do, it is left out."""
@@ -249,11 +237,11 @@ def test_one_large_change_does_not_let_rounding_spoil_all_others(hospitals: int)
 
 def outgrown_in(sizes: list[float]) -> int:
     """How many rounds such changes outgrow, by the bounds of the rounds before."""
-    terms, slots = first_round(4)
+    study, slots = first_round(4)
     tally = slots.tally
     bounds, found = Bounds(), 0
     for size in sizes:
-        found += size > bounds.clip(terms)
+        found += size > bounds.clip(study)
         marks = tally.marks(size, 100)
         bounds = bounds.after(tally.read(4 * tally.values(marks), 4), marks)
     return found

@@ -11,10 +11,10 @@ import csv_hospital
 from agreement import read_agreement
 from examples.demo.processes import ROOT
 from patients import read_patients
-from protocol.terms.terms import RoundPolicy, floor
 from scaling import sums_of
 from tests.stage.rounds.round_table import RoundTable
-from tests.stage.toy import CeremonyTable, finished, toy_federation
+from tests.stage.studies import training_study
+from tests.stage.toy import toy_epoch
 
 HEART = ROOT / "examples" / "heart"
 HOSPITALS = ("cleveland", "budapest", "zurich", "long-beach")
@@ -75,13 +75,10 @@ def in_clear(apps: Sequence[At], model: Any) -> Iterator[Any]:
 
 
 def table_of_four() -> RoundTable:
-    """Four hospitals under terms as ``terms new`` writes them, with a small key."""
-    n, quorum = len(HOSPITALS), 3
-    policy = RoundPolicy(ROUNDS, floor(n), 10, 10, floor(n))
-    federation = toy_federation(
-        n, quorum, 512, rounds=policy, precision_bits=32, max_examples=100_000
-    )
-    return RoundTable(finished(CeremonyTable(federation).run()))
+    """Four hospitals and a study as ``study new`` plans it, with a small key."""
+    toy = toy_epoch(len(HOSPITALS), 3, 512)
+    plan: dict[str, Any] = {"bits": 32, "max_examples": 100_000, "suite": "auto"}
+    return RoundTable(toy, training_study(toy.federation.terms, rounds=ROUNDS, **plan))
 
 
 def test_every_round_is_as_good_at_every_hospital_as_averaging_in_the_clear(apps: list[At]) -> None:
@@ -89,7 +86,7 @@ def test_every_round_is_as_good_at_every_hospital_as_averaging_in_the_clear(apps
     tasks = [table.train(k, app) for k, app in enumerate(apps, start=1)]
     clear = in_clear(apps, tasks[0].parameters)
     for number in range(1, ROUNDS + 1):
-        table.play(f"round/{number}")
+        table.play(f"study/cardio/{number}")
         there = next(clear)
         for name, app, task in zip(HOSPITALS, apps, tasks, strict=True):
             assert task.finished == number

@@ -132,7 +132,7 @@ def test_who_comes_after_the_closing_is_told_so_by_the_board(
         "This hospital's contribution is not in the sum: it came after the round was closed. "
         in (shown)
     )
-    assert "with larger --seconds" in shown
+    assert "needs larger --seconds" in shown
     show_standing(None, status(desk), "H3")
     assert "H2's contribution is not in the sum" in capsys.readouterr().out
 
@@ -174,7 +174,7 @@ def test_every_hospital_learns_who_is_left_out_and_the_one_it_is_what_to_do() ->
     assert table.lines(5) == [
         "This hospital's contribution is not in the sum: the aggregator says that it came while "
         "the sum was being made. There is nothing to do: it takes part in the next round. If that "
-        "happens again, this hospital needs longer than the terms wait: agree on new terms with "
+        "happens again, this hospital needs longer than the plan waits: another study needs "
         "larger --seconds"
     ]
     for i in (1, 2, 3, 4):
@@ -229,11 +229,11 @@ def test_an_aggregator_that_does_not_say_why_is_said_to_be_silent() -> None:
 def test_who_refused_a_sum_is_not_waited_for() -> None:
     table = Trained()
     table.close(ROUND, [1, 2, 3, 4, 5])
-    assert (found := awaited_in(table.view(ROUND), table.terms)) is not None
+    assert (found := awaited_in(table.view(ROUND), table.state_of(ROUND))) is not None
     assert (found.step, found.members, found.refused) == ("locks", (1, 2, 3, 4, 5), ())
     del table.tasks[5]
     table.publish(5, Draft(ROUND, Refusal("minimum", 0, "too few")))
-    assert (found := awaited_in(table.view(ROUND), table.terms)) is not None
+    assert (found := awaited_in(table.view(ROUND), table.state_of(ROUND))) is not None
     assert (found.step, found.members, found.refused) == ("locks", (1, 2, 3, 4), (5,))
 
 
@@ -252,7 +252,7 @@ def test_of_a_statistic_the_remedy_is_another_name() -> None:
     (facts,) = omissions_in(table.view(ROUND), table.terms, 5)
     line = left_out_line(facts, "statistic")
     assert "Contribute before the others' time is over." in line
-    assert "--round of another name" in line
+    assert "another study" in line
 
 
 def test_what_an_aggregators_report_holds_in_place_of_a_reason_is_shown_as_foreign() -> None:

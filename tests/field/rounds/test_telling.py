@@ -22,8 +22,8 @@ from tests.stage.hall import ToldHall
 from tests.stage.toy import toy_epoch
 
 TERMS = toy_epoch(3, 2).federation.terms
-TRAIN = "quorate-participant train federation.toml --app APP.py"
-AGREEMENT = "the same model at enough hospitals after round 2"
+TRAIN = "quorate-participant train federation.toml --study cardio"
+AGREEMENT = "the same model at enough hospitals after cardio/2"
 
 
 @pytest.mark.slow
@@ -70,7 +70,7 @@ def test_a_view_that_is_redrawn_has_the_words_at_any_moment_and_no_line_beside_i
 @pytest.mark.parametrize(
     ("kind", "step", "facts"),
     [
-        ("held-back", "round 2, which is held back", {"rounds": ["1"]}),
+        ("held-back", "cardio/2, which is held back", {"rounds": ["cardio/1"]}),
         ("agreement", AGREEMENT, {"entries": [], "agreeing": 1}),
         ("agreement", AGREEMENT, {"entries": [], "agreeing": 3}),
     ],
@@ -80,7 +80,8 @@ def test_what_keeps_a_round_is_told_in_whole_sentences(
     kind: Any, step: str, facts: dict[str, Any], members: tuple[int, ...], needed: int
 ) -> None:
     names = [TERMS.name_of(m) for m in members]
-    known = {"round": 2, "members": names, "needed": needed, **facts}
+    about = {"study": "cardio", "session": "study/cardio/2", "round": 2}
+    known = {**about, "members": names, "needed": needed, **facts}
     line = waiting_line(Waiting(kind, members, known), 60.0, 1, Context(terms=TERMS))
     first, *sentences = line.partition(" If the agent ")[0].removesuffix(".").split(". ")
     assert first == f"Waiting for {', '.join(names)} for 1:00 min: {step}"
@@ -116,7 +117,7 @@ def test_a_link_that_comes_and_goes_does_not_begin_the_wait_anew(hall: ToldHall)
     hall.later(5.0)
     hall.sessions[1]._no_link = ""
     hall.later(400.0)
-    assert "for 8:55 min: the opening of round 1" in hall.read[1][-1]
+    assert "for 8:55 min: the opening of cardio/1" in hall.read[1][-1]
 
 
 def test_it_is_told_again_at_growing_intervals_and_when_others_are_waited_for() -> None:
@@ -168,8 +169,9 @@ def test_a_time_limit_ends_with_the_same_words(hall: ToldHall) -> None:
 def test_a_report_may_hold_anything_in_place_of_a_wait(capsys: pytest.CaptureFixture[str]) -> None:
     odd: list[Any] = [{}, {"for": 7, "needed": "x", "session": ["\x1b"], "step": None}, "x", None]
     odd.append({"for": ["H2"], "session": "{", "step": "{0.__class__} {missing} {"})
-    odd.append({"for": ["\x1b[2J"], "session": "statistic/$(reboot)", "step": "locks"})
+    study = "$(reboot)"
+    odd.append({"for": ["\x1b[2J"], "session": f"study/{study}/1", "study": study, "step": "locks"})
     show_standing(None, {"waiting": odd}, "H1", Context())
     out = capsys.readouterr().out
     assert "\x1b" not in out
-    assert "--round '$(reboot)'" in out
+    assert "--study '$(reboot)'" in out

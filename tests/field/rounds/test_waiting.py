@@ -4,7 +4,7 @@ Hospitals' agents speak to a real aggregator; some of them fall silent before on
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from participant.cli.sentences.waiting import waiting_line
 from participant.cli.views.standing import show_standing
 from participant.key.check import KeyCheckTask
 from participant.network.status import read_report
-from participant.rounds.task import DecryptionTask
+from participant.rounds.task import DecryptionTask, Question
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.waiting import Waiting
@@ -44,16 +44,22 @@ def status(hall: ToldHall) -> dict[str, Any]:
     return read_report(msgspec.json.encode(hall.service.status({})))
 
 
-def decrypt(hall: ToldHall, i: int) -> None:
-    hall.come(i, DecryptionTask(TERMS, SECRETS[i], "age", hall.disks[i], lambda _: True))
+def decrypt(hall: ToldHall, i: int, approve: Callable[[Question], bool] = lambda _: True) -> None:
+    """A hospital is asked to help with the statistic, which all have approved."""
+    if "age" not in hall.service.board.studies:
+        hall.found(hall.statistic())
+    hall.come(i, DecryptionTask(TERMS, "age", 1, SECRETS[i], hall.disks[i], approve))
 
 
 def contribute(hall: ToldHall, i: int) -> None:
+    """The same, and it contributes."""
+    if "age" not in hall.service.board.studies:
+        hall.found(hall.statistic())
     numbers = Numbers("ages.json", (Decimal(3), Decimal(4)))
-    hall.come(i, StatisticTask(TERMS, SECRETS[i], "age", numbers, hall.disks[i]))
+    hall.come(i, StatisticTask(TERMS, "age", SECRETS[i], numbers, hall.disks[i]))
 
 
-TRAIN = "quorate-participant train federation.toml --app APP.py"
+TRAIN = "quorate-participant train federation.toml --study cardio"
 STEPS: dict[str, tuple[type, tuple[int, ...], str, str]] = {
     "statements": (
         Statement,
@@ -112,7 +118,7 @@ def test_a_statistic_names_who_has_not_contributed_agreed_or_helped(
     decrypt(hall, 1)
     decrypt(hall, 2)
     hall.talk()
-    typed = "quorate-participant contribute NUMBERS.csv --federation federation.toml --round age"
+    typed = "quorate-participant contribute NUMBERS.csv --federation federation.toml --study age"
     check_everywhere(hall, (3,), "have not contributed", typed, capsys, "to contribute to")
     hall.silence((2, 3), SetLock)
     contribute(hall, 3)
@@ -120,7 +126,7 @@ def test_a_statistic_names_who_has_not_contributed_agreed_or_helped(
     decrypt(hall, 3)
     hall.talk()
     hall.read[1].clear()
-    typed = "quorate-participant decrypt federation.toml --round age"
+    typed = "quorate-participant decrypt federation.toml --study age"
     check_everywhere(hall, (2, 3), "whether they agree", typed, capsys, "agree to the sum of")
 
 
@@ -133,19 +139,21 @@ def test_who_is_asked_to_agree_is_told_who_waits_for_the_answer(
     decrypt(hall, 1)
     hall.talk()
     approve = _approval(yes=True, as_json=False)
-    hall.come(2, DecryptionTask(TERMS, SECRETS[2], "age", hall.disks[2], approve))
+    decrypt(hall, 2, approve)
     hall.talk()
     assert "  agreed        H1. They may be waiting for this answer\n" in capsys.readouterr().out
 
 
-def test_who_waits_for_a_statistic_that_nobody_asked_for_is_told_how_to_ask(hall: ToldHall) -> None:
+def test_who_waits_for_a_study_that_too_few_have_approved_is_told_who_is_missing(
+    hall: ToldHall,
+) -> None:
+    hall.found(hall.statistic(), 1, 2)
     decrypt(hall, 1)
     hall.talk()
     hall.later(20.0)
     (line,) = hall.read[1]
-    assert line.startswith("Waiting for 20 s: a first contribution to round age. No hospital has")
-    assert line.endswith("--federation federation.toml --round age")
-    assert "Type: quorate-participant contribute" in line
+    assert line.startswith("Waiting for H3 for 20 s: ")
+    assert "approve" in line
 
 
 @pytest.mark.parametrize(
@@ -201,10 +209,10 @@ def test_a_hospital_without_examples_is_told_whether_the_round_needs_it(hall: To
         hall.train(i, Without())
     hall.talk()
     hall.later(130.0)
-    assert hall.read[1][0].startswith("Waiting for H2, H3 for 2:10 min: contributions to round 1.")
+    assert hall.read[1][0].startswith("Waiting for H2, H3 for 2:10 min: contributions to cardio/1.")
     assert "They may be at work, or have no examples." in hall.read[1][0]
     told = hall.read[2][0]
-    assert told.startswith("Waiting for this hospital, H3 for 2:10 min: contributions to round 1.")
+    assert told.startswith("Waiting for this hospital, H3 for 2:10 min: contributions to cardio/1.")
     assert "Without this hospital too few contribute. This hospital adds nothing to the" in told
     assert "once it has some, stop this command and type the same again." in told
 
@@ -214,7 +222,7 @@ def test_a_hospital_without_examples_learns_that_the_round_goes_on_without_it() 
     waiting = Waiting("contributions", (0,), facts)
     told = waiting_line(waiting, 20.0, 2, Context(terms=TERMS))
     assert told == (
-        "Waiting for the aggregator for 20 s: contributions to round 1. All others have "
+        "Waiting for the aggregator for 20 s: contributions to cardio/1. All others have "
         "contributed. This hospital adds nothing to the round, and helps to decrypt its sum. It "
         "goes on by itself. If it lasts, ask the aggregator's operator. (it waits for this "
         "hospital until the wait has lasted 1:00 min)"
@@ -270,7 +278,7 @@ def test_the_aggregators_status_names_whose_models_differ_or_are_not_known(
     tmp_path: Path, models: list[bytes], step: str, names: list[str], needed: int
 ) -> None:
     desk = Desk(tmp_path)
-    desk.certify()
+    desk.found_training()
     for member, model in enumerate(models, start=1):
         desk.state("study/cardio/0", (member,), model)
     desk.wait(0)
@@ -281,7 +289,7 @@ def test_the_aggregators_status_names_whose_models_differ_or_are_not_known(
 
 def test_it_says_when_a_round_goes_on_without_who_is_waited_for(tmp_path: Path) -> None:
     desk = Desk(tmp_path, federation(n=4))
-    desk.certify()
+    desk.found_training()
     desk.state("study/cardio/0", (1, 2, 3))
     desk.wait(0)
     found = waited_for(desk)
