@@ -10,7 +10,7 @@ import numpy as np
 from examples.demo.consortium import Consortium
 from examples.demo.processes import DemoFailed, Hospital, ending, finish, propose
 
-NAME, SECONDS = "ages", 2
+NAME, SECONDS = "ages", 8
 LABELS = ("patients", "sum of their ages")
 REFUSED = 3  # exit code of what this hospital has not approved
 

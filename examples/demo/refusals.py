@@ -58,7 +58,7 @@ def _propose_visits(consortium: Consortium, members: list[Hospital]) -> None:
     propose(
         consortium.hospitals[0], consortium.terms_file, VISITS,
         "--kind", "statistic", "--purpose", "Visits of last week", "--data", "visits",
-        "--length", "1", "--seconds", "2", *names,
+        "--length", "1", "--seconds", "30", *names,
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from protocol.rounds import OpenedSets, RoundMember, RoundView, awaited_after
 from protocol.terms import AGGREGATOR
 
 
-class Course:
+class StudyCourse:
     """One hospital's way through all rounds of a study."""
 
     def __init__(

@@ -17,7 +17,7 @@ from participant.study import (
     require_kind,
     require_member,
 )
-from participant.training.course import Course
+from participant.training.course import StudyCourse
 from participant.training.round_in_progress import RoundInProgress
 from participant.training.stance import Report
 from participant.waiting import Waiting
@@ -45,7 +45,7 @@ class TrainingTask(Task):
         """``name``: the study's."""
         self.name, self._secret, self._storage, self._report = name, secret, storage, report
         self._app, self._board = _given(app), Board(terms)
-        self._course: Course | None = None
+        self._course: StudyCourse | None = None
 
     @property
     def done(self) -> bool:
@@ -106,7 +106,9 @@ class TrainingTask(Task):
             return
         check_app(state.study, kept, self._app)
         app = self._app.load(state.study)
-        self._course = Course(state, self._secret, app, self._storage, self._report, self._board)
+        self._course = StudyCourse(
+            state, self._secret, app, self._storage, self._report, self._board
+        )
 
     def wants(self, session: str) -> bool:
         """What is said of the study, and in the rounds that this hospital has not finished."""
@@ -130,7 +132,7 @@ class TrainingTask(Task):
             self._course.receive(posted, payloads)
 
     def due(self) -> Draft | None:
-        """What ``Course.due`` gives. Raises UnknownStudy, OtherKind, NotInStudy, NotApproved.
+        """What ``StudyCourse.due`` gives. Raises UnknownStudy, OtherKind, NotInStudy, NotApproved.
 
         And StudyEnded. What this hospital has locked, it releases before that.
         """
@@ -162,7 +164,7 @@ class TrainingTask(Task):
         self._known.receive_blob(data)
 
     @property
-    def _known(self) -> Course:
+    def _known(self) -> StudyCourse:
         assert self._course is not None
         return self._course
 

@@ -8,9 +8,9 @@ from typing import Any
 from participant.agent.agent import Agent
 from participant.agent.checkpoint import CHECKPOINT_NAME, Checkpoint
 from participant.agent.task import Task
-from participant.cli.commands.telling import Teller
 from participant.cli.sentences.sentence import Context
 from participant.cli.views.vigil import Vigil
+from participant.cli.work.telling import Teller
 from participant.network.session import Session
 from participant.training.task import TrainingTask
 from protocol.board.board import Post

@@ -11,4 +11,4 @@ from participant.cli.commands import (
     verdict,
     verify,
 )
-from participant.cli.commands.options import spread
+from participant.cli.work import spread

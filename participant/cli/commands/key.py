@@ -7,21 +7,24 @@ from typing import Annotated, Any
 
 import typer
 
-from participant.cli.commands.options import (
+from participant.cli.views import say, say_json
+from participant.cli.work import (
     PATIENCE_SECONDS,
     Given,
     Home,
     Json,
     PassphraseFile,
     Timeout,
+    Worker,
     at_home,
+    run,
+    say_aside,
     seconds,
     spread,
+    telling,
     terms_in,
+    worker_of,
 )
-from participant.cli.commands.telling import telling
-from participant.cli.commands.working import Worker, run, say_aside, worker_of
-from participant.cli.views import say, say_json
 from participant.disk import check_new, hold, write_new
 from participant.errors import BadPassphrase, NotAMember
 from participant.home import (

@@ -8,11 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from participant.cli.commands.options import Given, Json, Timeout
-from participant.cli.commands.telling import telling
-from participant.cli.commands.working import Worker, run, say_aside, worker_of
 from participant.cli.sentences import CHECK_FAILED
 from participant.cli.views import Transfer, say, say_json, transfer_view
+from participant.cli.work import Given, Json, Timeout, Worker, run, say_aside, telling, worker_of
 from participant.disk import check_replaceable, replace
 from participant.hospital import Exported
 from participant.record import RecordFolder

@@ -9,9 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from participant.cli.commands.options import Given, GivenByOption, Json, StudyOption, Timeout, Yes
-from participant.cli.commands.telling import telling
-from participant.cli.commands.working import hospital_of, run, say_aside, worker_of
 from participant.cli.sentences import FAILED, Context, complaint_line, left_out_line
 from participant.cli.views import (
     agent_facts,
@@ -21,6 +18,19 @@ from participant.cli.views import (
     show_agent,
     show_loss,
     show_standing,
+)
+from participant.cli.work import (
+    Given,
+    GivenByOption,
+    Json,
+    StudyOption,
+    Timeout,
+    Yes,
+    hospital_of,
+    run,
+    say_aside,
+    telling,
+    worker_of,
 )
 from participant.disk import check_new, write_new
 from participant.door import ServedHospital, read_facts

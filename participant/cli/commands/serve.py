@@ -4,11 +4,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from participant.cli.commands.foreground import Foreground
-from participant.cli.commands.options import Given, Json
-from participant.cli.commands.working import run, served_of
 from participant.cli.sentences import Context
 from participant.cli.views import ServiceLog, say, say_json, sentence_of
+from participant.cli.work import Foreground, Given, Json, run, served_of
 from participant.door import Failed
 from participant.errors import Interrupted
 from participant.home import Membership, check_before_asking, enter, federation_folder

@@ -7,20 +7,6 @@ from typing import Annotated, Literal
 import typer
 
 from participant.cli.commands.new_study import NewStudy, option_of
-from participant.cli.commands.options import (
-    FEDERATION,
-    FederationFile,
-    Given,
-    Json,
-    Timeout,
-    Yes,
-    context_of,
-    spread,
-    study_name,
-    terms_in,
-)
-from participant.cli.commands.telling import telling
-from participant.cli.commands.working import hospital_of, run
 from participant.cli.sentences import Context
 from participant.cli.views import (
     agrees,
@@ -30,6 +16,21 @@ from participant.cli.views import (
     say_json,
     study_facts,
     study_lines,
+)
+from participant.cli.work import (
+    FEDERATION,
+    FederationFile,
+    Given,
+    Json,
+    Timeout,
+    Yes,
+    context_of,
+    hospital_of,
+    run,
+    spread,
+    study_name,
+    telling,
+    terms_in,
 )
 from participant.disk import check_new
 from participant.errors import NotAgreed, UnpinnedApp

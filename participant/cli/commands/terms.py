@@ -7,7 +7,8 @@ import typer
 
 from keyshare.ceremony import LEAST_KEY_BITS
 from participant.cli.commands.new_terms import NewTerms, option_of
-from participant.cli.commands.options import (
+from participant.cli.views import agrees, say, say_json
+from participant.cli.work import (
     FEDERATION,
     FederationFile,
     Given,
@@ -20,7 +21,6 @@ from participant.cli.commands.options import (
     spread,
     terms_in,
 )
-from participant.cli.views import agrees, say, say_json
 from participant.disk import check_new
 from participant.errors import BadName, FileExists, NotAgreed
 from participant.home import (

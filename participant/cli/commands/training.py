@@ -11,11 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from participant.ceremony import PAUSE_SECONDS, Calibration, Watch
-from participant.cli.commands.app_surroundings import variables_of
-from participant.cli.commands.options import Given, Json, StudyOption, Timeout
-from participant.cli.commands.telling import Teller, telling, watched
 from participant.cli.commands.verdict import judged, judged_there
-from participant.cli.commands.working import Worker, hospital_of, run, say_aside, worker_of
 from participant.cli.sentences import Context, lines_of, rounding_cell
 from participant.cli.views import (
     Transfer,
@@ -26,6 +22,21 @@ from participant.cli.views import (
     say_json,
     transfer_view,
     view_of,
+)
+from participant.cli.work import (
+    Given,
+    Json,
+    StudyOption,
+    Teller,
+    Timeout,
+    Worker,
+    hospital_of,
+    run,
+    say_aside,
+    telling,
+    variables_of,
+    watched,
+    worker_of,
 )
 from participant.door import ServedHospital
 from participant.errors import SaidByAgent

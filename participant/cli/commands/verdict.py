@@ -8,11 +8,19 @@ from typing import Annotated, Any
 import typer
 
 from participant.ceremony import Accusation, CeremonyTask, VerdictTask
-from participant.cli.commands.options import PATIENCE_SECONDS, Given, Json, seconds
-from participant.cli.commands.telling import telling
-from participant.cli.commands.working import Worker, run, say_aside, worker_of
 from participant.cli.sentences import ABORTED, Context, describe
 from participant.cli.views import say, say_json
+from participant.cli.work import (
+    PATIENCE_SECONDS,
+    Given,
+    Json,
+    Worker,
+    run,
+    say_aside,
+    seconds,
+    telling,
+    worker_of,
+)
 from participant.door import Judgement, ServedHospital
 from participant.errors import CeremonyAborted, OutOfTime, SaidByAgent
 from participant.hospital import Hospital

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from participant.cli.commands.options import Json
 from participant.cli.sentences import CHECK_FAILED
 from participant.cli.views import say, say_json
+from participant.cli.work import Json
 from participant.record import RecordFolder
 from participant.words import read_fingerprint
 from participant.words.fingerprint import fingerprint

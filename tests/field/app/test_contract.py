@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from keyshare.errors import BadExamples
-from participant.cli.commands.foreground import Foreground
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
+from participant.cli.work.foreground import Foreground
 from participant.errors import BadApp, ForeignModel, ModelMismatch, ParticipantError
 from protocol.board.messages import Opening
 from tests.stage.consortium import Consortium, ended, found, run_all

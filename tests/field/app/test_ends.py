@@ -13,8 +13,8 @@ import typer
 from typer.testing import CliRunner
 
 from participant.app.app import LoadedApp, load_app
-from participant.cli.commands.foreground import Foreground
 from participant.cli.views.speaking import SpeakingGroup
+from participant.cli.work.foreground import Foreground
 from participant.errors import BadApp
 
 

@@ -137,7 +137,7 @@ HOLDERS = ("c", "context", "ctx.obj", "given.context")
 QUOTED = {"here", "names"} | {f"{c}.{given}" for c in HOLDERS for given in ("pasted", "here")}
 BARE = re.compile(r"(COMMAND\}|quorate-)[^\"\n]*\{+(c\.file|e\.path|file|out)\b")
 # A study's name is letters, digits, dots, dashes and underscores, which no shell reads otherwise.
-STUDIES = {"study", "study.name", "name", "e.study", "found['study']"}
+STUDIES = {"session", "study", "study.name", "name", "e.study", "found['study']"}
 OF_OURS = (
     STUDIES
     | {"command", "needed"}

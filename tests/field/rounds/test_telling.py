@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from participant.cli.commands.telling import Teller
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
 from participant.cli.sentences.waiting import waiting_line, why_and_remedy
 from participant.cli.views.standing import show_standing
 from participant.cli.views.transfer import TransferBar
 from participant.cli.views.vigil import Vigil
+from participant.cli.work.telling import Teller
 from participant.errors import OutOfTime
 from participant.waiting import Waiting
 from tests.stage.consortium import found

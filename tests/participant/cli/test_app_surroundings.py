@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from participant.cli.commands.app_surroundings import variables_of
+from participant.cli.work.app_surroundings import variables_of
 
 AROUND = {"PATIENTS": "p.csv", "QUORATE_PASSPHRASE": "correct horse", "OTHER": "x"}
 

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from participant.agent.inbox import Inbox
 from participant.agent.task import Task
 from participant.ceremony.task import CeremonyTask
-from participant.cli.commands.foreground import Foreground
-from participant.cli.commands.working import run
+from participant.cli.work.foreground import Foreground
+from participant.cli.work.working import run
 from participant.errors import (
     ForeignAggregator,
     Interrupted,

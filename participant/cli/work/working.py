@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from participant.agent import Steps
-from participant.cli.commands.foreground import Course, Foreground
-from participant.cli.commands.options import Given
 from participant.cli.views import say
+from participant.cli.work.foreground import Course, Foreground
+from participant.cli.work.options import Given
 from participant.door import Asker, ServedHospital, reach
 from participant.errors import Interrupted, NoAgent
 from participant.home import Address, Membership, TermsFile, check_before_asking, federation_folder

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from participant.cli.commands.working import Worker, say_aside
 from participant.cli.sentences import Context, step_words, waiting_event, waiting_line
 from participant.cli.views import TransferBar, TransferLines, Vigil, link_notices, say_json
+from participant.cli.work.working import Worker, say_aside
 from participant.hospital import Hospital
 from participant.network import Notices
 from participant.waiting import Waiting

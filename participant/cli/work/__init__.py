@@ -1,0 +1,25 @@
+"""How a command does its work: its options, its loop, its worker, and what it tells meanwhile."""
+
+from participant.cli.work.app_surroundings import variables_of
+from participant.cli.work.foreground import Foreground
+from participant.cli.work.options import (
+    FEDERATION,
+    PATIENCE_SECONDS,
+    FederationFile,
+    Given,
+    GivenByOption,
+    Home,
+    Json,
+    PassphraseFile,
+    StudyOption,
+    Timeout,
+    Yes,
+    at_home,
+    context_of,
+    seconds,
+    spread,
+    study_name,
+    terms_in,
+)
+from participant.cli.work.telling import Teller, telling, watched
+from participant.cli.work.working import Worker, hospital_of, run, say_aside, served_of, worker_of
