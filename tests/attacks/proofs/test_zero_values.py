@@ -46,7 +46,7 @@ WINNERS = winners_dealers()[:2]
 
 
 class ZeroScreen(Malicious):
-    """Gives 0 in the screen for all candidates of the class that the pair leads."""
+    """Gives 0 in the screen for all candidates of the class that the pair's first leads."""
 
     def prepare(self, step: StepId, honest: bytes) -> bytes:
         if step.name != "screen":
@@ -54,7 +54,8 @@ class ZeroScreen(Malicious):
         layout, width = self.run.layout, width_of(TOP)
         own = layout.chosen(self.run.batch.survivors, self.index)
         values = unpack_numbers(honest, width, len(own), TOP, "screen")
-        led = min(self.coalition.machines) - 1
+        pair, n = self.coalition.machines, layout.n_members
+        led = next(i for i in pair if i % n + 1 in pair) - 1
         zeroed = [
             mpz(0) if layout.class_of(k) == led else value
             for k, value in zip(own, values, strict=True)

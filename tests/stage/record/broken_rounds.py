@@ -41,12 +41,9 @@ for name, check, changes in (
 ):
     altered(name, check, LAST, Opening, **changes)
 
-for name, check, changes in (
-    ("statistic_opened_with_another_length", "4.1", {"length": 3}),
-    ("statistic_opened_with_bounds", "4.1", {"clip": 1.0}),
-    ("statistic_opened_from_a_model", "4.1", {"model": bytes([1]) * 32}),
-):
-    altered(name, check, AGES, Opening, **changes)
+altered("statistic_opened_with_another_length", "4.1", AGES, Opening, length=3)
+altered("statistic_opened_with_bounds", "4.1", AGES, Opening, clip=1.0)
+altered("statistic_opened_from_a_model", "4.1", AGES, Opening, model=bytes([1]) * 32)
 
 altered("contribution_to_another_opening", "4.2", LAST, Contribution, 4, opening=bytes(32))
 
