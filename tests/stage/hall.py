@@ -130,7 +130,9 @@ class ToldHall(Hall):
         context = Context(
             file=Path("federation.toml"),
             terms=self.federation.terms,
-            is_statistic=lambda study: not agent.board.studies[study].study.is_training,
+            is_statistic=lambda study: (
+                bool(study) and not agent.board.studies[study].study.is_training
+            ),
         )
         vigil = Vigil(lambda: self.seconds)
         self.tellers[member] = Teller(lambda: session, context, vigil=vigil, write=said.append)

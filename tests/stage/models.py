@@ -11,6 +11,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from participant.model.layout import Layout
 from participant.model.master import Model
 from participant.model.weights import checked
+from participant.training.course import Course
+from participant.training.fitting import Change
 from participant.training.task import TrainingTask
 from tests.simulator.disk import Disk
 from tests.stage.rounds.round_table import RoundTable, Steps
@@ -53,8 +55,8 @@ class App(Steps):
         return 0.5, 10, {}
 
 
-def begin(app: App) -> tuple[TrainingTask, dict[str, Any]]:
-    """A hospital's task, and what it says at its start of its entries."""
+def begin(app: App) -> tuple[Course, dict[str, Any]]:
+    """A hospital's course of a study, and what it says at its start of its entries."""
     said: list[dict[str, Any]] = []
 
     def report(number: int, event: str, facts: dict[str, Any]) -> None:
@@ -63,7 +65,12 @@ def begin(app: App) -> tuple[TrainingTask, dict[str, Any]]:
     task = TrainingTask(TABLE.terms, TABLE.study, TABLE.secret(1), app, Disk(), report)
     task.begin(TABLE.board)
     (facts,) = said
-    return task, facts
+    return task._known, facts
+
+
+def fit(course: Course) -> Change:
+    """What the app changes in a round."""
+    return course.fitter._fit(1, course._standing.model)[0]
 
 
 def expected(entry: Any) -> np.ndarray:

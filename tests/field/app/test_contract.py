@@ -17,7 +17,7 @@ from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
 from participant.cli.work.foreground import Foreground
 from participant.errors import BadApp, ForeignModel, ModelMismatch, ParticipantError
-from protocol.board.messages import Opening
+from protocol.board.plan import Training
 from tests.stage.consortium import Consortium, ended, found, run_all
 from tests.stage.rounds.round_table import RoundTable, Steps
 
@@ -155,7 +155,8 @@ def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]
 @pytest.mark.slow
 def test_an_app_bound_to_one_thread_with_workers_and_a_loop_trains(consortium: Consortium) -> None:
     (consortium.folder / "bound_app.py").write_text(dedent(BOUND_TO_A_THREAD))
-    command = ["train", "--app", "bound_app.py", "--timeout", "50"]
+    consortium.hold_study("cardio", Training(1, 8.0, 24, 1_000))
+    command = ["train", "--study", "cardio", "--app", "bound_app.py", "--timeout", "50"]
     running = [consortium.start(i, *command) for i in (1, 2, 3)]
     for process in running:
         output, _ = ended(process)
@@ -211,22 +212,8 @@ def test_whoever_corrects_an_app_after_the_start_is_told_how_its_model_gets_its_
     with pytest.raises(ModelMismatch) as caught:
         task.due()
     text = sentence(caught.value, table)
-    assert "round 1: it was opened for another model than this hospital's" in text
-    assert "they start train with --new-model-after 1" in text
-
-
-def test_the_corrected_app_trains_from_the_next_round_on() -> None:
-    table = RoundTable()
-    begun(table)
-    for i in table.toy.federation.members:
-        table.train(i, Shaped(4), new_model_after=1)
-    table.settle()
-    stated = [
-        p for p in table.board.session("study/cardio/1") if not isinstance(p.post.body, Opening)
-    ]
-    assert {p.post.sender for p in stated} == set(table.toy.federation.members)
-    table.play("study/cardio/2")
-    assert {getattr(task, "finished", 0) for task in table.tasks.values()} == {2}
+    assert "cardio/1: it was opened for another model than this hospital's" in text
+    assert "its model is trained in another study" in text
 
 
 def test_a_stored_model_of_another_app_is_named_with_the_way_on() -> None:
@@ -237,16 +224,8 @@ def test_a_stored_model_of_another_app_is_named_with_the_way_on() -> None:
     with pytest.raises(ForeignModel) as caught:
         table.train(1, Shaped(4))
     text = sentence(caught.value, table)
-    assert "the model that this hospital has after round 1 is none of this app: entry" in text
-    assert "they start train with --new-model-after 1" in text
-
-
-def test_after_the_last_round_new_terms_are_the_way() -> None:
-    table = RoundTable()
-    last = table.terms.rounds.count
-    assert "agree on new ones" in sentence(ForeignModel(last, "x"), table)
-    assert "agree on new ones" in sentence(ModelMismatch(str(last), "length", 1, 2), table)
-    assert "--new-model-after" not in sentence(ModelMismatch(str(last), "length", 1, 2), table)
+    assert "the model that this hospital has after cardio/1 is none of this app: entry" in text
+    assert "its model is trained in another study" in text
 
 
 def test_too_many_examples_name_the_flag() -> None:

@@ -1,4 +1,4 @@
-"""What an app or a model before left at a hospital misleads nobody, and neither do damages."""
+"""What another app left at a hospital misleads nobody, and neither do damages."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -33,10 +33,10 @@ class Counting(Steps):
         return 0.5, 10, {}
 
 
-def seated(table: RoundTable, size: int = 1, begin: int | None = None) -> dict[int, Counting]:
+def seated(table: RoundTable, size: int = 1) -> dict[int, Counting]:
     apps = {i: Counting(size) for i in MEMBERS}
     for i, app in apps.items():
-        table.train(i, app, new_model_after=begin)
+        table.train(i, app)
     return apps
 
 
@@ -55,17 +55,6 @@ def test_what_stays_at_home_is_there_after_a_restart() -> None:
     assert [app.given for app in apps.values()] == [[1]] * 5
 
 
-@pytest.mark.parametrize("size", [1, 4])
-def test_a_model_that_begins_anew_begins_with_its_own_local_entries(size: int) -> None:
-    table = trained()
-    apps = seated(table, size, begin=1)
-    table.play("study/cardio/2")
-    assert all(np.array_equal(app.given[0], np.zeros(size)) for app in apps.values())
-    apps = seated(table, size, begin=1)  # the same command again
-    table.play("study/cardio/3")
-    assert all(np.array_equal(app.given[0], np.ones(size)) for app in apps.values())
-
-
 def test_local_entries_of_another_shape_are_those_of_another_app() -> None:
     table = trained()
     apps = seated(table, 4)
@@ -76,10 +65,10 @@ def test_local_entries_of_another_shape_are_those_of_another_app() -> None:
 @pytest.mark.parametrize(
     ("damaged", "named"),
     [
-        ("models/round-2.safetensors", "models/round-2.safetensors"),
-        ("models/bounds-2", "models/round-2.safetensors"),
-        ("models/local.safetensors", "models/local.safetensors"),
-        ("models/local.msgpack", "models/local.msgpack"),
+        ("studies/cardio/model-2.safetensors", "studies/cardio/model-2.safetensors"),
+        ("studies/cardio/bounds-2", "studies/cardio/model-2.safetensors"),
+        ("studies/cardio/local.safetensors", "studies/cardio/local.safetensors"),
+        ("studies/cardio/local.msgpack", "studies/cardio/local.msgpack"),
     ],
 )
 def test_a_damaged_file_is_named_and_can_be_removed(damaged: str, named: str) -> None:

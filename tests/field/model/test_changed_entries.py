@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from participant.errors import BadApp
-from tests.stage.models import App, begin
+from tests.stage.models import App, begin, fit
 from tests.stage.rounds.round_table import RoundTable
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of prototypes, and of what is deprecated
@@ -80,5 +80,5 @@ def test_an_entry_that_changes_after_the_beginning_is_refused_by_name(case: str)
 def test_integers_named_in_local_entries_may_come_back_as_anything() -> None:
     made = {"b": np.zeros(1), "w": np.array([0, 0])}
     task, _ = begin(App(lambda: made, made | {"w": np.array([0.5, 1.5])}, ("w",)))
-    task._fit(1)
+    fit(task)
     assert np.array_equal(task.parameters["w"], [0.5, 1.5])

@@ -15,8 +15,11 @@ from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
 from protocol.board.fields import MAX_ENTRIES_BYTES
 from protocol.board.messages import ModelEntries, ModelEntry, Opening, Statement
+from protocol.board.session import read_session
 from protocol.encoding import encode
 from tests.stage.rounds.round_table import Events, RoundTable, Steps
+from tests.stage.studies import training_study
+from tests.stage.toy import toy_epoch
 
 Model = dict[str, np.ndarray]
 
@@ -53,7 +56,7 @@ def trained(
 def said_at(reports: Events) -> str:
     """What a hospital's person last read of a disagreement."""
     number, _, facts = [one for one in reports if one[1] == "disagreement"][-1]
-    return disagreement(number, facts)
+    return disagreement(f"cardio/{number}", facts)
 
 
 def renamed(prefix: str) -> Model:
@@ -105,7 +108,7 @@ def test_every_hospital_says_before_round_1_who_differs_in_which_entry(case: str
     table, reports = trained(other())
     assert not any(isinstance(p.post.body, Opening) for p in table.board.entries)
     for i in (1, 2, 3, 4):
-        assert "H5: not at this hospital's model after round 0. " in said_at(reports[i])
+        assert "H5: not at this hospital's model after cardio/0. " in said_at(reports[i])
         assert f"The entries of H5 are others than here: {there}" in said_at(reports[i])
         assert "4 hospitals agree, and go on without those who do not" in said_at(reports[i])
     alike = "The entries of H1 and H2 and H3 and H4 are others than here"
@@ -130,7 +133,9 @@ def test_a_hospital_that_comes_late_is_told_at_once_in_what_it_differs() -> None
 
 
 def test_those_with_the_same_entries_and_other_numbers_are_told_that_it_is_the_numbers() -> None:
-    _, reports = trained(model() | {"bias": np.ones(3, np.float32)}, agreeing=3)
+    four = training_study(toy_epoch().federation.terms, least_contributors=4)
+    ones = model() | {"bias": np.ones(3, np.float32)}
+    _, reports = trained(ones, agreeing=3, table=RoundTable(study=four))
     for i in (1, 4):
         assert "Their entries are alike" in said_at(reports[i])
         assert "initial_parameters must give the same at every hospital" in said_at(reports[i])
@@ -148,14 +153,19 @@ def test_a_deviating_hospital_does_not_stop_the_others() -> None:
     assert all(getattr(task, "finished", 0) == 1 for task in table.tasks.values())
 
 
+def said_by(table: RoundTable, member: int) -> list[type]:
+    """What a member has said in the study's rounds."""
+    posts = (p.post for p in table.board.entries if p.post.sender == member)
+    return [type(post.body) for post in posts if read_session(post.session).kind == "round"]
+
+
 def test_each_hospital_lists_its_entries_once_and_before_it_states_a_model() -> None:
     table, _ = trained()
     del table.tasks[2]
     table.train(2, Having(model()))  # a restart
     table.settle()
     for i in (1, 2, 3, 4):
-        said = [type(p.post.body) for p in table.board.entries if p.post.sender == i]
-        assert said == [ModelEntries, Statement]
+        assert said_by(table, i) == [ModelEntries, Statement]
 
 
 def test_a_list_alone_is_no_news() -> None:
@@ -173,15 +183,13 @@ def test_a_corrected_app_is_listed_anew_and_the_disagreement_is_over() -> None:
     del table.tasks[5]
     task = table.train(5, Having(model()))
     table.settle()
-    said = [type(p.post.body) for p in table.board.entries if p.post.sender == 5]
-    assert said == [ModelEntries, Statement] * 2
+    assert said_by(table, 5) == [ModelEntries, Statement] * 2
     assert task.differing == ()
     for _ in range(3):  # what is for people alone is not said without end
         del table.tasks[5]
         table.train(5, Having(renamed(f"{len(table.board.entries)}.")))
         table.settle()
-    said = [type(p.post.body) for p in table.board.entries if p.post.sender == 5]
-    assert said == [ModelEntries, Statement] * 2 + [Statement] * 3
+    assert said_by(table, 5) == [ModelEntries, Statement] * 2 + [Statement] * 3
 
 
 # ── what is listed, and liars ──
@@ -254,12 +262,13 @@ def table_list(k: int) -> ModelEntries:
 
 
 def test_lists_of_a_day_have_a_budget_too() -> None:
-    table = RoundTable()
-    bodies = []
+    study = training_study(toy_epoch().federation.terms, rounds=7)
+    table, bodies = RoundTable(study=study), []
     for number in range(6):
-        session = f"round/{number}"
+        session = study.round(number)
         bodies += [publish(table, table_list(k), session).post.body for k in range(2)]
-        table.say(0, Draft(f"round/{number + 1}", Opening("training", bytes(32), bytes(32), 5)))
+        opening = Opening(study.digest, bytes(32), bytes(32), 5)
+        table.say(0, Draft(study.round(number + 1), opening))
     assert [type(body) for body in bodies].count(ModelEntries) == 9
     table.now_ms += 24 * 3_600_000
     assert isinstance(publish(table, table_list(0), "study/cardio/6").post.body, ModelEntries)

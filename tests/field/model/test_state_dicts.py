@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from participant.errors import BadApp
 from protocol.board.messages import Contribution
-from tests.stage.models import App, Own, Wrapper, begin, expected
+from tests.stage.models import App, Own, Wrapper, begin, expected, fit
 from tests.stage.rounds.round_table import RoundTable
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of prototypes, and of what is deprecated
@@ -74,7 +74,7 @@ def state_dicts(draw: st.DrawFn) -> dict[str, Any]:
 def contributed(state: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
     """A round at one hospital, up to what it encrypts."""
     task, facts = begin(App(lambda: state))
-    change, _ = task._fit(1)
+    change = fit(task)
     return change.fitted.slice(0, len(change)), facts
 
 

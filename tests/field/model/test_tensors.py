@@ -15,7 +15,7 @@ from participant.errors import BadApp
 from participant.model.entry_list import entry_facts
 from participant.model.layout import Layout
 from participant.model.weights import checked
-from tests.stage.models import Answering, App, Own, Wrapper, begin, expected
+from tests.stage.models import Answering, App, Own, Wrapper, begin, expected, fit
 from tests.stage.rounds.round_table import Steps
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of prototypes, and of what is deprecated
@@ -41,9 +41,9 @@ def fate(entry: Any, name: str = "x", local: tuple[str, ...] = ()) -> str:
         text = entries_text(facts)[-1]
         assert f"{name} " in text
         assert text.endswith(f"since {about['why']}")
-        task._fit(1)
+        fit(task)
         return AT_HOME
-    change, _ = task._fit(1)
+    change = fit(task)
     values = expected(entry)
     assert np.array_equal(change.fitted.slice(2, 2 + len(values)), values)
     assert facts["averaged"][1]["shape"] == list(entry.shape)
@@ -218,7 +218,7 @@ def test_the_extra_state_of_a_module_stays_at_home_whatever_it_is(state: Any) ->
     assert fate(state, "0._extra_state") == AT_HOME
     made = lambda: {"w": torch.zeros(1), "0._extra_state": None}  # noqa: E731
     task, _ = begin(App(made, {"w": torch.zeros(1), "0._extra_state": state}))
-    task._fit(1)
+    fit(task)
     assert type(task.parameters["0._extra_state"]) is type(state)
 
 
