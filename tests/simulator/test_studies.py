@@ -144,10 +144,12 @@ def test_a_board_that_comes_late_to_one_hospital_holds_up_nobody_for_good(laggar
 # ── a crash at each durable moment ──
 
 
-MATRIX = replace(
-    CALM, n_members=3, scripts=(common(3, 2), common(3, 1, "age", kind="statistic", source=1))
+MATRIX = replace(  # with vectors, which the aggregator adds on its disk
+    CALM,
+    n_members=3,
+    scripts=(common(3, 2, suite="hybrid"), common(3, 1, "age", kind="statistic", source=1)),
 )
-EVERY = 12
+EVERY = 40
 
 
 def moments() -> dict[int, int]:
