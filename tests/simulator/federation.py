@@ -21,11 +21,11 @@ from protocol.terms.terms import Floors, Member, Terms, check, floor
 from protocol.wire.frames import Declined, Entries, FromAggregator, FromMember, Subscribe, Welcome
 from tests.simulator.clock import Clock
 from tests.simulator.disk import Crash
-from tests.simulator.founding import found
 from tests.simulator.hospital import Hospital
 from tests.simulator.liar import LIES
 from tests.simulator.plan import Plan
 from tests.simulator.rogue import shifting_sums
+from tests.simulator.studies.founding import found
 from tests.stage import toy
 from tests.stage.record.memory import MemoryFiles, files_of
 

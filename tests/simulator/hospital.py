@@ -19,9 +19,9 @@ from protocol.terms.terms import Terms
 from protocol.wire.frames import FromAggregator, FromMember, Welcome
 from tests.simulator.disk import Disk
 from tests.simulator.liar import LyingTask
-from tests.simulator.person import Person
 from tests.simulator.plan import Plan
-from tests.simulator.script import FAR, StudyScript
+from tests.simulator.studies.person import Person
+from tests.simulator.studies.script import FAR, StudyScript
 
 PARAMETERS = 5
 

@@ -14,7 +14,7 @@ from tests.simulator.federation import Federation, memory_folder
 from tests.simulator.hospital import Hospital
 from tests.simulator.liar import FIRST
 from tests.simulator.plan import Plan
-from tests.simulator.studied import (
+from tests.simulator.studies.studied import (
     Violation,
     every_job_ended_as_it_may,
     exact_models,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tests.simulator.liar import LIES
-from tests.simulator.script import StudyScript, common, drawn
+from tests.simulator.studies.script import StudyScript, common, drawn
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from protocol.signing import public_bytes
 from protocol.terms.address_card import AddressCard, sign_card
 from protocol.terms.terms import Member, Terms
 from tests.stage.fake_proxy import HOST
-from tests.stage.relay import Relay, TlsKey, make_tls_key
+from tests.stage.link.relay import Relay, TlsKey, make_tls_key
 from tests.stage.toy import replace_terms, toy_federation
 from tests.stage.toy_home import CHEAP, PASSPHRASE
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.stage.relay import TlsKey, make_tls_key
+from tests.stage.link.relay import TlsKey, make_tls_key
 
 HOST = "aggregator.test"  # a name that proxies alone can resolve
 SECRET = "geheim"  # a password, that nothing may show

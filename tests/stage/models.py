@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from participant.model.layout import Layout
 from participant.model.master import Model
 from participant.model.weights import checked
-from participant.training.course import Course
+from participant.training.course import StudyCourse
 from participant.training.fitting import Change
 from participant.training.task import TrainingTask
 from tests.simulator.disk import Disk
@@ -55,7 +55,7 @@ class App(Steps):
         return 0.5, 10, {}
 
 
-def begin(app: App) -> tuple[Course, dict[str, Any]]:
+def begin(app: App) -> tuple[StudyCourse, dict[str, Any]]:
     """A hospital's course of a study, and what it says at its start of its entries."""
     said: list[dict[str, Any]] = []
 
@@ -68,7 +68,7 @@ def begin(app: App) -> tuple[Course, dict[str, Any]]:
     return task._known, facts
 
 
-def fit(course: Course) -> Change:
+def fit(course: StudyCourse) -> Change:
     """What the app changes in a round."""
     return course.fitter._fit(1, course._standing.model)[0]
 

@@ -14,7 +14,7 @@ from participant.network import session as sessions
 from protocol.board.messages import Join
 from tests.stage.consortium import Consortium, found, lost_into, run_all
 from tests.stage.link.box import Box, Deed
-from tests.stage.relay import make_tls_key
+from tests.stage.link.relay import make_tls_key
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from participant.cli.views.standing import show_standing
 from participant.errors import OutOfTime
 from participant.network.session import Session
 from protocol.board.draft import Draft
-from protocol.board.messages import Statement, Step, attach, blob_name
+from protocol.board.messages import Join, Step, attach, blob_name
 from protocol.wire.frames import (
     Accepted,
     BlobChunk,
@@ -38,7 +38,7 @@ from tests.stage.desk import Desk
 from tests.stage.saying import FEDERATION, NOWHERE, agent, aggregator, connect, talk
 
 FULL = "No space left on device"
-STATEMENT = Statement(b"m" * 32, 5)
+JOIN = Join(b"key", bytes(32))
 
 
 def full(*_: object) -> None:
@@ -51,7 +51,7 @@ def full(*_: object) -> None:
 async def test_hospitals_and_status_are_told_since_when_and_why(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    post = desk.sign(1, "round/0", STATEMENT)
+    post = desk.sign(1, "ceremony/1", JOIN)
     async with serving(desk) as service, service.member(1) as line:
         folder = desk.folder
         with monkeypatch.context() as patch:
@@ -217,7 +217,7 @@ def test_a_hospital_is_told_once_and_once_more_when_it_is_over() -> None:
 
 
 def test_who_gives_up_waiting_is_told_why() -> None:
-    member = agent(1, None, Draft("round/0", STATEMENT))
+    member = agent(1, None, Draft("ceremony/1", JOIN))
     member.connected(Welcome(0, member.board.head.hash))
     member.receive(Rejected("busy", "it cannot store anything"))
     session = Session(member, FEDERATION.keys[1], NOWHERE, time_limit=0.01)

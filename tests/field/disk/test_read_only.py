@@ -23,7 +23,7 @@ from participant.errors import AlreadyRunning, DiskError
 from participant.home.membership import enter
 from participant.home.terms_file import read_signed_terms
 from participant.network.status import local_facts
-from protocol.board.messages import Statement, Step, attach
+from protocol.board.messages import Join, Step, attach
 from tests.stage.consortium import Consortium, found
 from tests.stage.desk import Desk
 from tests.stage.programs.place import Place, Run, join, place, run
@@ -129,7 +129,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     desk = Desk(tmp_path / "data")
     public = b"p" * 5000
     desk.say(1, "ceremony/1", Step("deal", 0, 0, (attach(public, 0),)), public)
-    desk.say(2, "study/cardio/0", Statement(b"m" * 32, 5))
+    desk.say(2, "ceremony/1", Join(b"key", bytes(32)))
     yield desk
     desk.service.close()
 
@@ -258,7 +258,7 @@ def test_a_hospitals_snapshot_has_a_status_and_countersigns_a_record(tmp_path: P
     made: Consortium = found(tmp_path)
     with made.relay.running():
         core = made.relay.core
-        post = made_statement(made)
+        post = made_join(made)
         core._append(post)
         with mounted_read_only(tmp_path / "h1"):
             out, _ = made.typed(1, "status")
@@ -272,6 +272,6 @@ def test_a_hospitals_snapshot_has_a_status_and_countersigns_a_record(tmp_path: P
             assert "for writing" in err
 
 
-def made_statement(made: Consortium) -> Any:
-    key, said = made.member(2).identity.signing_key, Statement(b"m" * 32, 5)
-    return next_post(key, made.relay.core.board, "study/cardio/0", 2, said)
+def made_join(made: Consortium) -> Any:
+    key, said = made.member(2).identity.signing_key, Join(b"key", bytes(32))
+    return next_post(key, made.relay.core.board, "ceremony/1", 2, said)

@@ -34,7 +34,7 @@ from tests.stage.fake_proxy import (
     saying,
     serving,
 )
-from tests.stage.relay import make_tls_key
+from tests.stage.link.relay import make_tls_key
 
 pytestmark = pytest.mark.usefixtures("no_proxy_settings")
 

@@ -32,7 +32,7 @@ from tests.stage.fake_proxy import (
     serving,
     trusted_key,
 )
-from tests.stage.relay import make_tls_key
+from tests.stage.link.relay import make_tls_key
 
 TLS_HANDSHAKE = b"\x16"  # the first byte of its record
 

@@ -315,7 +315,7 @@ class Listener(Task):
 OURS = (Fork, BadEntry, Malformed, DamagedBlob, IdentityInUse, RejectedByAggregator)
 
 
-@target("agent", "participant.agent.agent.Agent, a hostile aggregator's frames", limit=8_192)
+@target("agent", "participant.agent.agent.Agent, a hostile aggregator's frames", limit=12_288)
 def agent() -> Case:
     genesis = Board(TERMS).head
 

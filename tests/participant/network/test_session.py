@@ -37,7 +37,7 @@ from protocol.errors import Malformed
 from protocol.wire.channel import MAX_SEALED_BYTES
 from protocol.wire.frames import Accepted, Rejected
 from tests.stage.consortium import CHEAP, Consortium, found, lost_into, run_all
-from tests.stage.relay import make_tls_key
+from tests.stage.link.relay import make_tls_key
 from tests.stage.toy import toy_federation
 
 

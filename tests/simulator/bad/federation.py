@@ -27,11 +27,11 @@ from protocol.encoding import encode
 from protocol.key.epoch import read_secret
 from protocol.wire.frames import Submit
 from tests.simulator.bad.holder import HONEST, BadHolder, Script
-from tests.simulator.clocked import ClockedTask
 from tests.simulator.federation import CALM_AFTER, Federation
 from tests.simulator.hospital import PARAMETERS, Hospital, PowersOfTen
 from tests.simulator.plan import Plan
-from tests.simulator.script import WAIT_SECONDS
+from tests.simulator.studies.clocked import ClockedTask
+from tests.simulator.studies.script import WAIT_SECONDS
 from tests.stage.studies import STUDY, founding, training_study
 from tests.stage.toy import next_post
 

@@ -33,7 +33,7 @@ from protocol.board.messages import (
 )
 from protocol.board.session import read_session, round_session, study_session
 from protocol.key.epoch import to_number
-from tests.simulator.clocked import ClockedTask
+from tests.simulator.studies.clocked import ClockedTask
 from tests.stage.studies import STUDY, statistic_plan
 
 FAR = 99_999

@@ -23,7 +23,7 @@ from protocol.record.audit.checks import audit
 from tests.simulator.averages import Given, is_next
 from tests.simulator.bad.federation import ROUNDS, BadFederation, Fresh, Hold, Holder
 from tests.simulator.bad.holder import HONEST, UNFIT, Script
-from tests.simulator.studied import Violation, model_of
+from tests.simulator.studies.studied import Violation, model_of
 from tests.stage.studies import STUDY
 
 Members = frozenset[int]

@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from tests.stage.relay import TlsKey
+from tests.stage.link.relay import TlsKey
 
 Deed = Callable[[str, int, bytes], list[bytes]]
 

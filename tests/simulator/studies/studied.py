@@ -20,8 +20,8 @@ from protocol.rounds.view import RoundView
 from tests.simulator.averages import Given, is_next
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import PARAMETERS, Hospital
-from tests.simulator.person import numbers_of
-from tests.simulator.script import FAR, StudyScript
+from tests.simulator.studies.person import numbers_of
+from tests.simulator.studies.script import FAR, StudyScript
 from tests.stage.elimination import rank
 
 # How a person's job may end: others ended the study, it took its own approval back, came too late,

@@ -14,7 +14,7 @@ from protocol.rounds.history import OpenedSets
 from tests.simulator.federation import Federation
 from tests.simulator.oracle import Violation, simulate
 from tests.simulator.plan import Plan
-from tests.simulator.script import StudyScript, Word, common
+from tests.simulator.studies.script import StudyScript, Word, common
 
 SEEDS, CHUNK = 200, 10
 CALM = Plan(seed=0, n_members=4, quorum=2, founded=True)

@@ -20,9 +20,9 @@ from protocol.board.messages import Opening, Partial
 from protocol.board.study import StudyState
 from protocol.key.epoch import HeldKey
 from protocol.terms.terms import Terms
-from tests.simulator.clocked import ClockedTask
 from tests.simulator.disk import Disk
-from tests.simulator.script import StudyScript, Word
+from tests.simulator.studies.clocked import ClockedTask
+from tests.simulator.studies.script import StudyScript, Word
 
 PATIENCE = 250.0  # virtual seconds from the key on
 WORK = ("train", "give", "help")

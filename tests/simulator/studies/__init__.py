@@ -1,0 +1,1 @@
+"""Several studies at once: who says what when, and what must hold whatever happens."""
