@@ -125,7 +125,7 @@ class StudyCourse:
         return self._rounds.get(self.finished + 1)
 
     @property
-    def parameters(self) -> object:
+    def parameters(self) -> Any:
         """The model that this hospital stands at, as its app is given it."""
         return self.fitter.to_app(self._standing.model)
 

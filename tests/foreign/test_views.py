@@ -265,7 +265,7 @@ def report(tmp_path: Path) -> dict[str, Any]:
     desk.say(1, session, Statement(b"a" * 32, 5))
     desk.open_statistic()
     desk.propose(2)
-    found = desk.service.status({1: "noon"})
+    found: dict[str, Any] = desk.service.status({1: "noon"})
     desk.service.close()
     found["studies"][0] |= {"disagreement": {"H1": "ab" * 32}, "voted_to_end": ["H1"]}
     return found | {"too_long": {"study/age/1": 7}}
