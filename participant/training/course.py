@@ -11,6 +11,7 @@ the end of all rounds over the same (``OpenedSets.unended``).
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from participant.agent import SetLedger
 from participant.app import App, config_of, evaluate
