@@ -31,9 +31,9 @@ from aggregator.identity import (
     TlsFiles,
     certificate_pin,
     create,
-    load_card,
     load_key,
     own_tls,
+    read_card,
     tls_context,
 )
 from protocol.encoding import encode_binary
@@ -64,7 +64,7 @@ def test_the_card_is_what_the_terms_need(tmp_path: Path) -> None:
         "signature": encode_binary(made.signature),
     }
     assert public_bytes(load_key(tmp_path)) == made.key
-    assert load_card(tmp_path) == made
+    assert read_card(tmp_path / CARD_NAME) == made
 
 
 def test_the_pin_is_the_hash_of_the_certificates_public_key(tmp_path: Path) -> None:
