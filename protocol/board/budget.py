@@ -45,7 +45,7 @@ CHECKS_A_DAY = 24  # of the key; a person asks for each
 # the same time, and each needs all members' commands: persons, who look for the cause after a few.
 ABORTS_A_DAY = 12
 PLANS_A_DAY = 100
-APPROVALS_A_DAY = 24  # of one study; each changes what stood before
+APPROVALS_A_DAY = 200  # of all studies; each changes what stood before
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 _TRIES: dict[type, tuple[int, int, str]] = {  # so many, in so many ms
@@ -162,6 +162,5 @@ class Budget:
                 return None
         elif isinstance(body, Statement) and not self._said[session, sender, Statement]:
             return None
-        of = session if isinstance(body, Approval) else ""
         most = _TRIES[type(body)][0]
-        return self._tries.setdefault((sender, type(body), of), deque(maxlen=most))
+        return self._tries.setdefault((sender, type(body)), deque(maxlen=most))

@@ -168,11 +168,18 @@ def test_a_word_that_changes_nothing_does_not_count():
 
 
 def test_approvals_are_so_many_a_day_and_whoever_has_given_one_can_take_it_back():
-    place = Place(approving=())
-    counted = sum(not place.approve(3, opens=k % 2 == 0) for k in range(100))
+    """Of all studies together: there may be any number of these."""
+    place, other = Place(approving=()), training_study(TERMS, "other")
+    place.found(other, approving=())
+    counted = 0
+    for k in range(APPROVALS_A_DAY):
+        place.study = (STUDY, other)[k % 2]
+        counted += not place.approve(3, opens=k % 4 < 2)
     assert counted == APPROVALS_A_DAY
+    assert "last day" in place.approve(3)
     assert not place.withdraw(3)
     assert "last day" in place.approve(3)
+    assert not place.approve(2), "another member's go on"
     place.now_ms += DAY_MS
     assert not place.approve(3)
 
