@@ -102,7 +102,7 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Federation:
 
     with made.serve() as service:
         first, second = (made.start(h, *command) for h in made.hospitals[:2])
-        wait_for("two hospitals", lambda: len(made.board().entries) >= 2, [], 30)
+        wait_for("two hospitals", lambda: len(made.board().entries) >= 2, [], 90)
         first.kill()
         first.wait()
         third = made.start(made.hospitals[2], *command)
