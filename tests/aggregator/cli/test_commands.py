@@ -64,7 +64,7 @@ def test_unsigned_terms_are_refused_naming_who_is_missing(place: Place, run: Run
 
 
 def test_terms_altered_after_signing_are_refused(place: Place, run: Run) -> None:
-    place.file.write_text(place.file.read_text().replace("max_examples = 1000", "max_examples = 7"))
+    place.file.write_text(place.file.read_text().replace("step_seconds = 3600", "step_seconds = 7"))
     err = refused(run, "serve", *place.words)
     assert "do not fit" in err
     assert "H1, H2, H3" in err
