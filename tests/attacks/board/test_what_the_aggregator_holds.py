@@ -69,8 +69,9 @@ class Played(Hall):
     kinds: dict[int, type[TrainingTask]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.federation, self.plan = TOY.federation, {"rounds": 1}
+        self.federation = TOY.federation
         super().__post_init__()
+        self.found(self.training(rounds=1))
         self.tasks = {i: self._task(i) for i in self.federation.members}
         for i, task in self.tasks.items():
             self.come(i, task)

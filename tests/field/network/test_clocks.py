@@ -52,7 +52,7 @@ def desk(tmp_path: Path) -> Any:
 
 
 def is_open(desk: Desk) -> bool:
-    return desk.service.rounds.views["round/1"].closing is None
+    return desk.service.rounds.views["study/cardio/1"].closing is None
 
 
 @pytest.mark.parametrize("step", [DAY_MS, -DAY_MS], ids=["forward", "back"])
@@ -100,7 +100,7 @@ def test_a_round_is_not_closed_by_a_clock_that_is_a_day_ahead(tmp_path: Path) ->
     """Four hospitals, of whom three have contributed, and one may still come."""
     desk = TwoClocks(tmp_path, federation(n=4))
     desk.open_training()
-    desk.fill("round/1", 1, 2, 3)
+    desk.fill("study/cardio/1", 1, 2, 3)
     desk.wait(1)
     assert is_open(desk)
     desk.set_by_ms = DAY_MS
