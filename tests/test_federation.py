@@ -212,4 +212,4 @@ def test_the_record_of_it_all_verifies_whoever_has_written_it(federation: Federa
     assert len(list((ours / "heads").iterdir())) == 3
     page = federation.folder / "report.html"
     checked(first.participant("report", str(ours), "--out", str(page)))
-    assert "Round 2" in page.read_text()
+    assert "Round risk/2" in page.read_text()

@@ -77,7 +77,9 @@ class Vector(Saying):
             self.done = True
             return None
         self.disk = None
-        return Draft("study/cardio/1", VECTOR, stored=tuple(store_blob(disk, blob) for blob in BLOBS))
+        return Draft(
+            "study/cardio/1", VECTOR, stored=tuple(store_blob(disk, blob) for blob in BLOBS)
+        )
 
 
 @pytest.fixture(autouse=True)

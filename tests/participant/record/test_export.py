@@ -65,7 +65,7 @@ def head_of(at: Consortium, member: int) -> Countersignature:
 def say(at: Consortium, member: int, result: bytes) -> None:
     """A member's post, as of a process that has ended since."""
     core, key = at.relay.core, at.member(member).identity.signing_key
-    core._append(next_post(key, core.board, "round/0", member, Statement(result, 5)))
+    core._append(next_post(key, core.board, "study/cardio/0", member, Statement(result, 5)))
 
 
 def test_both_programs_write_the_same_bytes_but_for_the_heads(consortium: Consortium) -> None:

@@ -1,11 +1,9 @@
 """The task that reads the board into a record, without a network."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from participant.cli.commands import record as recording
-from participant.record.task import RecordTask
+from participant.record.task import RecordProgress, RecordTask
 from protocol.board.board import Head
 from protocol.board.messages import blob_name
 from protocol.encoding import encode
@@ -89,8 +87,13 @@ def test_a_long_board_is_told_while_it_is_read(
 ) -> None:
     at = table("one", "two")
     task = RecordTask(TOY.terms, 1, TOY.keys[1], Files())
-    hospital = SimpleNamespace(session=SimpleNamespace(agent=SimpleNamespace(task=task)))
-    tell = recording._reading(hospital)  # type: ignore[arg-type]
+
+    class Exporting:
+        @property
+        def reading(self) -> RecordProgress | None:
+            return task.progress
+
+    tell = recording._reading(Exporting())  # type: ignore[arg-type]
     tell()
     assert capsys.readouterr().err == ""  # it has only begun
     monkeypatch.setattr(recording, "_LINE_SECONDS", 0.0)
