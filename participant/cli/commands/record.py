@@ -49,7 +49,8 @@ def report(
     record: Annotated[Path, typer.Argument(help="The folder of the record.", metavar="RECORD")],
     out: Annotated[Path, typer.Option(help="The page, an HTML file. Replaced.")],
     journal: Annotated[
-        Path | None, typer.Option(help="A hospital's models/rounds.jsonl, for its own figures.")
+        Path | None,
+        typer.Option(help="A hospital's studies/NAME/rounds.jsonl, for its own figures."),
     ] = None,
 ) -> None:
     """Verify a record, and show on one page what it tells. Exit code 5 if a check failed."""
