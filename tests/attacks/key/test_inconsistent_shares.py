@@ -56,6 +56,12 @@ class ShareShifter(Malicious):
         return UnsealedStep(honest.step, honest.public, private)
 
 
+def signed(number: mpz, prime: mpz) -> mpz:
+    """The number of least size that is the same modulo a prime: λ and Φ(victim) may be negative."""
+    rest = number % prime
+    return rest - prime if rest > prime // 2 else rest
+
+
 class Repairer(Malicious):
     """The ally, last to open its share of θ': it learns φ, and takes the error out again."""
 
@@ -72,10 +78,10 @@ class Repairer(Malicious):
         opened = own + sum(
             mpz(int.from_bytes(said[NONCE : NONCE + width], "big")) for said in self.heard.values()
         )
-        factor = 4 * lagrange(self.run.everyone, prime)[VICTIM] << ERROR_BITS[True]
-        opened %= prime
-        signed = opened - prime if opened > prime // 2 else opened  # as Φ(victim) may be negative
-        phi_point = signed // factor
+        weight = signed(lagrange(self.run.everyone, prime)[VICTIM], prime)
+        factor = 4 * weight << ERROR_BITS[True]
+        # θ' is not negative, and below the factor without its sign.
+        phi_point = signed(opened, prime) // abs(factor) * (1 if factor > 0 else -1)
         points = {i: run.the_winner.points[0] for i, run in self.coalition.runs.items()}
         self.coalition.notes["phi"] = phi_from(points | {VICTIM: phi_point}, prime)
         if self.repairs:

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from protocol.rounds import span
@@ -304,7 +304,9 @@ def test_no_larger_set_isolates_nobody(data):
     assert not found or fits(found)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much]
+)  # there often is a set to close over already
 @given(st.integers(4, 7), st.data())
 def test_no_fewer_could_let_a_round_go_on(n: int, data: st.DataObject) -> None:
     everybody = frozenset(range(1, n + 1))
