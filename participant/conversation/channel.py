@@ -34,8 +34,8 @@ class Channel:
         Raises Malformed, and EOFError where the other side has gone.
         """
         while True:
-            self._socket.settimeout(self._stall if self._frames.is_within else None)
-            try:
+            try:  # closed in another thread, any of the two fails
+                self._socket.settimeout(self._stall if self._frames.is_within else None)
                 count = self._socket.recv_into(self._frames.room())
             except TimeoutError:
                 raise Malformed(
@@ -55,8 +55,8 @@ class Channel:
         """
         encoded, size = json.dumps(header).encode(), sum(map(len, pieces))
         start = len(encoded).to_bytes(4, "big") + encoded + size.to_bytes(8, "big")
-        self._socket.settimeout(self._stall)
         try:
+            self._socket.settimeout(self._stall)
             for piece in (start, *pieces):
                 self._socket.sendall(piece)
         except TimeoutError:

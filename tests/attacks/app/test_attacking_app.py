@@ -11,14 +11,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from protocol.board import Training
 from protocol.encoding import encode
-from tests.stage.toy import toy_epoch
-from tests.stage.toy_home import PASSPHRASE, member_at
+from tests.stage.consortium import Consortium, found, run_all
+from tests.stage.toy_home import PASSPHRASE
 
 ROOT = Path(__file__).parents[3]
 APP = Path(__file__).with_name("attacking_app.py")
@@ -31,31 +33,43 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 AS_ANOTHERS = (
     "import sys; sys.executable = sys.argv.pop(1); from participant.__main__ import main; main()"
 )
-OTHER = "nobody"
+OTHER, STUDY = "nobody", "attacked"
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="of Linux's /proc")
 
 
-@pytest.fixture
-def hospital(tmp_path: Path) -> Path:
-    """A home with a key share, beside a file with its passphrase; both for their user alone."""
-    toy = toy_epoch(3, 2)
-    member_at(tmp_path / "home", 1, toy)
-    (tmp_path / "federation.toml").write_text(toy.federation.signed_text())
-    (tmp_path / "passphrase").touch(0o600)
-    (tmp_path / "passphrase").write_text(PASSPHRASE.text)
-    (tmp_path / "home").chmod(0o700)
-    return tmp_path
+@pytest.fixture(scope="module")
+def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]:
+    """Hospitals with key shares and an approved study, which trains; the aggregator runs.
+
+    H1's home is for its user alone, and so is a file with its passphrase.
+    """
+    made = found(tmp_path_factory.mktemp("attacked"))
+    (made.folder / "passphrase").touch(0o600)
+    (made.folder / "passphrase").write_text(PASSPHRASE.text)
+    (made.folder / "h1").chmod(0o700)
+    with made.relay.running():
+        assert run_all([made.session(i) for i in (1, 2, 3)]) == [None, None, None]
+        made.hold_study(STUDY, Training(1, 8.0, 24, 1_000))
+        yield made
 
 
-def attacked(hospital: Path, findings: Path, code: list[str], *options: str) -> tuple[Any, str]:
+def train(consortium: Consortium) -> list[str]:
+    """The command of H1, but for the app."""
+    home = str(consortium.folder / "h1")
+    return ["train", str(consortium.file), "--home", home, "--study", STUDY]
+
+
+def attacked(
+    consortium: Consortium, findings: Path, code: list[str], *options: str
+) -> tuple[Any, str]:
     """What the app found, and what the hospital said in the end."""
-    found = {
-        "FINDINGS": findings, "HOSPITAL_HOME": hospital / "home",
-        "PASSPHRASE_FILE": hospital / "passphrase",
+    about = {
+        "FINDINGS": findings, "HOSPITAL_HOME": consortium.folder / "h1",
+        "PASSPHRASE_FILE": consortium.folder / "passphrase",
     }  # fmt: skip
-    words = [part for name, value in found.items() for part in ("--app-env", f"{name}={value}")]
-    command = ["train", str(hospital / "federation.toml"), "--home", str(hospital / "home")]
+    words = [part for name, value in about.items() for part in ("--app-env", f"{name}={value}")]
+    command = train(consortium)
     done = subprocess.run(
         [sys.executable, *code, *command, "--app", str(APP.parent / APP.name), *words, *options],
         env=os.environ | {"QUORATE_PASSPHRASE": PASSPHRASE.text},
@@ -77,30 +91,30 @@ ONLY_BY_ANOTHER_USER = (
 
 
 def test_an_app_of_the_same_user_reads_files_and_no_secret_in_memory(
-    hospital: Path, tmp_path: Path
+    consortium: Consortium, tmp_path: Path
 ) -> None:
     code = ["-m", "participant"]
     if os.geteuid() == 0:
         code = ["-c", WITHOUT_CAPABILITIES, *code]
-    found, said = attacked(hospital, tmp_path / "findings", code)
+    found, said = attacked(consortium, tmp_path / "findings", code)
     assert found["uid"] == os.getuid()
     assert {name for name in STOPPED if "got" in found[name]} == set()
     assert {name for name in ONLY_BY_ANOTHER_USER if "refused" in found[name]} == set()
-    _check_own(found, tmp_path / "findings.memory")
+    _check_own(found, tmp_path / "findings.memory", consortium)
     assert "the process of attacking_app.py does not answer: it sent what is no message" in said
     assert "approve" in said
 
 
-def _check_own(found: Any, memory: Path) -> None:
+def _check_own(found: Any, memory: Path, consortium: Consortium) -> None:
     """What the app's own process has holds nothing of the hospital's."""
     around, files = found["own environment"]["got"], found["own descriptors"]["got"]
     assert not [name for name in around if name.startswith("QUORATE_")]
     assert len([file for file in files if file.startswith("socket:")]) == 1
-    assert not [file for file in files if "/home/" in file]
+    assert not [file for file in files if str(consortium.folder) in file]
     assert PASSPHRASE.text not in found["command line"]["got"]
     held = memory.read_bytes()
     assert len(held) > 1 << 20
-    share = encode(toy_epoch(3, 2).secrets[1])
+    share = encode(consortium.member(1).held_key().secret)
     assert share not in held
     # The app has read the passphrase file, and so has it here; what the agent was given is not.
     assert f"QUORATE_PASSPHRASE={PASSPHRASE.text}".encode() not in held
@@ -124,7 +138,7 @@ def interpreter_for(user: pwd.struct_passwd, around: dict[str, str]) -> str | No
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give an app to another user")
 def test_an_app_of_another_user_reads_no_file_either(
-    hospital: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    consortium: Consortium, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = next(path for path in sys.path if path.endswith("site-packages"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "integrations"), site]))
@@ -138,21 +152,21 @@ def test_an_app_of_another_user_reads_no_file_either(
         shutil.copy(APP, shared / APP.name)
         monkeypatch.setattr(sys.modules[__name__], "APP", shared / APP.name)
         code = ["-c", AS_ANOTHERS, python]
-        found, _ = attacked(hospital, shared / "findings", code, "--app-user", OTHER)
+        found, _ = attacked(consortium, shared / "findings", code, "--app-user", OTHER)
         assert found["uid"] == user.pw_uid
         for name in STOPPED + ONLY_BY_ANOTHER_USER:
             assert "refused" in found[name], name
-        _check_own(found, shared / "findings.memory")
+        _check_own(found, shared / "findings.memory", consortium)
         assert PASSPHRASE.text.encode() not in (shared / "findings.memory").read_bytes()
     finally:
         shutil.rmtree(shared)
 
 
-def test_without_root_an_app_is_given_to_nobody(hospital: Path, tmp_path: Path) -> None:
+def test_without_root_an_app_is_given_to_nobody(consortium: Consortium) -> None:
     code = ["-m", "participant"]
     if os.geteuid() == 0:
         code = ["-c", WITHOUT_CAPABILITIES, *code]
-    command = ["train", str(hospital / "federation.toml"), "--home", str(hospital / "home")]
+    command = train(consortium)
     done = subprocess.run(
         [sys.executable, *code, *command, "--app", str(APP), "--app-user", OTHER],
         env=os.environ | {"QUORATE_PASSPHRASE": PASSPHRASE.text},

@@ -160,7 +160,7 @@ def test_an_app_bound_to_one_thread_with_workers_and_a_loop_trains(consortium: C
     running = [consortium.start(i, *command) for i in (1, 2, 3)]
     for process in running:
         output, _ = ended(process)
-        assert "Training is done, 1 round in all." in output
+        assert "Study cardio is done, 1 round in all." in output
         loss = output.splitlines()[2].split()[-1]
         assert abs(float(loss) - 0.25) < 0.001
 

@@ -148,6 +148,9 @@ class Person:
         assert state is not None
         if not state.has_approved(self._index):
             return
+        running = self._running.values()
+        if any(one.study == script.name and one.what in WORK for one in running):
+            return  # two commands at once would speak in one session
         contributes = state.contributes(self._index)
         if script.kind == "training":
             if contributes or self._has_run(script, "train"):
@@ -156,8 +159,7 @@ class Person:
                     yield Job(script.name, "train", 0, turn)
                 return
         elif contributes and not self._has_run(script, "give"):
-            if Job(script.name, "help", 1, turn - 1) not in self._running.values():
-                yield Job(script.name, "give", 0, turn)
+            yield Job(script.name, "give", 0, turn)
             return
         for number in range(1, script.rounds + 1):
             if self._is_open(script, number) and not self._has_run(script, "help", turn, number):
