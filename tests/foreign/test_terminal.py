@@ -149,7 +149,7 @@ def test_no_metric_of_training_steers(key: Consortium) -> None:
     said = seen(at_terminal(key.folder, "h1", *COMMANDS["train"], seconds=120))
     for process in others:
         process.communicate(timeout=60)
-    assert "Training is done, 1 round in all" in said
+    assert "is done, 1 round in all" in said
     assert "[red]R[/]" in said
 
 
