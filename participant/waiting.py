@@ -9,7 +9,9 @@ from protocol.rounds import Step
 Kind = (
     Step
     | Literal["link", "stalled", "board", "upload", "vector", "join", "ceremony", "seeds"]
-    | Literal["approvals", "other-rounds", "held-back", "checksums", "check", "record", "task"]
+    | Literal[
+        "approvals", "other-rounds", "held-back", "checksums", "check", "record", "app", "task"
+    ]
 )
 
 

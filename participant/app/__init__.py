@@ -7,3 +7,4 @@ from participant.app.errors_file import keep_traceback
 from participant.app.output import Show
 from participant.app.pin import hash_of_app
 from participant.app.process import AppFile
+from participant.app.turns import Turns, TurnsBeside

@@ -48,7 +48,9 @@ class AppApart:
         self._about, self._show = about, show
         self.local_entries: tuple[str, ...] = ()
         self._process: AppProcess | None = None
-        self._is_closed = self._is_used = False
+        self._is_closed = self._is_given_up = False
+        self._first: Config | None = None  # with which the app began
+        self._ready: Any = None  # the model of ``prepare``
         self._pending: AppBegins | AppUpdate | None = None  # what is to be answered next
         self._standing: tuple[int, Any] | None = None  # the model that it was given last
 
@@ -66,12 +68,20 @@ class AppApart:
             raise self._bad(str(path), f"it speaks version {hello.version}, not {VERSION}")
         self.local_entries = hello.local_entries
 
+    def prepare(self, config: Config) -> None:
+        """Begin with what ``initial_parameters`` is to be asked for first; as both raise."""
+        self.start()
+        self._ready = self.initial_parameters(config)
+
     def initial_parameters(self, config: Config) -> Any:
         """The model that the app begins with; of a new process, if it is not the first time."""
-        if self._is_used:
+        if self._ready is not None and config == self._first:
+            ready, self._ready = self._ready, None
+            return ready
+        if self._first is not None:
             self._end()
             self.start()
-        self._is_used = True
+        self._first = config
         facts = {"version": VERSION, "round": config["round"], "config": config}
         self._send("initial_parameters", {"answer": "hello", **facts, **self._about})
         self._pending, body = self._expect(AppBegins, "initial_parameters")
@@ -82,6 +92,7 @@ class AppApart:
 
     def fit(self, parameters: Any, config: Config) -> tuple[Any, int, Config]:
         """Answer its ``begin`` with the model, and wait for its ``update``."""
+        self._revive()
         number = config["round"]
         if isinstance(before := self._pending, AppUpdate):
             kind = "void" if before.round == number else "late"
@@ -97,12 +108,25 @@ class AppApart:
 
     def evaluate(self, parameters: Any, config: Config) -> tuple[float, int, Config]:
         """Answer what it waits for with the model, and wait for its score; NaN if it has none."""
+        self._revive()
         kind = "applied" if isinstance(self._pending, AppUpdate) else "evaluate"
         self._send_model("evaluate", kind, parameters, config)
         self._pending, _ = self._expect(AppBegins, "evaluate")
         if (scored := self._pending.evaluation) is None:
             return math.nan, 0, {}
         return scored.loss, scored.examples, scored.metrics
+
+    def give_up(self) -> None:
+        """Let a call that waits raise Stopped, in any thread; the next one has a new process."""
+        self._is_given_up = True
+        self._channel.close()
+
+    def _revive(self) -> None:
+        """Begin anew where the call before was given up."""
+        if self._is_given_up:
+            self._is_given_up = False
+            assert self._first is not None
+            self.initial_parameters(self._first)
 
     def close(self) -> None:
         """End the process, in any thread; a call that waits for it raises Stopped."""
@@ -184,7 +208,7 @@ class AppApart:
 
     def _gone(self, function: str) -> BaseException:
         """The process has ended, or was ended here."""
-        if self._is_closed:
+        if self._is_closed or self._is_given_up:
             return Stopped()
         assert self._process is not None
         return BadApp(function, f"the process of {self._process.name} {self._process.ended()}")

@@ -62,6 +62,11 @@ class AtWork:
         """
         return self.session is not None and self.session.agent.is_sending
 
+    def wake(self) -> None:
+        """Let the agent look at its task soon; in the loop."""
+        if self.session is not None:
+            self.session.wake()
+
     @contextlib.asynccontextmanager
     async def holding(
         self,

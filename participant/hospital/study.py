@@ -6,6 +6,7 @@ As of ``Hospital``, each call holds the hospital's folder, and goes on from what
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,11 @@ class HospitalStudy:
         def tell(done: Round) -> None:
             loop.call_soon_threadsafe(found.put_nowait, done)
 
-        around = Surroundings(self._errors, variables, user, on_output)
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile
+                loop.call_soon_threadsafe(self._work.wake)
+
+        around = Surroundings(self._errors, variables, user, on_output, wake)
         course = self._train(app, around, timeout, notices, on_event, tell)
         work = asyncio.create_task(course)
         work.add_done_callback(lambda _: found.put_nowait(None))

@@ -4,7 +4,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from participant.app import App, AppApart, AppFile, Show, app_of, hash_of_app
+from participant.app import (
+    App,
+    AppApart,
+    AppFile,
+    Show,
+    Turns,
+    TurnsBeside,
+    app_of,
+    config_of,
+    hash_of_app,
+)
 from protocol.board import Study
 
 
@@ -14,13 +24,14 @@ class Surroundings:
 
     errors: the folder where the tracebacks of its errors go. variables: of the environment, for the
     app alone. user: of the machine, as whom it runs; None for this one. show: each line that it
-    prints.
+    prints. wake: called, in another thread, when the app's process has answered.
     """
 
     errors: Path
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     user: str | None = None
     show: Show = lambda line, is_error: None
+    wake: Callable[[], None] = lambda: None
 
 
 @dataclass
@@ -30,6 +41,7 @@ class GivenApp:
     name: str
     digest: bytes
     _make: Callable[[Study], App]
+    _wake: Callable[[], None] = lambda: None
     _made: App | None = None
 
     def load(self, study: Study) -> App:
@@ -39,6 +51,20 @@ class GivenApp:
             if isinstance(self._made, AppApart):
                 self._made.start()
         return self._made
+
+    def prepare(self, study: Study) -> None:
+        """Begin with the app of a file, in any thread, so that ``load`` and its model are there.
+
+        For one that ``check_app`` has passed; raises BadApp, NoAppUser.
+        """
+        self._made = made = self._make(study)
+        if isinstance(made, AppApart):
+            made.prepare(config_of(study, 0))
+
+    def turns(self) -> Turns:
+        """How the calls of what was loaded are done."""
+        made = self._made
+        return TurnsBeside(made, self._wake) if isinstance(made, AppApart) else Turns()
 
     def close(self) -> None:
         """End its process, if it has one of its own."""
@@ -60,4 +86,4 @@ def given_app(source: App | str | Path, around: Surroundings) -> GivenApp:
         about = {"federation": study.terms.name, "rounds": study.rounds}
         return AppApart(file, around.errors, about, around.show)
 
-    return GivenApp(str(path), hash_of_app(path), apart)
+    return GivenApp(str(path), hash_of_app(path), apart, around.wake)

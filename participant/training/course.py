@@ -11,10 +11,12 @@ the end of all rounds over the same (``OpenedSets.unended``).
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from participant.agent import SetLedger
-from participant.app import App, config_of, evaluate
+from participant.app import App, Turns, config_of, evaluate
 from participant.disk import Storage
 from participant.model import Layout, LocalEntries, Model, checked, entry_facts
 from participant.rounds import Reading, other_rounds_waiting, round_waiting, step_waiting
@@ -41,6 +43,7 @@ class StudyCourse:
         state: StudyState,
         secret: HeldKey,
         app: App,
+        turns: Turns,
         storage: Storage,
         report: Report,
         board: Board,
@@ -51,7 +54,9 @@ class StudyCourse:
         restore.
         """
         self.state, self.study, (self._epoch, self._secret) = state, state.study, secret
-        self._app, self._storage, self._report, self._board = app, storage, report, board
+        self._app, self._turns, self._board = app, turns, board
+        self._storage, self._report = storage, report
+        self._scoring: tuple[int, Future[dict[str, Any]]] | None = None  # of which round's model
         self._index = self._secret.index
         self._ledger, self._history = SetLedger(storage), OpenedSets(self.study.terms)
         self._rounds: dict[int, RoundInProgress] = {}
@@ -63,7 +68,7 @@ class StudyCourse:
         self.finished = standing.number  # the last round whose model is here
         key = self._epoch.digest
         self._stance = Stance(self.study, self._index, key, self._layout, standing, report)
-        self.fitter = Fitter(self.study, secret, app, storage, local, report)
+        self.fitter = Fitter(self.study, secret, app, turns, storage, local, report)
         # For which opening, and since which own post: while a round waits, others go on.
         self._near: tuple[tuple[bytes, Posted | None], tuple[str, ...]] = ((b"", None), ())
         self._unended: tuple[str, ...] = ()  # what the contribution that is due waits for
@@ -89,8 +94,8 @@ class StudyCourse:
 
     @property
     def done(self) -> bool:
-        """Whether the last round's model is stored here and stated on the board."""
-        is_last = self.finished >= self.study.rounds
+        """Whether the last round's model is stored and scored here, and stated on the board."""
+        is_last = self.finished >= self.study.rounds and self._scoring is None
         return is_last and (self._stance.is_stated or not self._adds) and not self.is_bound
 
     @property
@@ -141,6 +146,8 @@ class StudyCourse:
         finished, state, current = self.finished, self.state, self.current
         following = self.study.round(finished + 1)
         view = RoundView.of(following, board.session(following))
+        if self._is_app_at_work(view):
+            return Waiting("app", (self._index,), {"round": finished + 1, "session": following})
         if view.opening is not None:
             if self._unended and view.closing is None:
                 return other_rounds_waiting(view, self._unended, board)
@@ -155,6 +162,11 @@ class StudyCourse:
             members = found.members if found.step == "statements" and found.needed else differing
             return Waiting("agreement", members, facts)
         return step_waiting(found, following)
+
+    def _is_app_at_work(self, following: RoundView) -> bool:
+        """Whether nothing is missing but what the app of this hospital computes."""
+        is_due = following.opening is not None and following.closing is None
+        return self._scoring is not None or (is_due and self.fitter.is_at_work)
 
     def wants(self, number: int) -> bool:
         """What is said of the model that this hospital stands at, and all later rounds."""
@@ -191,9 +203,11 @@ class StudyCourse:
     def due(self) -> Draft | None:
         """A statement, a contribution, a lock, a partial decryption, a complaint or a refusal.
 
-        What the model is made of comes before the first statement of such a model.
+        What the model is made of comes before the first statement of such a model. A model is
+        stated once the app has scored it, and so can train on.
         """
-        if self._adds and (stated := self._stance.due()):
+        self._tell_score()
+        if self._adds and self._scoring is None and (stated := self._stance.due()):
             return stated
         if self.finished in self._rounds and self._rounds[self.finished].is_owing:
             return self._rounds[self.finished].member.due(self._ledger)
@@ -222,6 +236,8 @@ class StudyCourse:
             if self._unended != before:
                 names = [read_session(session).name for session in self._unended]
                 self._report(current.number, "other-rounds", {"rounds": names})
+            return None
+        if not self.fitter.has_fitted(current.number, self._standing.model):
             return None
         self._stance.warn_of_wider(current.number, view.opening.position)
         found = self.fitter.contribution(current.number, self._standing.model, view.opening, near)
@@ -272,8 +288,12 @@ class StudyCourse:
         return self._rounds[number]
 
     def _apply(self, current: RoundInProgress) -> None:
-        """Once the sum is decrypted: the next model, stored before anything else happens."""
-        if current.has_sum:
+        """Once the sum is decrypted: the next model, stored before anything else happens.
+
+        Not before the model of the round before has been scored: of no more than two is anything
+        held.
+        """
+        if current.has_sum and self._scoring is None:
             self._stance.check(current.member.view)
             if current.open_sum(self._standing):
                 self._stand_after(current)
@@ -287,7 +307,17 @@ class StudyCourse:
         ended.tell_end()
         self._rounds.pop(ended.number - 1, None)
         self._stance.move(standing)
-        facts = evaluate(self._app, self.parameters, config_of(self.study, ended.number))
-        self._report(ended.number, "evaluated", facts)
+        self.fitter.give_up()
+        config = config_of(self.study, ended.number)
+        work = partial(evaluate, self._app, self.parameters, config)
+        self._scoring = ended.number, self._turns.begin(work)
+        self._tell_score()
+
+    def _tell_score(self) -> None:
+        """Report what the app has made of the model, once it has; and go on from there."""
+        if self._scoring is None or not self._scoring[1].done():
+            return
+        (number, scored), self._scoring = self._scoring, None
+        self._report(number, "evaluated", scored.result())
         if self.current:
-            self._apply(self.current)  # what was said while a vector was being read
+            self._apply(self.current)  # what was said while a vector was being read, or it scored

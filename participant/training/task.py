@@ -107,7 +107,7 @@ class TrainingTask(Task):
         check_app(state.study, kept, self._app)
         app = self._app.load(state.study)
         self._course = StudyCourse(
-            state, self._secret, app, self._storage, self._report, self._board
+            state, self._secret, app, self._app.turns(), self._storage, self._report, self._board
         )
 
     def wants(self, session: str) -> bool:

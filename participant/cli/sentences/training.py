@@ -57,6 +57,8 @@ SENTENCES: Mapping[str, str | Callable[[Event], str | None]] = {
     "other-rounds": "waits for the end of {rounds}, which began where this round begins. Only one "
     "after the other can be added",
     "abstained": "fit had no examples. This hospital adds nothing to the sum",
+    "given-up": "the sum is there before the app has trained. Its process was ended, and a new one "
+    "goes on with the next round",
     "wrong-partial": _complaint,
     "false-complaint": _complaint,
     "left-out": lambda event: left_out_line(event, "training"),

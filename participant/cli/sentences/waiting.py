@@ -31,6 +31,7 @@ _WHY = {
     "approvals": "A round opens once enough approve the study.",
     "other-rounds": "They begin where this one begins. Only one after the other can be added.",
     "check": "Their part of the check is not there.",
+    "app": "The app trains, or scores a model. The others may wait for it.",
 }
 _STEPS = {  # in words, with the facts, the round's ``name`` and its ``study``
     "stalled": "the aggregator does not take what is sent to it ({reason})",
@@ -49,6 +50,7 @@ _STEPS = {  # in words, with the facts, the round's ``name`` and its ``study``
     "checksums": "the checksums of {name}",
     "parts": "partial decryptions of {name}",
     "record": "the board and its payloads",
+    "app": "its app, at work on {name}",
     "task": "its task",
 }
 _BY_ITSELF = "There is nothing to do: it goes on by itself."
@@ -65,6 +67,7 @@ _REMEDIES = {
     "opening": _OPERATOR,
     "sum": _OPERATOR,
     "checksums": _BY_ITSELF,
+    "app": _BY_ITSELF,
 }
 
 

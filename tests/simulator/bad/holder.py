@@ -218,7 +218,8 @@ class BadHolder(ClockedTask):
             return None
         if act == "void":
             assert opening is not None
-            change, examples = course.fitter._fit(number, course._standing.model)
+            assert course.fitter.has_fitted(number, course._standing.model)
+            change, examples, _ = course.fitter._fit(number, course._standing.model)
             maker = Spoiling(course.study, *self._secret, self._storage)
             return maker.make(change, examples, opening)[0]
         draft = real(current)
