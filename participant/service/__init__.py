@@ -3,4 +3,5 @@
 from participant.service.due import Due, due_tasks
 from participant.service.notify import Notifier
 from participant.service.service import Chronicle, Service
+from participant.service.trainings import Apps
 from participant.service.work import TaskAt

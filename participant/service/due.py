@@ -1,10 +1,10 @@
-"""What an agent that stays does without being asked: a pure function of the board and its secrets.
+"""What an agent that stays does without being asked: by its board, and by what it keeps.
 
-Nothing here approves, opens or begins anything: it goes on with what this hospital has begun or
-agreed to, and answers what others may ask of every member.
+Nothing here approves or begins anything: it goes on with what this hospital has begun or agreed
+to, and answers what others may ask of every member.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from participant.agent import Task
@@ -17,25 +17,40 @@ from protocol.key import HeldKey
 
 @dataclass(frozen=True)
 class Due:
-    """A task that is due, in its session; ``make`` makes it, and says nothing by itself."""
+    """A task that is due, in its session; ``make`` makes it, and says nothing by itself.
+
+    since: the entry of the board by which it is due. One that has failed is due again by a later
+    one. prepare: what comes before ``make``, in a thread of its own; ``give_up`` ends that.
+    """
 
     session: str
     make: Callable[[], Task]
+    since: int = 0
+    prepare: Callable[[], None] | None = None
+    give_up: Callable[[], None] = lambda: None
 
 
-def due_tasks(board: Board, member: Membership, held: HeldKey | None, now_ms: int) -> list[Due]:
+def due_tasks(
+    board: Board,
+    member: Membership,
+    held: HeldKey | None,
+    now_ms: int,
+    studies: Callable[[Board, HeldKey, Container[str]], list[Due]],
+    at_work: Container[str] = (),
+) -> list[Due]:
     """All that is due by itself; ``held``: this hospital's key, None before there is one.
 
     A ceremony, as long as there is no key: the first one, and each that this hospital has joined.
     After one that was aborted a person begins the next. A check of key shares that another member
-    has asked for lately. now_ms: this machine's clock, in ms since 1970.
+    has asked for lately. What ``studies`` says. at_work: sessions in which a task speaks already.
+    now_ms: this machine's clock, in ms since 1970.
     """
     if held is None:
         return _ceremonies(board, member)
-    session = check_to_answer(board, member.terms, held, now_ms)
-    if not session:
-        return []
-    return [Due(session, lambda: KeyCheckTask(member.terms, held, now_ms, session))]
+    found = studies(board, held, at_work)
+    if session := check_to_answer(board, member.terms, held, now_ms):
+        found.append(Due(session, lambda: KeyCheckTask(member.terms, held, now_ms, session)))
+    return found
 
 
 def _ceremonies(board: Board, member: Membership) -> list[Due]:

@@ -34,6 +34,7 @@ from participant.home import Membership
 from participant.network import ask_aggregator, local_facts
 from participant.service.jobs import do_job
 from participant.service.notify import Notifier
+from participant.service.trainings import NO_APPS, Apps
 from participant.service.work import TaskAt, TaskChronicle, Work
 from protocol.errors import ProtocolError
 
@@ -67,6 +68,7 @@ class Service:
         chronicle: Chronicle,
         asking: Steps,
         notifier: Notifier,
+        apps: Apps = NO_APPS,
     ) -> None:
         """``folder``: the federation's. ``enter`` asks for the passphrase, in a step of ``asking``.
 
@@ -75,6 +77,7 @@ class Service:
         self.state: AgentState = "starting"
         self._folder, self._enter, self._describe = folder, enter, describe
         self._chronicle, self._asking, self._notifier = chronicle, asking, notifier
+        self._apps = apps
         self._steps = Steps()
         self._work: Work | None = None
         self._began = time.monotonic()
@@ -100,7 +103,7 @@ class Service:
         return await self._asking.do(self._enter)
 
     async def _work_on(self, member: Membership) -> None:
-        work = self._work = Work(member, self._steps, self._chronicle)
+        work = self._work = Work(member, self._steps, self._chronicle, self._apps)
         self._set("running")
         halves: list[asyncio.Future[Any]] = [
             asyncio.create_task(work.run()),

@@ -5,16 +5,22 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from participant.agent import Agent, Steps, Task, Tasks
+from participant.agent import Agent, Steps, Stopped, Task, Tasks
 from participant.ceremony import CeremonyTask
 from participant.errors import OutOfTime, SessionTaken, Unreachable
 from participant.home import Membership
 from participant.hospital import as_room_allows
 from participant.network import CardTask, Notices, Session, Traffic
 from participant.service.due import Due, due_tasks
+from participant.service.due_studies import Duties
+from participant.service.trainings import NO_APPS, Apps, Trainings
+from participant.service.trainings import Chronicle as TrainingChronicle
+from participant.training import TrainingTask
 from participant.waiting import Waiting
+from protocol.board import study_session
 from protocol.key import HeldKey
 from protocol.terms import AGGREGATOR
 
@@ -22,7 +28,7 @@ T = TypeVar("T", bound=Task)
 _BOARD = Waiting("board", (AGGREGATOR,))
 
 
-class TaskChronicle(Protocol):
+class TaskChronicle(TrainingChronicle, Protocol):
     """Who is told of tasks; all in the event loop."""
 
     notices: Notices
@@ -35,11 +41,13 @@ class TaskChronicle(Protocol):
 class Course:
     """A task at work, who waits for it, and what it waits for.
 
-    due_in: the session in which it is due by itself.
+    due_in: the session in which it is due by itself, and due_since: the entry of the board by
+    which it is.
     """
 
     task: Task
     due_in: str
+    due_since: int
     end: asyncio.Future[None]
     watchers: int = 0
     waiting: Waiting = _BOARD
@@ -61,7 +69,9 @@ class TaskAt(NamedTuple):
 class Work:
     """One agent for all tasks, over lost links and full disks, until it is cancelled."""
 
-    def __init__(self, member: Membership, steps: Steps, chronicle: TaskChronicle) -> None:
+    def __init__(
+        self, member: Membership, steps: Steps, chronicle: TaskChronicle, apps: Apps = NO_APPS
+    ) -> None:
         self.member, self.steps = member, steps
         self.session: Session | None = None
         self.traffic = Traffic()
@@ -69,8 +79,13 @@ class Work:
         self._chronicle, self._watching = chronicle, list[Notices]()
         self._tasks: Tasks | None = None
         self._is_running, self._moved = asyncio.Event(), asyncio.Event()
-        self._over = set[str]()  # sessions whose automatic task has failed
+        self._over = dict[
+            str, int
+        ]()  # sessions whose automatic task has failed, and since when due
+        self._preparing = dict[str, asyncio.Task[None]]()
         self._held: HeldKey | None = None
+        self.trainings = Trainings(member, self.traffic, chronicle, self._wake)
+        self._duties = Duties(member, self.trainings.task, self.trainings.around(apps))
 
     async def run(self) -> None:
         """Work until cancelled. Raises what ends every task, as ``Session.work`` does."""
@@ -107,9 +122,11 @@ class Work:
             raise
         finally:
             self._is_running.clear()
-            for half in halves:
+            for half in [*halves, *self._preparing.values()]:
                 half.cancel()
-            await asyncio.wait(halves)
+            await asyncio.wait([*halves, *self._preparing.values()])
+            self._end_all(Stopped())
+            await self.trainings.ended()
 
     async def do(self, make: Callable[[], T], timeout: float | None, notices: Notices) -> T:
         """A task, once it is done; another one's of its kind where there can be only one.
@@ -159,10 +176,10 @@ class Work:
         # A second ceremony would have to compute all again that the first one has computed.
         return self.course_of(task) or self._begin(task)
 
-    def _begin(self, task: Task, due_in: str = "") -> Course:
+    def _begin(self, task: Task, due_in: str = "", due_since: int = 0) -> Course:
         assert self._tasks is not None and self.session is not None
         end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        course = self.courses[task] = Course(task, due_in, end)
+        course = self.courses[task] = Course(task, due_in, due_since, end)
         self._tasks.add(task, yields=bool(due_in))
         self.session.wake()
         self._chronicle.began(name_of(task), course.session)
@@ -175,28 +192,31 @@ class Work:
         self.courses.pop(course.task, None)
         if self._tasks is not None:
             self._tasks.remove(course.task)
+        self.trainings.let_go(course.task)
         self._moved.set()  # what gave way to it may be due again
 
     def _end(self, task: Task, error: Exception | None) -> None:
         course = self.courses.pop(task, None)
+        self.trainings.let_go(task)
         if course is None or course.end.done():
             return
         if isinstance(error, SessionTaken) and course.due_in:
             self._settle(course, error)  # it gave way to a task that somebody asked for
             return
         if course.due_in and error is not None:
-            self._over.add(course.due_in)
+            self._over[course.due_in] = course.due_since
         self._chronicle.ended(name_of(task), course.session, error)
         self._settle(course, error)
         self._moved.set()
 
-    def _end_all(self, error: Exception) -> None:
+    def _end_all(self, error: BaseException) -> None:
         """None of the tasks goes on: they are to be made anew."""
         courses, self.courses = list(self.courses.values()), {}
         for course in courses:
+            self.trainings.let_go(course.task)
             self._settle(course, error)
 
-    def _settle(self, course: Course, error: Exception | None) -> None:
+    def _settle(self, course: Course, error: BaseException | None) -> None:
         if course.end.done():
             return
         if error is None:
@@ -212,18 +232,53 @@ class Work:
             self._moved.clear()
             if not agent.begun:
                 continue
-            for due in await self.steps.do(lambda: self._due(agent)):
-                taken = {course.session for course in self.courses.values()}
-                if due.session in taken | self._over:
+            for due in await self.steps.do(partial(self._due, agent, self._taken)):
+                if due.session in self._taken or self._over.get(due.session, -1) >= due.since:
                     continue
-                task = await self.steps.do(due.make)
-                if self.course_of(task) is None:
-                    self._begin(task, due.session)
+                if due.prepare is None:
+                    await self._begin_due(due)
+                else:
+                    preparing = asyncio.create_task(self._prepare(due))
+                    self._preparing[due.session] = preparing
 
-    def _due(self, agent: Agent) -> list[Due]:
+    async def _begin_due(self, due: Due) -> None:
+        task = await self.steps.do(due.make)
+        if self.course_of(task) is None:
+            self._begin(task, due.session, due.since)
+
+    async def _prepare(self, due: Due) -> None:
+        """Do what comes before a task, however long it takes, and then begin with the task."""
+        assert due.prepare is not None
+        try:
+            await asyncio.to_thread(due.prepare)
+            await self._begin_due(due)
+        except Exception as error:
+            self._over[due.session] = due.since
+            self._chronicle.ended("training", due.session, error)
+            await asyncio.to_thread(due.give_up)
+        except BaseException:  # the end of all work, which waits for no app
+            await asyncio.shield(asyncio.to_thread(due.give_up))
+            raise
+        finally:
+            self._preparing.pop(due.session, None)
+            self._moved.set()
+
+    @property
+    def _taken(self) -> set[str]:
+        """Sessions, of rounds or of whole studies, in which a task is at work or about to be."""
+        found = {course.session for course in self.courses.values()} | self._preparing.keys()
+        tasks = [course.task for course in self.courses.values()]
+        return found | {study_session(t.name) for t in tasks if isinstance(t, TrainingTask)}
+
+    def _due(self, agent: Agent, at_work: set[str]) -> list[Due]:
         if self._held is None and self.member.vault.epochs():
             self._held = self.member.held_key()
-        return due_tasks(agent.board, self.member, self._held, int(time.time() * 1000))
+        now_ms = int(time.time() * 1000)
+        return due_tasks(agent.board, self.member, self._held, now_ms, self._duties.due, at_work)
+
+    def _wake(self) -> None:
+        if self.session is not None:
+            self.session.wake()
 
     def _greet(self, notices: Notices) -> None:
         """Tell one that comes later what the others were told before."""

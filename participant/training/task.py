@@ -110,6 +110,10 @@ class TrainingTask(Task):
             state, self._secret, app, self._app.turns(), self._storage, self._report, self._board
         )
 
+    def close(self) -> None:
+        """End the app's process, if it has one; in any thread."""
+        self._app.close()
+
     def wants(self, session: str) -> bool:
         """What is said of the study, and in the rounds that this hospital has not finished."""
         named = read_session(session)

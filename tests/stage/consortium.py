@@ -38,7 +38,7 @@ from tests.stage.link.relay import Relay, TlsKey, make_tls_key
 from tests.stage.toy import replace_terms, toy_federation
 from tests.stage.toy_home import CHEAP, PASSPHRASE
 
-QUORUM, MEMBERS = 2, 3
+MEMBERS = 3
 ROOT = Path(__file__).parents[2]
 
 
@@ -136,14 +136,20 @@ def ended(process: subprocess.Popen[str], expect: int = 0) -> tuple[str, str]:
 
 
 def found(
-    folder: Path, url: str = "", pin: bytes = b"", card: AddressCard | None = None, **changes: Any
+    folder: Path,
+    url: str = "",
+    pin: bytes = b"",
+    card: AddressCard | None = None,
+    n_members: int = MEMBERS,
+    **changes: Any,
 ) -> Consortium:
     """Make the identities, the terms and a relay that is not yet running.
 
-    card: of an aggregator in the relay's place.
+    card: of an aggregator in the relay's place. A majority is a quorum.
     """
-    identities = [create(folder / f"h{i}", f"H{i}", PASSPHRASE, CHEAP) for i in (1, 2, 3)]
-    toy = toy_federation(MEMBERS, QUORUM)
+    numbers = range(1, n_members + 1)
+    identities = [create(folder / f"h{i}", f"H{i}", PASSPHRASE, CHEAP) for i in numbers]
+    toy = toy_federation(n_members, n_members // 2 + 1)
     tls, port = make_tls_key(folder / "tls"), free_port()
     url = url or f"wss://localhost:{port}"
     card = card or sign_card(toy.keys[0], 1, url, pin or tls.pin)

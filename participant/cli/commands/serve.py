@@ -6,21 +6,37 @@ from pathlib import Path
 
 from participant.cli.sentences import Context
 from participant.cli.views import ServiceLog, say, say_json, sentence_of
-from participant.cli.work import Foreground, Given, Json, run, served_of
+from participant.cli.work import (
+    AppEnv,
+    AppUser,
+    Foreground,
+    Given,
+    Json,
+    run,
+    served_of,
+    variables_of,
+)
 from participant.door import Failed
 from participant.errors import Interrupted
 from participant.home import Membership, check_before_asking, enter, federation_folder
-from participant.service import Notifier, Service
+from participant.service import Apps, Notifier, Service
 
 _MOST = 4_096  # characters of a sentence that crosses the door
 
 
-def serve(given: Given, as_json: Json = False) -> None:
+def serve(
+    given: Given,
+    app_env: AppEnv = [],  # noqa: B006  # typer copies it
+    app_user: AppUser = None,
+    as_json: Json = False,
+) -> None:
     """Stay, and do all that is due: the agent that the other commands then speak with.
+
+    It trains in each study with the app that was approved here, and helps with its sums.
 
     Ends at SIGTERM, SIGINT or the command stop, with exit code 0. The next start goes on.
     """
-    notifier = Notifier.of(os.environ)
+    apps, notifier = Apps(variables_of(app_env), app_user), Notifier.of(os.environ)
     terms, home = given.terms(signed=True), given.folder()
     check_before_asking(terms.terms, home, needs_key=False)
     folder, context = federation_folder(home, terms.terms.federation), given.context
@@ -31,7 +47,7 @@ def serve(given: Given, as_json: Json = False) -> None:
 
     asking = Foreground()
     log = ServiceLog(context, as_json)
-    service = Service(folder, entered, _describing(context), log, asking, notifier)
+    service = Service(folder, entered, _describing(context), log, asking, notifier, apps)
     try:
         run(service.run, steps=asking)
     except Interrupted:

@@ -24,6 +24,8 @@ from participant.cli.views import (
     view_of,
 )
 from participant.cli.work import (
+    AppEnv,
+    AppUser,
     Given,
     Json,
     StudyOption,
@@ -144,15 +146,8 @@ def train(
         Path | None,
         typer.Option(help="Python file or folder with fit and evaluate, else the approved one."),
     ] = None,
-    app_env: Annotated[
-        list[str],
-        typer.Option(
-            metavar="NAME[=VALUE]", help="A variable of the environment for the app; repeatable."
-        ),
-    ] = [],  # noqa: B006  # typer copies it
-    app_user: Annotated[
-        str | None, typer.Option(metavar="USER", help="Run the app as this user of the machine.")
-    ] = None,
+    app_env: AppEnv = [],  # noqa: B006  # typer copies it
+    app_user: AppUser = None,
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:

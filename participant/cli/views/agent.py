@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from participant.agent import SetBack
-from participant.cli.sentences import Context, step_words, waiting_event, waiting_line
+from participant.cli.sentences import (
+    Context,
+    lines_of,
+    round_of,
+    step_words,
+    waiting_event,
+    waiting_line,
+)
 from participant.cli.views.ceremony import (
     clocks_line,
     full_line,
@@ -22,6 +29,7 @@ from participant.door import AgentStanding, AgentState, JobWanted, waiting_of
 from participant.errors import DiskError, Unreachable
 from participant.network import Notices
 from participant.service import TaskAt
+from participant.training import Event, plain_value
 from protocol.words import shown
 from protocol.words.duration import duration
 
@@ -103,6 +111,22 @@ class ServiceLog:
         text = f"{_task(task, session)} has ended: {said.what}. {said.remedy}"
         self._log("failed", text, "error", **about, what=said.what, remedy=said.remedy)
 
+    def event(self, event: Event) -> None:
+        """Something has happened in a round of training."""
+        if self._as_json:
+            facts = {k: v for k, v in event.items() if k not in ("event", "time", "level")}
+            self._log("training", "", what=event["event"], **facts)
+            return
+        lines = lines_of(event)
+        if event["event"] == "evaluated":
+            lines = [f"{round_of(event)} is done: loss {event['loss']:.4f}"]
+        for text in lines:
+            self._log("training", text)
+
+    def printed(self, line: str, is_error: bool) -> None:
+        """An app has printed a line."""
+        self._log("printed", f"app: {line}", line=line, is_error=is_error)
+
     def waits(self, own: int, tasks: Sequence[TaskAt]) -> None:
         """What tasks wait for, told now and then."""
         for task in tasks:
@@ -153,6 +177,6 @@ class ServiceLog:
     def _log(self, event: str, text: str, level: str = "info", **facts: Any) -> None:
         if self._as_json:
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
-            say_json({"time": now, "level": level, "event": event, **facts})
+            say_json({"time": now, "level": level, "event": event, **facts}, default=plain_value)
         else:
             say(f"{time.strftime('%H:%M:%S')} {text}")

@@ -2,10 +2,21 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import typer
 
 from participant.home import PASSPHRASE_VARIABLE
+
+AppEnv = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NAME[=VALUE]", help="A variable of the environment for the app; repeatable."
+    ),
+]
+AppUser = Annotated[
+    str | None, typer.Option(metavar="USER", help="Run the app as this user of the machine.")
+]
 
 
 def variables_of(

@@ -24,6 +24,7 @@ from participant.network.session import Notices
 from participant.service.notify import Notifier
 from participant.service.service import Service
 from participant.service.work import TaskAt
+from participant.training import Event
 from tests.stage.consortium import CHEAP, Consortium, found
 
 
@@ -36,6 +37,7 @@ class Log:
     ends: list[tuple[str, str, Exception | None]] = field(default_factory=list)
     begun: list[tuple[str, str]] = field(default_factory=list)
     left: list[TaskAt] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
     def state(self, state: AgentState) -> None:
         self.states.append(state)
@@ -45,6 +47,11 @@ class Log:
 
     def ended(self, task: str, session: str, error: Exception | None) -> None:
         self.ends.append((task, session, error))
+
+    def event(self, event: Event) -> None:
+        self.events.append(event)
+
+    def printed(self, line: str, is_error: bool) -> None: ...
 
     def waits(self, own: int, tasks: list[TaskAt]) -> None: ...
 
@@ -88,8 +95,9 @@ def cheap() -> Iterator[None]:
 
 
 @pytest.fixture
-def consortium(tmp_path: Path) -> Iterator[Consortium]:
-    made = found(tmp_path)
+def consortium(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Consortium]:
+    """Of three hospitals, or as many as its parameter says."""
+    made = found(tmp_path, n_members=getattr(request, "param", 3))
     with made.relay.running():
         yield made
 

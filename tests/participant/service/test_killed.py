@@ -67,7 +67,9 @@ class Stayer:
         if not self.agent.begun:
             return
         taken = {reader.task.session for reader in self.tasks.readers}
-        for due in due_tasks(self.agent.board, self.member, self.held, now_ms):
+        for due in due_tasks(
+            self.agent.board, self.member, self.held, now_ms, lambda board, held, at_work: []
+        ):
             if due.session not in taken:
                 self.tasks.add(due.make(), yields=True)
 

@@ -1,0 +1,141 @@
+"""What is due in the studies that this hospital has approved: training, and help with sums."""
+
+from collections.abc import Callable, Container, Iterator
+
+from participant.errors import NotAgreed
+from participant.home import Membership
+from participant.rounds import DecryptionTask, Question
+from participant.service.due import Due
+from participant.study import (
+    GivenApp,
+    KeptApproval,
+    Surroundings,
+    check_app,
+    given_app,
+    is_locked,
+    kept_approval,
+)
+from participant.training import TrainingTask
+from protocol.board import Board, Statement, Study, StudyState
+from protocol.key import HeldKey
+from protocol.rounds import RoundView
+
+MakeTraining = Callable[[Study, HeldKey, GivenApp], TrainingTask]
+
+
+class Duties:
+    """Looks again and again at a board that grows, and reads of it what has changed."""
+
+    def __init__(self, member: Membership, make: MakeTraining, around: Surroundings) -> None:
+        """``around``: what apps are run in."""
+        self._member, self._make, self._around = member, make, around
+        self._looked: dict[str, tuple[object, bool]] = {}  # rounds, as of when, and what was found
+
+    def due(self, board: Board, held: HeldKey, at_work: Container[str]) -> list[Due]:
+        """Training with the app that was approved here, and sums that this hospital helps to open.
+
+        Training that a person began with an app is no business of this one's, and what a person
+        contributes to a statistic is not.
+        """
+        found = list[Due]()
+        for state in board.studies.values():
+            if state.study.session in at_work:
+                continue
+            training = self._training(board, state, held)
+            found += [training] if training else self._sums(board, state, held, at_work)
+        return found
+
+    # ── training ──
+
+    def _training(self, board: Board, state: StudyState, held: HeldKey) -> Due | None:
+        study, index = state.study, self._member.index
+        if not study.is_training or not state.contributes(index) or state.is_ended():
+            return None
+        kept = kept_approval(self._member.storage, study.name)
+        is_agreed = kept is not None and kept.plan == study.digest and kept.contribute
+        if kept is None or not is_agreed or not kept.app or _is_over(board, study, index):
+            return None
+        app, word = _Approved(study, kept, self._around), state.word_of(index)
+        return Due(
+            study.session,
+            lambda: self._make(study, held, app.ready),
+            word.position if word else 0,
+            app.begin,
+            app.close,
+        )
+
+    # ── sums ──
+
+    def _sums(
+        self, board: Board, state: StudyState, held: HeldKey, at_work: Container[str]
+    ) -> Iterator[Due]:
+        member, study = self._member, state.study
+        for number in range(1, study.rounds + 1):
+            session = study.round(number)
+            if not (entries := board.session(session)):
+                break
+            word = state.word_of(member.index)
+            now = len(entries), word, state.is_ended()
+            if self._looked.get(session, (None, False))[0] != now:
+                view = RoundView.of(session, entries)
+                self._looked[session] = now, _helps(view, state, member.index)
+            if self._looked[session][1] and session not in at_work:
+                place = member.terms, study.name, number, held, member.storage, _agrees
+                yield Due(
+                    session,
+                    lambda place=place: DecryptionTask(*place),  # type: ignore[misc]
+                    word.position if word else 0,
+                )
+
+
+class _Approved:
+    """The app that was approved, and no other: nothing of it has run before ``begin``."""
+
+    def __init__(self, study: Study, kept: KeptApproval, around: Surroundings) -> None:
+        self._study, self._kept, self._around = study, kept, around
+        self._app: GivenApp | None = None
+
+    def begin(self) -> None:
+        """Have it give the model that it begins with; raises what is wrong with it."""
+        app = given_app(self._kept.app, self._around)
+        check_app(self._study, self._kept, app)
+        self._app = app
+        app.prepare(self._study)
+
+    @property
+    def ready(self) -> GivenApp:
+        """What has begun."""
+        assert self._app is not None
+        return self._app
+
+    def close(self) -> None:
+        """End its process, if it has one already."""
+        if self._app is not None:
+            self._app.close()
+
+
+def _is_over(board: Board, study: Study, index: int) -> bool:
+    """Whether this hospital has stated the model of the last round."""
+    entries = board.session(study.round(study.rounds))
+    return any(p.post.sender == index and isinstance(p.post.body, Statement) for p in entries)
+
+
+def _helps(view: RoundView, state: StudyState, index: int) -> bool:
+    """Whether a sum that is about to be opened, or opened, wants something of this hospital."""
+    study = state.study
+    if view.closing is None or index in view.refusals:
+        return False
+    if state.is_ended() and not is_locked(view, study.terms):
+        return False
+    if not state.opens(index) and index not in view.lock_posts:
+        return False
+    if not study.is_training and state.contributes(index):
+        return index not in view.statements
+    return index not in view.partials and len(view.partials) < study.terms.quorum
+
+
+def _agrees(question: Question) -> bool:
+    """The approval of the study is the agreement, but for what it could not foresee."""
+    if question.warning:
+        raise NotAgreed(f"to decrypt {question.round_name}: {question.warning}")
+    return True

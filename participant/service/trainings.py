@@ -1,0 +1,91 @@
+"""Training in a service: what apps run in, who is told of it, and that no app outlives its task."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from participant.agent import Task
+from participant.home import Membership
+from participant.network import Traffic
+from participant.study import GivenApp, Surroundings
+from participant.training import Event, Journal, TrainingTask
+from protocol.board import Study
+from protocol.key import HeldKey
+
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Apps:
+    """What the apps of all studies are given that run without anybody who typed ``train``.
+
+    variables: of the environment. user: of the machine, as whom they run; None for this one.
+    """
+
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    user: str | None = None
+
+
+NO_APPS = Apps()
+
+
+class Chronicle(Protocol):
+    """Who is told of training; in the event loop."""
+
+    def event(self, event: Event) -> None: ...
+    def printed(self, line: str, is_error: bool) -> None: ...
+
+
+class Trainings:
+    """Makes training tasks in an event loop, and ends their apps' processes."""
+
+    def __init__(
+        self, member: Membership, traffic: Traffic, chronicle: Chronicle, wake: Callable[[], None]
+    ) -> None:
+        """``wake``: lets the agent look at its tasks; in the loop."""
+        self._member, self._traffic = member, traffic
+        self._chronicle, self._wake = chronicle, wake
+        self._loop = asyncio.get_running_loop()
+        self._closing = set[asyncio.Task[None]]()
+        self.listeners = dict[str, list[Listener]]()  # by study; called in the loop
+
+    def around(self, apps: Apps) -> Surroundings:
+        """What an app runs in here: its lines are logged, and its answers wake the agent."""
+
+        def show(line: str, is_error: bool) -> None:
+            self._soon(self._chronicle.printed, line, is_error)
+
+        errors = self._member.folder / "errors"
+        return Surroundings(errors, apps.variables, apps.user, show, lambda: self._soon(self._wake))
+
+    def task(self, study: Study, held: HeldKey, app: GivenApp) -> TrainingTask:
+        """One that keeps the study's journal, and tells of it."""
+        name, member = study.name, self._member
+
+        def tell(event: Event) -> None:
+            self._chronicle.event(event)
+            for listener in self.listeners.get(name, ()):
+                listener(event)
+
+        path = member.folder / "studies" / name / "rounds.jsonl"
+        journal = Journal(path, name, self._traffic, lambda event: self._soon(tell, event))
+        return TrainingTask(member.terms, name, held, app, member.storage, journal.record)
+
+    def let_go(self, task: Task) -> None:
+        """End the process that a task has begun, if it trains, while the loop goes on."""
+        if isinstance(task, TrainingTask):
+            closing = self._loop.create_task(asyncio.to_thread(task.close))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+    async def ended(self) -> None:
+        """Once all that were let go of have ended."""
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    def _soon(self, call: Callable[..., object], *about: object) -> None:
+        """Call something in the loop, from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile
+            self._loop.call_soon_threadsafe(call, *about)

@@ -1,0 +1,197 @@
+"""An agent that stays trains in the studies that its hospital approves, and opens their sums."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from participant.errors import OtherApp
+from participant.model.file import model_name
+from participant.study import write_plan
+from protocol.board import Plan, Study, Training
+from tests.participant.service.conftest import Served, Serves
+from tests.stage.consortium import Consortium, run_all
+
+APP = """
+import time
+from pathlib import Path
+import numpy as np
+
+def initial_parameters(config):
+    return [np.zeros(3)]
+
+def fit(parameters, config):
+    while Path({waits!r}).exists():
+        time.sleep(0.01)
+    return [parameters[0] + {step}], 10, {{}}
+
+def evaluate(parameters, config):
+    return float(parameters[0].sum()), 10, {{}}
+"""
+
+
+def app_at(folder: Path, member: int, step: float) -> Path:
+    """One that adds ``step`` to each weight, once there is no file ``wait``."""
+    path = folder / f"app{member}.py"
+    path.write_text(APP.format(step=step, waits=str(folder / f"wait{member}")))
+    return path
+
+
+def approved(
+    made: Consortium,
+    name: str,
+    rounds: int = 2,
+    members: tuple[int, ...] = (1, 2, 3),
+    least: int = 0,
+    seconds: int = 30,
+) -> Study:
+    """A study that trains, which all hospitals approve with their apps, and without an agent."""
+    work = Training(rounds, 8.0, 24, 1_000)
+    study = Study(made.terms, name, Plan("to try", members, least or len(members), seconds, work))
+    write_plan(made.folder / f"{name}.toml", study)
+    made.typed(1, "study", "propose", f"{name}.toml")
+    for index in range(1, made.terms.n_members + 1):
+        app = ["--app", str(app_at(made.folder, index, index / 8))] if index in members else []
+        made.typed(index, "study", "approve", name, "--yes", "--unpinned", *app)
+    return study
+
+
+@pytest.fixture
+def keyed(consortium: Consortium) -> Consortium:
+    """Hospitals with a key, three of whom at least are in each sum."""
+    n = consortium.terms.n_members
+    assert run_all([consortium.session(i + 1) for i in range(n)]) == [None] * n
+    return consortium
+
+
+of_four = pytest.mark.parametrize("consortium", [4], indirect=True)
+
+
+def scored(served: Served, study: str) -> list[int]:
+    """The rounds of a study that are done at a hospital."""
+    return [number for number, name in events(served, study) if name == "evaluated"]
+
+
+def events(served: Served, study: str) -> list[tuple[int, str]]:
+    return [(e["round"], e["event"]) for e in served.log.events if e["study"] == study]
+
+
+def model_at(served: Served, study: str, number: int) -> bytes:
+    return (served.folder / model_name(study, number)).read_bytes()
+
+
+def test_what_is_approved_is_trained_without_a_command(keyed: Consortium, serves: Serves) -> None:
+    approved(keyed, "cardio")
+    approved(keyed, "lungs", 1)
+
+    async def run() -> None:
+        async with serves(1, 2, 3) as served:
+            for one in served:
+                await one.until(lambda one=one: scored(one, "cardio") == [1, 2])
+                await one.until(lambda one=one: scored(one, "lungs") == [1])
+                await one.until(lambda one=one: len(one.log.ends) == 2)
+                assert [end for end in one.log.ends if end[2]] == []
+        assert len({model_at(one, "cardio", 2) for one in served}) == 1
+
+    asyncio.run(run())
+
+
+@of_four
+def test_a_holder_that_only_opens_helps_by_itself(keyed: Consortium, serves: Serves) -> None:
+    approved(keyed, "cardio", 1, members=(1, 2, 3))
+
+    async def run() -> None:
+        async with serves(1, 3, 4, 2) as served:
+            holder = served[2]
+            for one in served:
+                if one is not holder:
+                    await one.until(lambda one=one: scored(one, "cardio") == [1])
+            await holder.until(lambda: holder.log.ends)
+            assert holder.log.ends == [("decryption", "study/cardio/1", None)]
+            assert [name for name, _ in holder.log.begun] == ["decryption"]
+
+    asyncio.run(run())
+
+
+def test_while_an_app_trains_the_agent_does_all_else(keyed: Consortium, serves: Serves) -> None:
+    approved(keyed, "cardio", 1)
+    waits = keyed.folder / "wait1"
+    waits.touch()
+
+    async def run() -> None:
+        async with serves(1, 2, 3) as served:
+            await served[1].until(lambda: (1, "contributed") in events(served[1], "cardio"))
+            _, checked = await served[0].hospital.check_key(True, timeout=30)
+            assert checked is not None
+            assert checked.good == (1, 2, 3)
+            (task,) = (await served[0].hospital.standing()).tasks
+            assert (task.task, task.session, task.waits.kind) == ("training", "study/cardio", "app")
+            assert (1, "contributed") not in events(served[0], "cardio")
+            waits.unlink()
+            for one in served:
+                await one.until(lambda one=one: scored(one, "cardio") == [1])
+
+    asyncio.run(run())
+
+
+@of_four
+def test_a_fit_that_is_late_is_given_up_and_the_next_round_is_trained(
+    keyed: Consortium, serves: Serves
+) -> None:
+    approved(keyed, "cardio", 2, (1, 2, 3, 4), least=3, seconds=3)
+    waits = keyed.folder / "wait3"
+    waits.touch()
+
+    async def run() -> None:
+        async with serves(1, 2, 3, 4) as served:
+            late = served[2]
+            await late.until(lambda: (1, "given-up") in events(late, "cardio"))
+            waits.unlink()
+            for one in served:
+                await one.until(lambda one=one: scored(one, "cardio") == [1, 2])
+            assert (1, "contributed") not in events(late, "cardio")
+            assert len({model_at(one, "cardio", 1) for one in served}) == 1
+
+    asyncio.run(run())
+
+
+def test_an_app_that_was_changed_is_not_run_until_it_is_approved(
+    keyed: Consortium, serves: Serves
+) -> None:
+    approved(keyed, "cardio", 1)
+    ran = keyed.folder / "ran"
+    changed = app_at(keyed.folder, 1, 0.5)
+    changed.write_text(f"open({str(ran)!r}, 'w')\n" + changed.read_text())
+
+    async def run() -> None:
+        async with serves(1, 2, 3) as served:
+            await served[0].until(lambda: served[0].log.ends)
+            ((name, session, error),) = served[0].log.ends
+            assert (name, session) == ("training", "study/cardio")
+            assert isinstance(error, OtherApp)
+            assert not ran.exists()
+
+    asyncio.run(run())
+    keyed.typed(1, "study", "approve", "cardio", "--yes", "--unpinned", "--app", str(changed))
+
+    async def again() -> None:
+        async with serves(1, 2, 3) as served:
+            await served[0].until(lambda: scored(served[0], "cardio") == [1])
+        assert ran.exists()
+
+    asyncio.run(again())
+
+
+def test_what_is_over_is_not_begun_again(keyed: Consortium, serves: Serves) -> None:
+    approved(keyed, "cardio", 1)
+
+    async def run(seconds: float) -> list[Served]:
+        async with serves(1, 2, 3) as served:
+            for one in served:
+                await one.until(lambda one=one: one.log.ends or seconds)
+            await asyncio.sleep(seconds)
+            return served
+
+    asyncio.run(run(0.0))
+    for one in asyncio.run(run(1.0)):
+        assert one.log.begun == []
