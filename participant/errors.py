@@ -351,14 +351,23 @@ class UnpinnedApp(ParticipantError, says="study {study} pins no app"):
 class OtherApp(ParticipantError, says="{app} is not the app of study {study}"):
     """The app is another than the one in the plan, or the one that was approved here.
 
+    Or the agent that runs finds another one under the path that the command has read.
+
     Both are SHA-256; ``found`` is empty for an app that is no file.
     """
 
     study: str
     app: str
-    by: Literal["plan", "approval"]
+    by: Literal["plan", "approval", "command"]
     expected: bytes
     found: bytes
+
+
+class AppOutOfReach(ParticipantError, says="{app}: {reason}"):
+    """The agent that runs cannot read the app that a command names."""
+
+    app: str
+    reason: str
 
 
 class MissingApp(ParticipantError, says="study {study}: no app given or approved"):

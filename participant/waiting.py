@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
+from protocol.board import read_session
 from protocol.rounds import Step
 
 Kind = (
@@ -30,3 +31,9 @@ class Waiting(NamedTuple):
     kind: Kind
     members: tuple[int, ...] = ()
     facts: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def study(self) -> str:
+        """The study that it is about, empty if it is about none."""
+        session = self.facts.get("session")
+        return str(self.facts.get("study") or (read_session(session).study if session else ""))

@@ -32,4 +32,15 @@ from participant.door.notices import telling_all
 from participant.door.place import check_folder, socket_path
 from participant.door.reach import SERVE, reach
 from participant.door.served import Asker, Mirror, ServedHospital
+from participant.door.served_study import ServedStudy
 from participant.door.server import Desk, Door, Tell
+from participant.door.study_messages import (
+    ApproveStudy,
+    EndStudy,
+    ListStudies,
+    ProposeStudy,
+    ShowStudy,
+    StudyJob,
+    WithdrawStudy,
+)
+from participant.door.study_results import encode_standings, read_standings

@@ -6,27 +6,32 @@ Nothing else is said on that connection. docs/administration.md has every field.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta
 
+from participant.door.fields import (
+    MAX_ANSWER_BYTES,
+    MAX_FACTS_BYTES,
+    MAX_PART_BYTES,
+    MAX_REPORT_BYTES,
+    MAX_WANTED_BYTES,
+    Amount,
+    Json,
+    Name,
+    Number,
+    Path,
+    Seconds,
+    Words,
+)
+from participant.door.study_messages import StudyJob
 from participant.waiting import Kind, Waiting
 from protocol.encoding import Message, decode
 from protocol.errors import Malformed
 from protocol.words import json_text
 
 ADMINISTRATION, VERSION = "administration", 1
-MAX_WANTED_BYTES, MAX_ANSWER_BYTES = 64 << 10, 4 << 20
-MAX_FACTS_BYTES, MAX_REPORT_BYTES = 64 << 10, 2 << 20
-
-Words = Annotated[str, Meta(max_length=4_096)]
-Name = Annotated[str, Meta(max_length=80, pattern=r"^[A-Za-z0-9 ._/-]*\Z")]
-Path = Annotated[str, Meta(min_length=1, max_length=4_096)]
-Seconds = Annotated[float, Meta(gt=0, le=1e9)]
-Amount = Annotated[int, Meta(ge=0, lt=1 << 60)]
-Number = Annotated[int, Meta(ge=0, le=64)]
-Json = Annotated[bytes, Meta(max_length=MAX_FACTS_BYTES)]
 AgentState = Literal["starting", "passphrase", "running", "stopping"]
 NoticeKind = Literal[
     "lost", "moving", "found", "stalled", "taken", "clocks", "set back", "full", "room", "evidence"
@@ -77,19 +82,20 @@ class ExportRecord(Message, frozen=True, tag="export record"):
     timeout: Seconds | None
 
 
-Job = MakeKey | CheckKey | JudgeCeremony | ExportRecord
+Job = MakeKey | CheckKey | JudgeCeremony | ExportRecord | StudyJob
 
 
 class JobWanted(Message, frozen=True, tag="job"):
     """One of the commands' jobs is to be done.
 
-    file, home: the terms and the data folder as they were typed, for the commands that an error's
-    remedy names; ``home`` is empty if none was typed.
+    file, home, plan: the terms, the data folder and the file of a plan as they were typed, for what
+    is said of an error and the commands that its remedy names; empty if none was typed.
     """
 
     job: Job
     file: Words
     home: Words
+    plan: Words = ""
 
 
 FromCommand = Greeting | StandingWanted | StopWanted | JobWanted
@@ -112,11 +118,12 @@ class Denied(Message, frozen=True, tag="denied"):
 
 
 class Waits(Message, frozen=True):
-    """A ``Waiting``; ``facts``: a JSON object."""
+    """A ``Waiting``; ``facts``: a JSON object. is_statistic: whether the study in them is one."""
 
     kind: Name
     members: tuple[Number, ...]
     facts: Json
+    is_statistic: bool = False
 
 
 class TaskStanding(Message, frozen=True):
@@ -182,8 +189,14 @@ class Noticed(Message, frozen=True, tag="noticed"):
     facts: Json
 
 
+class Part(Message, frozen=True, tag="part"):
+    """A piece of a result that one frame does not hold: the next one."""
+
+    data: Annotated[bytes, Meta(max_length=MAX_PART_BYTES)]
+
+
 class Finished(Message, frozen=True, tag="finished"):
-    """A job is done; ``result``: as the job's kind says, encoded."""
+    """A job is done; ``result``: as the job's kind says, encoded, or the last piece of it."""
 
     result: Annotated[bytes, Meta(max_length=MAX_ANSWER_BYTES - 1_024)]
     bytes_up: Amount
@@ -202,7 +215,7 @@ class Stopping(Message, frozen=True, tag="stopping"):
     """The agent ends."""
 
 
-FromAgent = Greeted | Denied | AgentStanding | Moved | Noticed | Finished | Failed | Stopping
+FromAgent = Greeted | Denied | AgentStanding | Moved | Noticed | Part | Finished | Failed | Stopping
 
 
 class KeyChecked(Message, frozen=True):
@@ -256,9 +269,11 @@ def read_facts(data: bytes) -> dict[str, Any]:
 _KINDS = frozenset(word for part in get_args(Kind) for word in (get_args(part) or (part,)))
 
 
-def waits_of(waiting: Waiting) -> Waits:
-    """What is waited for, as it is sent."""
-    return Waits(waiting.kind, waiting.members, facts_of(waiting.facts))
+def waits_of(waiting: Waiting, is_statistic: Callable[[str], bool]) -> Waits:
+    """What is waited for, as it is sent; is_statistic: said of a study by its name."""
+    study = waiting.study
+    of_statistic = bool(study) and is_statistic(study)
+    return Waits(waiting.kind, waiting.members, facts_of(waiting.facts), of_statistic)
 
 
 def waiting_of(waits: Waits) -> Waiting:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from participant.door.messages import (
     MakeKey,
     Moved,
     Noticed,
+    Part,
     StandingWanted,
     Stopping,
     StopWanted,
@@ -32,17 +33,23 @@ from participant.door.messages import (
     waiting_of,
 )
 from participant.door.notices import hear
+from participant.door.served_study import ServedStudy
+from participant.door.study_messages import ListStudies, ProposeStudy
+from participant.door.study_results import read_standings
 from participant.errors import SaidByAgent
 from participant.home import VAULT_NAME, Address, epochs_in
 from participant.hospital import Checked, Exported
 from participant.network import Notices, Traffic
 from participant.record import RecordProgress
+from participant.study import StudyStanding
 from participant.waiting import Waiting
+from protocol.board import Study
 from protocol.encoding import decode
 from protocol.errors import Malformed
 from protocol.key import Epoch
 from protocol.terms import Terms
 
+_FRESH_SECONDS = 2.0  # in which what is to be said on a connection is said
 _LOOK_SECONDS = 1.0  # after which somebody looks, if nothing comes
 _MAX_RESULT_BYTES = 4 << 20
 _SILENT = Notices()
@@ -50,10 +57,11 @@ _SILENT = Notices()
 
 @dataclass(frozen=True)
 class Asker:
-    """The terms and the data folder as they were typed; ``home`` is empty if none was."""
+    """The terms, the data folder and a plan's file as they were typed; empty if none was."""
 
     file: str
     home: str
+    plan: str = ""
 
 
 class Mirror:
@@ -64,6 +72,7 @@ class Mirror:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self.waiting = Waiting("task")
+        self._waits_in_statistic = False
         self.index = 0
         self._at_work, self._heard_at = 0.0, 0.0
         self.progress: CeremonyProgress | None = None
@@ -74,12 +83,17 @@ class Mirror:
         """For how long the agent has been at work on its step, 0 while it waits."""
         return self._at_work and self._at_work + self.clock() - self._heard_at
 
+    def is_statistic(self, study: str) -> bool:
+        """Whether a study is one, as far as what is waited for says so."""
+        return self._waits_in_statistic and self.waiting.study == study
+
     def hear(self, moved: Moved) -> None:
         """Take note of where it is now."""
         self.index, self._at_work = moved.member, moved.at_work_seconds
         self._heard_at = self.clock()
         if moved.waits:
             self.waiting = waiting_of(moved.waits)
+            self._waits_in_statistic = moved.waits.is_statistic
         if at := moved.ceremony:
             self.progress = CeremonyProgress(*(getattr(at, f) for f in at.__struct_fields__))
         if read := moved.reading:
@@ -102,13 +116,16 @@ class ServedHospital:
         folder: Path,
         asker: Asker,
         line: socket.socket | None = None,
+        steps: Steps | None = None,
     ) -> None:
-        """``folder``: of the federation. ``line``: a connection to begin with."""
+        """``folder``: of the federation. line: to begin with. steps: who asks people, if not a
+        thread of its own.
+        """
         self._address = address
-        self.terms, self.folder, self.steps = terms, folder, Steps()
+        self.terms, self.folder, self.steps = terms, folder, steps or Steps()
         self.traffic = Traffic()
         self.mirror = Mirror()
-        self._asker, self._line = asker, line
+        self._asker, self._line, self._began = asker, line, time.monotonic()
 
     @property
     def has_key(self) -> bool:
@@ -124,6 +141,11 @@ class ServedHospital:
     def name(self) -> str:
         """This hospital's name, once a job has been begun."""
         return self.terms.name_of(self.mirror.index)
+
+    @property
+    def index(self) -> int:
+        """This hospital's number, once a job has been begun; 0 before."""
+        return self.mirror.index
 
     @property
     def progress(self) -> CeremonyProgress | None:
@@ -171,6 +193,24 @@ class ServedHospital:
         )
         return decode(data, Exported, "export", _MAX_RESULT_BYTES)
 
+    def study(self, name: str) -> ServedStudy:
+        """A study that was proposed under this name, or will be."""
+        return ServedStudy(name, self.terms, self.folder / "errors", self._do)
+
+    async def propose(
+        self, plan: Study, *, timeout: float | None = None, notices: Notices = _SILENT
+    ) -> ServedStudy:
+        """As Hospital.propose."""
+        await self._do(ProposeStudy(plan.name, plan.plan, _seconds(timeout)), notices)
+        return self.study(plan.name)
+
+    async def studies(
+        self, *, timeout: float | None = None, notices: Notices = _SILENT
+    ) -> Mapping[str, StudyStanding]:
+        """As Hospital.studies."""
+        data = await self._do(ListStudies(_seconds(timeout)), notices)
+        return {found.study.name: found for found in read_standings(data, self.terms)}
+
     async def standing(self) -> AgentStanding:
         """How things stand."""
         async with open_line(self.folder, self._taken()) as line:
@@ -188,7 +228,11 @@ class ServedHospital:
                 raise Malformed("answer", "it does not end")
 
     def _taken(self) -> socket.socket | None:
+        """The connection to begin with, unless a person has let it wait: the agent hangs up."""
         line, self._line = self._line, None
+        if line is not None and time.monotonic() - self._began > _FRESH_SECONDS:
+            line.close()
+            return None
         return line
 
     async def _do(
@@ -198,9 +242,10 @@ class ServedHospital:
         known: Callable[[str, int], None] = lambda session, count: None,
     ) -> bytes:
         """A job's result; raises SaidByAgent."""
-        self.mirror = Mirror()
+        self.mirror, parts = Mirror(), list[bytes]()
         async with open_line(self.folder, self._taken()) as line:
-            await line.say(JobWanted(job, self._asker.file, self._asker.home))
+            asker = self._asker
+            await line.say(JobWanted(job, asker.file, asker.home, asker.plan))
             while True:
                 try:
                     async with asyncio.timeout(_LOOK_SECONDS):
@@ -215,10 +260,12 @@ class ServedHospital:
                     known(*_evidence(read_facts(answer.facts)))
                 elif isinstance(answer, Noticed):
                     hear(answer, notices)
+                elif isinstance(answer, Part):
+                    parts.append(answer.data)
                 elif isinstance(answer, Finished):
                     self.traffic.up += answer.bytes_up
                     self.traffic.down += answer.bytes_down
-                    return answer.result
+                    return b"".join([*parts, answer.result])
                 elif isinstance(answer, Failed):
                     raise SaidByAgent(answer.what, answer.remedy, answer.exit_code)
                 else:

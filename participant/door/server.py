@@ -12,6 +12,7 @@ from typing import Protocol
 from participant.door.framing import Unframer, framed
 from participant.door.messages import (
     ADMINISTRATION,
+    MAX_PART_BYTES,
     MAX_WANTED_BYTES,
     VERSION,
     AgentStanding,
@@ -26,6 +27,7 @@ from participant.door.messages import (
     JobWanted,
     Moved,
     Noticed,
+    Part,
     StandingWanted,
     Stopping,
     StopWanted,
@@ -144,13 +146,25 @@ class Door:
                 return
             told.result()
             error = work.exception()
-            await line.say(self._desk.say(error, wanted) if error else work.result())
+            if error:
+                await line.say(self._desk.say(error, wanted))
+            else:
+                await _finish(work.result(), line)
         finally:
             for one in (work, gone, told):
                 one.cancel()
             await asyncio.wait([work, gone, told])
             for one in (work, gone, told):
                 _ = one.cancelled() or one.exception()  # which nobody is left to hear
+
+
+async def _finish(done: Finished, line: "_Line") -> None:
+    """Say a result, in as many frames as it takes."""
+    left = done.result
+    while len(left) > MAX_PART_BYTES:
+        await line.say(Part(left[:MAX_PART_BYTES]))
+        left = left[MAX_PART_BYTES:]
+    await line.say(Finished(left, done.bytes_up, done.bytes_down))
 
 
 class _Line:

@@ -39,6 +39,16 @@ class AtWork:
         return self.member.terms
 
     @property
+    def name(self) -> str:
+        """This hospital's name."""
+        return self.member.identity.name
+
+    @property
+    def index(self) -> int:
+        """This hospital's number."""
+        return self.member.index
+
+    @property
     def folder(self) -> Path:
         """Where this hospital keeps what belongs to the federation."""
         return self.member.folder

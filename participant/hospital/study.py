@@ -67,7 +67,7 @@ class HospitalStudy:
 
     async def approve(
         self,
-        app: App | str | Path | None = None,
+        app: App | GivenApp | str | Path | None = None,
         *,
         plan: bytes | None = None,
         contribute: bool | None = None,
@@ -88,6 +88,11 @@ class HospitalStudy:
         if contribute is False and not opens:
             raise ValueError("an approval is to contribute, to open, or both")
 
+        def given() -> GivenApp | None:
+            if app is None or isinstance(app, GivenApp):
+                return app
+            return given_app(app, Surroundings(self._errors))
+
         def make() -> ApprovalTask:
             return ApprovalTask(
                 member.terms,
@@ -97,7 +102,7 @@ class HospitalStudy:
                 plan=plan,
                 contribute=contribute,
                 opens=opens,
-                app=None if app is None else given_app(app, Surroundings(self._errors)),
+                app=given(),
                 unpinned=unpinned,
             )
 

@@ -21,6 +21,7 @@ from participant.door import (
     Moved,
     Noticed,
     ReadingAt,
+    StudyJob,
     Tell,
     facts_of,
     telling_all,
@@ -29,6 +30,7 @@ from participant.door import (
 from participant.hospital import Hospital
 from participant.network import Notices
 from participant.record import RecordTask
+from participant.service.study_jobs import do_study_job
 from participant.service.work import Work
 from protocol.encoding import encode
 
@@ -80,7 +82,7 @@ class InService(Hospital):
         at_work = session.at_work_seconds if session else 0.0
         if course is None:
             return Moved(index, None, at_work)
-        task, waits = course.task, waits_of(work.waiting(course))
+        task, waits = course.task, waits_of(work.waiting(course), work.is_statistic)
         ceremony = reading = None
         if isinstance(task, CeremonyTask) and (found := task.progress):
             ceremony = CeremonyAt(*astuple(found))
@@ -100,6 +102,8 @@ async def do_job(job: Job, work: Work, tell: Tell) -> bytes:
         return encode(await _checked(job, hospital, notices))
     if isinstance(job, JudgeCeremony):
         return await _judged(job, hospital, notices, tell)
+    if isinstance(job, StudyJob):
+        return await do_study_job(job, hospital, notices, work.beside)
     assert isinstance(job, ExportRecord)
     found = await hospital.export(job.folder, timeout=job.timeout, notices=notices)
     return encode(found)

@@ -64,7 +64,7 @@ class Service:
         self,
         folder: Path,
         enter: Callable[[], Membership],
-        describe: Callable[[BaseException, str, str], Failed],
+        describe: Callable[[BaseException, JobWanted | None], Failed],
         chronicle: Chronicle,
         asking: Steps,
         notifier: Notifier,
@@ -72,7 +72,7 @@ class Service:
     ) -> None:
         """``folder``: the federation's. ``enter`` asks for the passphrase, in a step of ``asking``.
 
-        describe: an error in words, for who typed these names of the terms and the home.
+        describe: an error in words, with the names that were typed where somebody wants a job.
         """
         self.state: AgentState = "starting"
         self._folder, self._enter, self._describe = folder, enter, describe
@@ -148,6 +148,10 @@ class Service:
             await asyncio.sleep(_LOOK_SECONDS)
             self._chronicle.waits(work.member.index, work.tasks)
 
+    def is_statistic(self, study: str) -> bool:
+        """Whether a study is one, as far as the board is known."""
+        return self._work is not None and self._work.is_statistic(study)
+
     # ── what the door leads to ──
 
     def stop(self) -> None:
@@ -164,10 +168,10 @@ class Service:
             try:
                 there = facts_of(await ask_aggregator(work.member), MAX_REPORT_BYTES)
             except (ParticipantError, ProtocolError) as error:
-                said = self._describe(error, "", "")
+                said = self._describe(error, None)
                 trouble, remedy = said.what, said.remedy
         tasks = [
-            TaskStanding(task.name, task.session, waits_of(task.waiting))
+            TaskStanding(task.name, task.session, waits_of(task.waiting, self.is_statistic))
             for task in (work.tasks if work else ())
         ]
         up_seconds = time.monotonic() - self._began
@@ -193,4 +197,4 @@ class Service:
 
     def say(self, error: BaseException, wanted: JobWanted) -> Failed:
         """An error in words, with the names that were typed."""
-        return self._describe(error, wanted.file, wanted.home)
+        return self._describe(error, wanted)

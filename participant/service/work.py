@@ -73,6 +73,7 @@ class Work:
         self, member: Membership, steps: Steps, chronicle: TaskChronicle, apps: Apps = NO_APPS
     ) -> None:
         self.member, self.steps = member, steps
+        self.beside = Steps()  # for what a command asks for, takes long, and holds up no task
         self.session: Session | None = None
         self.traffic = Traffic()
         self.courses: dict[Task, Course] = {}
@@ -159,6 +160,11 @@ class Work:
         """What a course waits for, as it was when the agent last rested."""
         found = self.session.hindrance if self.session else None
         return found or (course.waiting if course else _BOARD)
+
+    def is_statistic(self, study: str) -> bool:
+        """Whether a study is one, as far as the board is known."""
+        found = self.session.agent.board.studies.get(study) if self.session else None
+        return found is not None and not found.study.is_training
 
     @property
     def tasks(self) -> list[TaskAt]:

@@ -16,7 +16,7 @@ from participant.cli.work import (
     served_of,
     variables_of,
 )
-from participant.door import Failed
+from participant.door import Failed, JobWanted
 from participant.errors import Interrupted
 from participant.home import Membership, check_before_asking, enter, federation_folder
 from participant.service import Apps, Notifier, Service
@@ -48,21 +48,25 @@ def serve(
     asking = Foreground()
     log = ServiceLog(context, as_json)
     service = Service(folder, entered, _describing(context), log, asking, notifier, apps)
+    context.is_statistic = service.is_statistic
     try:
         run(service.run, steps=asking)
     except Interrupted:
         return
 
 
-def _describing(context: Context) -> Callable[[BaseException, str, str], Failed]:
-    """Errors in words, with the terms and the home as somebody else typed them."""
+def _describing(context: Context) -> Callable[[BaseException, JobWanted | None], Failed]:
+    """Errors in words, with the files as somebody else typed them."""
 
-    def describe(error: BaseException, file: str, home: str) -> Failed:
+    def describe(error: BaseException, wanted: JobWanted | None) -> Failed:
+        file, home, plan = (wanted.file, wanted.home, wanted.plan) if wanted else ("", "", "")
         theirs = Context(
             Path(home) if home else context.home,
             Path(file) if file else context.file,
             context.terms,
             bool(home),
+            context.is_statistic,
+            Path(plan) if plan else None,
         )
         said = sentence_of(error, theirs)
         return Failed(said.what[:_MOST], said.remedy[:_MOST], said.exit_code)

@@ -23,18 +23,18 @@ from participant.cli.work import (
     Given,
     Json,
     Timeout,
+    Worker,
     Yes,
     context_of,
-    hospital_of,
     run,
     spread,
     study_name,
     telling,
     terms_in,
+    worker_of,
 )
 from participant.disk import check_new
 from participant.errors import NotAgreed, UnpinnedApp
-from participant.hospital import Hospital
 from participant.study import (
     StudyStanding,
     Surroundings,
@@ -81,10 +81,10 @@ def propose(given: Given, plan: PlanFile, timeout: Timeout = None) -> None:
     context = given.context
     context.plan = plan
     study = read_plan(plan, given.terms(signed=True).terms)
-    hospital = hospital_of(given.member())
-    notices = telling(hospital, context)
-    run(partial(hospital.propose, study, timeout=timeout, notices=notices), hospital)
-    say(f"Proposed: {study.name} of {hospital.terms.name}. The name is taken for good.")
+    worker = worker_of(given)
+    notices = telling(worker, context)
+    run(partial(worker.propose, study, timeout=timeout, notices=notices), worker)
+    say(f"Proposed: {study.name} of {worker.terms.name}. The name is taken for good.")
     say("Next, each hospital for itself, this one too:")
     say(f"{_STUDY} approve {study.name} {context.pasted}")
 
@@ -103,9 +103,9 @@ def show(
         given.context.plan = Path(what)
         _show_plan(read_plan(Path(what), given.terms(signed=False).terms))
         return
-    hospital = hospital_of(given.member())
-    found = _standing(hospital, study_name(what), given.context, timeout)
-    for line in study_lines(found, hospital.member.identity.name):
+    worker = worker_of(given)
+    found = _standing(worker, study_name(what), given.context, timeout)
+    for line in study_lines(found, worker.name):
         say(line)
 
 
@@ -128,31 +128,31 @@ def approve(
     timeout: Timeout = None,
 ) -> None:
     """Approve a study, after a look at all of it. It acts from its next round on."""
-    hospital = hospital_of(given.member())
-    found = _standing(hospital, name, given.context, timeout)
-    study, own = found.study, hospital.member.identity.name
+    worker = worker_of(given)
+    found = _standing(worker, name, given.context, timeout)
+    study, own = found.study, worker.name
     if app is not None and study.is_training:
-        check_app(study, None, given_app(app, Surroundings(hospital.folder / "errors")))
+        check_app(study, None, given_app(app, Surroundings(worker.folder / "errors")))
     if study.is_training and not study.training.app and not unpinned:
         raise UnpinnedApp(name)
     for line in study_lines(found, own):
         say(line)
     say()
-    contributes = only != "open" and hospital.member.index in study.members
+    contributes = only != "open" and worker.index in study.members
     what = _what(contributes or only == "contribute", only != "contribute")
     if not (yes or agrees(f"Approve {name} as {own}, {what}?")):
         raise NotAgreed(f"to approve {name}")
     course = partial(
-        hospital.study(name).approve,
+        worker.study(name).approve,
         app,
         plan=study.digest,
         contribute=None if only is None else only == "contribute",
         opens=only != "contribute",
         unpinned=unpinned,
         timeout=timeout,
-        notices=telling(hospital, given.context),
+        notices=telling(worker, given.context),
     )
-    run(course, hospital)
+    run(course, worker)
     say(f"Approved by {own}: {name}, {what}. It acts from the next round on.")
     if contributes:
         say(f"Next: {_next(study, given.context.here, app)}")
@@ -162,10 +162,10 @@ def approve(
 @spread
 def withdraw(given: Given, name: Name, timeout: Timeout = None) -> None:
     """Take this hospital's approval back. It acts from the study's next round on."""
-    hospital = hospital_of(given.member())
-    notices = telling(hospital, given.context)
-    run(partial(hospital.study(name).withdraw, timeout=timeout, notices=notices), hospital)
-    own = hospital.member.identity.name
+    worker = worker_of(given)
+    notices = telling(worker, given.context)
+    run(partial(worker.study(name).withdraw, timeout=timeout, notices=notices), worker)
+    own = worker.name
     say(f"Withdrawn by {own}: {name}. No set that is closed from now on has this hospital in it.")
     say("What was opened before stays open. Its part of a sum that it has agreed to is still sent.")
 
@@ -174,16 +174,16 @@ def withdraw(given: Given, name: Name, timeout: Timeout = None) -> None:
 @spread
 def end(given: Given, name: Name, yes: Yes = False, timeout: Timeout = None) -> None:
     """Vote to end a study for all; it ends once enough members have voted."""
-    hospital = hospital_of(given.member())
-    needed = hospital.terms.lock_threshold
+    worker = worker_of(given)
+    needed = worker.terms.lock_threshold
     if not (yes or agrees(f"Vote to end {name}, for all hospitals and for good?")):
         raise NotAgreed(f"to end {name}")
-    notices = telling(hospital, given.context)
-    found = run(partial(hospital.study(name).end, timeout=timeout, notices=notices), hospital)
+    notices = telling(worker, given.context)
+    found = run(partial(worker.study(name).end, timeout=timeout, notices=notices), worker)
     if found.phase == "ended":
         say(f"{name} has ended, by the votes of {', '.join(found.votes)}.")
         return
-    say(f"{hospital.member.identity.name} votes to end {name}. It takes {counted(needed, 'vote')}.")
+    say(f"{worker.name} votes to end {name}. It takes {counted(needed, 'vote')}.")
     say(f"How it stands: {_STUDY} show {name} {given.context.here}")
 
 
@@ -191,16 +191,16 @@ def end(given: Given, name: Name, yes: Yes = False, timeout: Timeout = None) -> 
 @spread
 def list_all(given: Given, timeout: Timeout = None, as_json: Json = False) -> None:
     """List all studies, with the state of each."""
-    hospital = hospital_of(given.member())
-    notices = telling(hospital, given.context, as_json)
-    found = run(partial(hospital.studies, timeout=timeout, notices=notices), hospital)
+    worker = worker_of(given)
+    notices = telling(worker, given.context, as_json)
+    found = run(partial(worker.studies, timeout=timeout, notices=notices), worker)
     if as_json:
         say_json({"event": "studies", "studies": [study_facts(one) for one in found.values()]})
         return
     for line in list_lines(found):
         say(line)
     if not found:
-        say(f"No study of {hospital.terms.name} has been proposed yet. A plan is written by:")
+        say(f"No study of {worker.terms.name} has been proposed yet. A plan is written by:")
         say(f"{_STUDY} new FILE {given.context.pasted}")
 
 
@@ -209,11 +209,9 @@ def _show_plan(study: Study) -> None:
         say(line)
 
 
-def _standing(
-    hospital: Hospital, name: str, context: Context, timeout: float | None
-) -> StudyStanding:
-    notices = telling(hospital, context)
-    return run(partial(hospital.study(name).standing, timeout=timeout, notices=notices), hospital)
+def _standing(worker: Worker, name: str, context: Context, timeout: float | None) -> StudyStanding:
+    notices = telling(worker, context)
+    return run(partial(worker.study(name).standing, timeout=timeout, notices=notices), worker)
 
 
 def _what(contributes: bool, opens: bool) -> str:

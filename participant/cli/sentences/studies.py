@@ -77,6 +77,13 @@ def _ended(e: errors.StudyEnded, c: Context) -> Sentence:
 
 
 def _other_app(e: errors.OtherApp, c: Context) -> Sentence:
+    if e.by == "command":
+        return Sentence(
+            f"the agent that runs finds another app at {e.app}: its SHA-256 is {e.found.hex()}, "
+            f"and this command has read {e.expected.hex()}",
+            "put the app where both see the same files. Nothing was approved",
+            REFUSED,
+        )
     by = "the plan says" if e.by == "plan" else "the one that was approved here has"
     found = f"its SHA-256 is {e.found.hex()}" if e.found else "it is no file"
     remedy = "give the app that the proposer handed out with the plan"
@@ -115,6 +122,11 @@ STUDIES: Said = {
         REFUSED,
     ),
     errors.OtherApp: _other_app,
+    errors.AppOutOfReach: plain(
+        "the agent that runs cannot read the app {e.app}: {e.reason}",
+        "put it where the agent's user, under its service's rules, may read it. Nothing was "
+        "approved",
+    ),
     errors.MissingApp: plain(
         "{e.study} trains, and no app was given or approved here", "give it: --app APP.py"
     ),

@@ -118,7 +118,7 @@ def step_words(waiting: Waiting, c: Context) -> str:
             return "the sum's vector"
         return f"the vector of {c.name(facts['whose'])}, to check the sum"
     listed = ", ".join(facts.get("rounds", ()))
-    words = {**facts, "name": _round_of(facts), "study": _study_of(facts), "listed": listed}
+    words = {**facts, "name": _round_of(waiting), "study": waiting.study, "listed": listed}
     return _STEPS[kind].format_map(words)
 
 
@@ -126,9 +126,9 @@ def why_and_remedy(waiting: Waiting, own: int, c: Context) -> tuple[str, str]:
     """Which message is missing, or what differs; and what to type or to do."""
     facts, kind = waiting.facts, waiting.kind
     if kind in ("agreement", "held-back"):
-        event = {**facts, "study": _study_of(facts)}
+        event = {**facts, "study": waiting.study}
         is_held = kind == "held-back"
-        words = held_back(event) if is_held else disagreement(_round_of(facts), event)
+        words = held_back(event) if is_held else disagreement(_round_of(waiting), event)
         differing = () if is_held else facts["members"]
         silent = [m for m in waiting.members if m != AGGREGATOR and c.name(m) not in differing]
         return words, _typed(waiting, own, c) if silent else ""
@@ -145,16 +145,11 @@ def _will_not(step: str) -> str:
     return "approved less or withdrew" if step == "approvals" else "refused, and will not help"
 
 
-def _study_of(facts: Mapping[str, Any]) -> str:
-    """The study that a wait is about, empty if it is about none."""
-    session = facts.get("session")
-    return str(facts.get("study") or (read_session(session).study if session else ""))
-
-
-def _round_of(facts: Mapping[str, Any]) -> str:
+def _round_of(waiting: Waiting) -> str:
     """The round that a wait is about, as people say it: ``cardio/7``."""
+    facts = waiting.facts
     if "round" in facts:
-        return f"{_study_of(facts)}/{facts['round']}"
+        return f"{waiting.study}/{facts['round']}"
     return read_session(facts["session"]).name if "session" in facts else ""
 
 
@@ -183,7 +178,7 @@ def _typed(waiting: Waiting, own: int, c: Context) -> str:
     """What those who are waited for type, or this hospital itself."""
     if waiting.facts.get("abstains") and own in waiting.members:
         return _ONCE_THERE_ARE
-    study = _study_of(waiting.facts)
+    study = waiting.study
     command = _command_for(waiting.kind, study, c, c.is_statistic(study))
     if waiting.members == (own,):
         return f"Type: {command}"

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +26,7 @@ from participant.cli.views.ceremony import (
 from participant.cli.views.speaking import sentence_of
 from participant.cli.views.terminal import say, say_json
 from participant.cli.views.vigil import Vigil
-from participant.door import AgentStanding, AgentState, JobWanted, waiting_of
+from participant.door import AgentStanding, AgentState, JobWanted, Waits, waiting_of
 from participant.errors import DiskError, Unreachable
 from participant.network import Notices
 from participant.service import TaskAt
@@ -61,11 +62,16 @@ def agent_facts(found: AgentStanding, c: Context) -> dict[str, Any]:
             {
                 "task": task.task,
                 "session": task.session or None,
-                "waiting": waiting_event(waiting_of(task.waits), 0.0, found.member, c),
+                "waiting": _waiting_event(task.waits, found.member, c),
             }
             for task in found.tasks
         ],
     }
+
+
+def _waiting_event(waits: Waits, own: int, c: Context) -> dict[str, Any]:
+    there = replace(c, is_statistic=lambda study: waits.is_statistic)
+    return waiting_event(waiting_of(waits), 0.0, own, there)
 
 
 def _task(task: str, session: str) -> str:

@@ -110,7 +110,9 @@ def telling(
 
 
 def _is_statistic(worker: Worker, study: str) -> bool:
-    session = worker.session if isinstance(worker, Hospital) else None
+    if not isinstance(worker, Hospital):
+        return worker.mirror.is_statistic(study)
+    session = worker.session
     if session is None or not session.agent.begun:
         return False
     found = session.agent.board.studies.get(study)

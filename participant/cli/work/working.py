@@ -46,9 +46,10 @@ def _served(given: Given, file: TermsFile, home: Path) -> ServedHospital | None:
     folder = federation_folder(home, file.terms.federation)
     if (line := reach(folder)) is None:
         return None
-    asker = Asker(str(given.context.file), str(home) if given.context.is_home_given else "")
+    context = given.context
+    typed = (context.file, home if context.is_home_given else "", context.plan or "")
     address = Address(file.terms.aggregator_key, file.card, folder)
-    return ServedHospital(file.terms, address, folder, asker, line)
+    return ServedHospital(file.terms, address, folder, Asker(*map(str, typed)), line, Foreground())
 
 
 def run(course: Course[T], hospital: Worker | None = None, steps: Steps | None = None) -> T:

@@ -23,6 +23,7 @@ from participant.door.messages import (
     MakeKey,
     Moved,
     Noticed,
+    Part,
     ReadingAt,
     StandingWanted,
     Stopping,
@@ -34,13 +35,26 @@ from participant.door.messages import (
 )
 from participant.door.notices import hear, telling_all
 from participant.door.served import Mirror
+from participant.door.study_messages import (
+    ApproveStudy,
+    EndStudy,
+    ListStudies,
+    ProposeStudy,
+    ShowStudy,
+    WithdrawStudy,
+)
+from participant.door.study_results import encode_standings, read_standings
 from participant.errors import Unreachable
 from participant.network import Notices
+from participant.study import StudyStanding
+from protocol.board import Plan, Statistic, Study
 from protocol.ceremony.judgement import GivenUp, Verdict
 from protocol.encoding import encode
 from protocol.errors import Malformed
 from tests.fuzz.target import Case, target
+from tests.fuzz.targets.frames import TERMS
 
+PLAN = Plan("to try it", (1, 2, 3), 3, 30, Statistic(2, 0, "visits", ("men", "women")))
 WISHES = [
     Greeting(ADMINISTRATION, 1),
     StandingWanted(),
@@ -52,6 +66,12 @@ WISHES = [
             CheckKey(True, 30.0),
             JudgeCeremony("ceremony/1", 30.0),
             ExportRecord("/srv/record", None),
+            ProposeStudy("cardio", PLAN, None),
+            ListStudies(None),
+            ShowStudy("cardio", 30.0),
+            ApproveStudy("cardio", bytes(32), None, True, "/srv/app.py", bytes(32), False, None),
+            WithdrawStudy("cardio", None),
+            EndStudy("cardio", None),
         )
     ),
 ]
@@ -71,6 +91,7 @@ ANSWERS = [
         "",
     ),
     Moved(2, WAITS, 0.5, CeremonyAt("deal", (3,), 4, 9.5, 1, 2.5), ReadingAt(7, True, 1, 2)),
+    Part(b"\x01"),
     Finished(b"\x01", 100, 200),
     Failed("the disk is full", "make room", 1),
     Stopping(),
@@ -108,9 +129,25 @@ def answer() -> Case:
             if isinstance(found, Noticed):
                 hear(found, Notices())
             elif isinstance(found, Moved):
-                Mirror().hear(found)
+                mirror = Mirror()
+                mirror.hear(found)
+                mirror.is_statistic("cardio")
 
     return Case(run, [encode(one) for one in [*ANSWERS, *sent]])
+
+
+@target("door-studies", "participant.door.study_results.read_standings")
+def studies() -> Case:
+    study = Study(TERMS, "cardio", PLAN)
+    found = StudyStanding(study, "H1", "open", ("H1",), (), (), True, False, False, 1, 0)
+    seed = encode_standings([found])
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            standings = read_standings(data, TERMS)
+            assert encode_standings(standings) == data
+
+    return Case(run, [seed])
 
 
 @target("door-judgement", "participant.door.judgement.read_judgement, participant.door.served")

@@ -126,7 +126,7 @@ def _start(consortium: Consortium, number: int, enter: Callable[[int], Membershi
     home = consortium.folder / f"h{number}"
     folder, log = federation_folder(home, consortium.terms.federation), Log()
 
-    def said(error: BaseException, file: str, home: str) -> Failed:
+    def said(error: BaseException, wanted: JobWanted | None) -> Failed:
         assert isinstance(error, Exception)
         words = describe(error, Context(terms=consortium.terms))
         return Failed(words.what, words.remedy, words.exit_code)

@@ -1,0 +1,53 @@
+"""How studies stand, as it crosses the door: the plan itself, of which the digest is made anew."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from msgspec import Meta
+
+from participant.study import Phase, StudyStanding
+from protocol.board import Plan, Study, StudyName
+from protocol.encoding import Message, decode, encode
+from protocol.terms import Terms
+
+MAX_STUDIES_BYTES = 1 << 30  # the agent that runs says it, which has all of it in memory
+_Names = tuple[str, ...]
+_Round = Annotated[int, Meta(ge=0)]
+
+
+class SaidStanding(Message, frozen=True):
+    """A ``StudyStanding``, with name and plan of the study in its place."""
+
+    name: StudyName
+    plan: Plan
+    proposer: str
+    phase: Phase
+    contributors: _Names
+    openers: _Names
+    votes: _Names
+    contributes: bool
+    opens: bool
+    withdrawn: bool
+    opened: _Round
+    locked: _Round
+
+
+def encode_standings(found: Iterable[StudyStanding]) -> bytes:
+    """As ``read_standings`` reads them."""
+    return encode([_said(one) for one in found])
+
+
+def read_standings(data: bytes, terms: Terms) -> tuple[StudyStanding, ...]:
+    """How studies of a federation stand; raises Malformed."""
+    said = decode(data, tuple[SaidStanding, ...], "studies", MAX_STUDIES_BYTES)
+    return tuple(_heard(one, terms) for one in said)
+
+
+def _said(found: StudyStanding) -> SaidStanding:
+    rest = {f: getattr(found, f) for f in SaidStanding.__struct_fields__[2:]}
+    return SaidStanding(found.study.name, found.study.plan, **rest)
+
+
+def _heard(said: SaidStanding, terms: Terms) -> StudyStanding:
+    rest = {f: getattr(said, f) for f in SaidStanding.__struct_fields__[2:]}
+    return StudyStanding(Study(terms, said.name, said.plan), **rest)
