@@ -30,14 +30,14 @@ async def at_work(serves: Serves, *numbers: int) -> AsyncIterator[list[Served]]:
         yield all_served
 
 
-def study_of(consortium: Consortium, name: str, **work: object) -> Study:
-    return consortium.planned(name, Statistic(**{"length": 1, "decimals": 0, "data": name} | work))
+def study_of(consortium: Consortium, name: str, *labels: str) -> Study:
+    return consortium.planned(name, Statistic(len(labels) or 1, 0, name, labels))
 
 
 async def test_a_study_goes_from_its_proposal_to_its_end(
     serves: Serves, consortium: Consortium
 ) -> None:
-    study = study_of(consortium, "visits", length=2, labels=("men", "women"))
+    study = study_of(consortium, "visits", "men", "women")
     async with at_work(serves, 1, 2, 3) as all_served:
         first = all_served[0].hospital
         assert (await first.propose(study)).name == "visits"
@@ -63,7 +63,7 @@ async def test_what_is_shown_is_what_is_shown_without_an_agent(
 ) -> None:
     pin = hashlib.sha256(APP.encode()).digest()
     plans = [
-        study_of(consortium, "visits", length=2, labels=("men", "Fälle")),
+        study_of(consortium, "visits", "men", "Fälle"),
         consortium.planned("cardio", Training(2, 8.0, 24, 1_000, app=pin)),
     ]
     async with at_work(serves, 1) as (served,):
@@ -145,28 +145,23 @@ async def test_a_relative_app_is_kept_by_its_absolute_path_and_hash(
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("name", "digest", "said"),
     [
-        ({"app": "gone.py"}, "cannot read the app"),
-        ({"app_digest": bytes(32)}, "finds another app at"),
-        ({"app_digest": b""}, "finds another app at"),
+        ("gone.py", hashlib.sha256(APP.encode()).digest(), "cannot read the app"),
+        ("app.py", bytes(32), "finds another app at"),
+        ("app.py", b"", "finds another app at"),
     ],
     ids=["gone", "another", "unread"],
 )
 async def test_an_app_that_the_agent_does_not_find_as_the_command_did_is_not_approved(
-    serves: Serves, consortium: Consortium, changes: dict[str, object], said: str
+    serves: Serves, consortium: Consortium, name: str, digest: bytes, said: str
 ) -> None:
-    app = consortium.folder / "app.py"
-    app.write_text(APP)
-    digest = hashlib.sha256(APP.encode()).digest()
-    if "app" in changes:
-        changes["app"] = str(consortium.folder / "gone.py")
+    (consortium.folder / "app.py").write_text(APP)
+    pin = hashlib.sha256(APP.encode()).digest()
     async with at_work(serves, 1) as (served,):
-        study = await proposed(consortium, served, digest)
-        about = {"app": str(app), "app_digest": digest} | changes
-        job = ApproveStudy(
-            "cardio", study.digest, None, True, unpinned=False, timeout=None, **about
-        )
+        study = await proposed(consortium, served, pin)
+        app = str(consortium.folder / name)
+        job = ApproveStudy("cardio", study.digest, None, True, app, digest, False, None)
         with pytest.raises(SaidByAgent, match=said):
             await served.hospital._do(job, Notices())
         assert not approvals(consortium)
