@@ -1,4 +1,4 @@
-"""From nothing to two trained models: identities, terms, key ceremony, studies."""
+"""From nothing to a joint key: identities, terms, the key ceremony; and who takes part later."""
 
 import contextlib
 import shutil
@@ -8,27 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from aggregator.identity import CARD_NAME, CERTIFICATE_NAME, TLS_KEY_NAME
 from aggregator.record import read_board
-from examples.demo.processes import (
-    Hospital,
-    aggregator,
-    approve,
-    ending,
-    finish,
-    propose,
-    sign_terms,
-    wait_for,
-)
+from examples.demo.processes import Hospital, aggregator, approve, ending, finish, sign_terms
 from examples.demo.study import Training, handwriting, tumours
-from participant.model import model_name
 from protocol.board import Board, Study
-from protocol.terms import AddressCard, Terms, parse
+from protocol.terms import AddressCard, Terms, parse, parse_card
 
 NAMES = ("St. Mary", "Riverside", "Northgate", "Hillcrest", "Lakeview")
-QUORUM, WAIT_SECONDS = 3, 12
-SECONDS_A_STUDY = 150  # that its rounds may take before something must be wrong
-APP = Path(__file__).parent / "study" / "app.py"
-KILLED, KILLED_ROUND = 4, 3  # which hospital is killed, and while it trains for which round
+QUORUM = 3
 
 
 @dataclass
@@ -42,13 +30,12 @@ class Consortium:
     terms_file: Path
     terms: Terms
     ceremony_seconds: float = 0.0
+    tls: Path | None = None  # the folder with the certificate that the aggregator has moved to
 
     @property
     def card(self) -> AddressCard:
-        """Where the aggregator is, by the terms' file."""
-        card = parse(self.terms_file.read_text()).card
-        assert card is not None
-        return card
+        """Where the aggregator is now, by its newest card."""
+        return parse_card((self.data / CARD_NAME).read_text())
 
     @property
     def data(self) -> Path:
@@ -75,9 +62,13 @@ class Consortium:
     def serving(
         self, module: str = "aggregator"
     ) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
-        """The aggregator, or a module in its place, running until the block ends."""
-        log = self.logs / "aggregator.log"
-        return aggregator(self.terms_file, self.data, log, ("-m", module))
+        """The aggregator, or a module in its place, running until the block ends.
+
+        Where its newest card says, with the certificate that this card names.
+        """
+        log, place = self.logs / "aggregator.log", self.tls or self.data
+        tls = "--tls-cert", str(place / CERTIFICATE_NAME), "--tls-key", str(place / TLS_KEY_NAME)
+        return aggregator(self.terms_file, self.data, log, ("-m", module), tls)
 
     def approve(self, hospitals: Sequence[Hospital], name: str, *options: str) -> None:
         """Let some hospitals approve a study; the aggregator runs."""
@@ -115,79 +106,3 @@ def hold_ceremony(consortium: Consortium) -> None:
             processes.append(first.start("ceremony", terms))
             finish(processes, "the key ceremony", 150)
     consortium.ceremony_seconds = time.monotonic() - started
-
-
-def train_tumours(consortium: Consortium) -> None:
-    """Five rounds; in one of them a hospital is killed while it trains, and comes back."""
-    study, killed = consortium.tumours, consortium.hospitals[KILLED - 1]
-    mark = killed.home / "to-be-killed"
-    with consortium.serving():
-        print(hold_study(consortium, study).rstrip(), flush=True)
-        running: list[subprocess.Popen[str]] = []
-        with ending(running):
-            for hospital in reversed(consortium.hospitals):
-                reached = f"fit:{KILLED_ROUND}:{mark}" if hospital is killed else ""
-                running.append(start_training(consortium, study, hospital, reached))
-            wait_for("a training to interrupt", mark.exists, running, 90)
-            process = running.pop(-KILLED)  # they were started from the last to the first
-            process.kill()
-            process.wait()
-            print(f"{killed.name} was killed while it trained in round {KILLED_ROUND}", flush=True)
-            wait_for(
-                f"the end of round {KILLED_ROUND}",
-                lambda: _has_model(consortium, study, KILLED_ROUND), running, 60,
-            )  # fmt: skip
-            running.append(start_training(consortium, study, killed))
-            print(f"{killed.name} is back", flush=True)
-            finish(running, "the end of the training", SECONDS_A_STUDY)
-
-
-def train_digits(consortium: Consortium) -> None:
-    """Three rounds of a larger model under the same key, in a study of its own."""
-    study, running = consortium.digits, list[subprocess.Popen[str]]()
-    with consortium.serving(), ending(running):
-        hold_study(consortium, study)
-        for hospital in reversed(consortium.hospitals):
-            running.append(start_training(consortium, study, hospital))
-        finish(running, "the end of the training", SECONDS_A_STUDY)
-
-
-def hold_study(consortium: Consortium, study: Training) -> str:
-    """Propose a study that trains, and let all approve it with its app; what they are shown."""
-    said = propose(
-        consortium.hospitals[0], consortium.terms_file, study.name,
-        "--kind", "training", "--purpose", study.purpose, "--rounds", str(study.rounds),
-        "--seconds", str(WAIT_SECONDS), "--clip", "8", "--max-examples", "1000",
-        "--app", str(APP),
-    )  # fmt: skip
-    consortium.approve(consortium.hospitals, study.name, "--app", str(APP))
-    return said
-
-
-def start_training(
-    consortium: Consortium,
-    training: Training,
-    hospital: Hospital,
-    interrupt: str = "",
-    study: str = "",
-) -> subprocess.Popen[str]:
-    """Let a hospital train; the first one is shown, the others write to their logs.
-
-    interrupt: where the app is to wait to be stopped. study: another one with this app and data.
-    """
-    log = consortium.log_of(hospital) if hospital.number > 1 else None
-    options = ["train", str(consortium.terms_file), "--study", study or training.name]
-    options += ["--app", str(APP)]
-    of_app = {
-        training.variable: str(training.files[hospital.number - 1]),
-        "DEMO_APP": training.app.__name__,
-        "INTERRUPT": interrupt or "",
-    }
-    for name in of_app:
-        options += ["--app-env", name]
-    return hospital.start(*options, log=log, **of_app)
-
-
-def _has_model(consortium: Consortium, study: Training, number: int) -> bool:
-    folder = consortium.hospitals[0].folder(consortium.terms.federation)
-    return (folder / model_name(study.name, number)).exists()

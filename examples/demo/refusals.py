@@ -4,9 +4,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from examples.demo.consortium import APP, Consortium, start_training
+from examples.demo.consortium import Consortium
 from examples.demo.intruder import knock
 from examples.demo.processes import DemoFailed, Hospital, checked, ending, finish, propose
+from examples.demo.trainings import given_to_app, hold_study
 from keyshare.key import combine_exponents, trial_ciphertext
 from keyshare.key.partial_decryption import partial_decryption
 from participant.home import Passphrase, Vault
@@ -69,16 +70,8 @@ def single_update(consortium: Consortium) -> dict[str, Any]:
     """
     study = consortium.digits
     with consortium.serving("examples.demo.rogue_aggregator"):
-        propose(
-            consortium.hospitals[0], consortium.terms_file, GOING_ON,
-            "--kind", "training", "--purpose", study.purpose, "--rounds", "1",
-            "--start", f"{study.name}/{study.rounds}", "--seconds", "12",
-            "--clip", "8", "--max-examples", "1000", "--app", str(APP),
-        )  # fmt: skip
-        consortium.approve(consortium.hospitals, GOING_ON, "--app", str(APP))
-        processes = [
-            start_training(consortium, study, h, study=GOING_ON) for h in consortium.hospitals
-        ]
+        hold_study(consortium, study, "--start", f"{study.name}/{study.rounds}", name=GOING_ON)
+        processes = [_train(consortium, hospital) for hospital in consortium.hospitals]
         with ending(processes):
             try:
                 codes = [process.wait(timeout=60) for process in processes]
@@ -95,6 +88,14 @@ def single_update(consortium: Consortium) -> dict[str, Any]:
     if wrong or len(refusals) != len(processes):
         raise DemoFailed(f"the refusals on the board are {refusals}")
     return {"refused_by": len(refusals), "on_the_board": refusals}
+
+
+def _train(consortium: Consortium, hospital: Hospital) -> subprocess.Popen[str]:
+    """One study with the app that was approved, without an agent that stays; said in a log."""
+    given = given_to_app(consortium, hospital)
+    names = [part for name in given for part in ("--app-env", name)]
+    command = ("train", str(consortium.terms_file), "--study", GOING_ON, *names)
+    return hospital.start(*command, log=consortium.log_of(hospital), **given)
 
 
 def unknown_identity(consortium: Consortium) -> dict[str, Any]:

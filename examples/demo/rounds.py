@@ -51,20 +51,6 @@ def seconds_of(consortium: Consortium, board: Board, study: str, number: int) ->
     return {phase: round(max(facts[phase]), 3) for phase in PHASES}
 
 
-def traffic_of(consortium: Consortium, study: str, number: int) -> dict[str, int]:
-    """Bytes of all hospitals' frames in a round; a journal counts from its process's start."""
-    total = {"bytes_up": 0, "bytes_down": 0}
-    for hospital in consortium.hospitals:
-        last = {"bytes_up": 0, "bytes_down": 0}
-        for event in hospital.events(consortium.terms.federation, study):
-            for direction in total:
-                grown = event[direction] - last[direction]
-                if event["round"] == number:
-                    total[direction] += grown if grown >= 0 else event[direction]
-                last[direction] = event[direction]
-    return total
-
-
 def contribution_bytes(opening: Opening, study: Study) -> int:
     """Size of one hospital's encrypted update: ciphertexts below N², and the vector's chunks."""
     suite = suite_of(opening.suite, study)

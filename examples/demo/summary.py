@@ -74,7 +74,7 @@ def _round(consortium: Consortium, board: Board, study: Study, number: int, weig
         "contributors": [consortium.terms.name_of(m) for m in contributors],
         "seconds": rounds.seconds_of(consortium, board, study.name, number),
         "bytes_per_weight": round(encrypted / weights, 2),
-        **rounds.traffic_of(consortium, study.name, number),
+        "update_bytes": encrypted,
     }
 
 

@@ -32,9 +32,9 @@ def show(summary: Row, console: Console) -> None:
 
 def rounds_table(study: Row, title: str) -> Table:
     """Who was in each round, and what it took."""
-    table = _table(f"{title.format(**study)} (seconds; kB of all hospitals together)")
+    table = _table(f"{title.format(**study)} (seconds)")
     table.caption = "open: from opening to closing; decrypt: from closing to the model"
-    columns = ("round", "in the sum", *PHASES, "kB up", "kB down", "accuracy")
+    columns = ("round", "in the sum", *PHASES, "kB an update", "accuracy")
     for column in columns:
         table.add_column(column, justify="left" if column == "in the sum" else "right")
     for row in study["rounds"]:
@@ -43,8 +43,7 @@ def rounds_table(study: Row, title: str) -> Table:
             str(row["round"]),
             f"without {', '.join(missing)}" if missing else f"all {len(NAMES)}",
             *(f"{row['seconds'][phase]:.2f}" for phase in PHASES),
-            f"{row['bytes_up'] / 1000:.0f}",
-            f"{row['bytes_down'] / 1000:.0f}",
+            f"{row['update_bytes'] / 1000:.0f}",
             f"{row['accuracy']:.1%}",
         )
     return table
