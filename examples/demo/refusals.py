@@ -74,9 +74,9 @@ def single_update(consortium: Consortium) -> dict[str, Any]:
         processes = [_train(consortium, hospital) for hospital in consortium.hospitals]
         with ending(processes):
             try:
-                codes = [process.wait(timeout=60) for process in processes]
+                codes = [process.wait(timeout=150) for process in processes]
             except subprocess.TimeoutExpired:
-                raise DemoFailed("a hospital did not refuse within a minute") from None
+                raise DemoFailed("a hospital did not refuse within 150 s") from None
     if codes != [REFUSED] * len(processes):
         raise DemoFailed(f"not every hospital refused: exit codes {codes}")
     refusals = {
