@@ -20,14 +20,16 @@ from protocol.board import Board, Statement, Study, StudyState
 from protocol.key import HeldKey
 from protocol.rounds import RoundView
 
-MakeTraining = Callable[[Study, HeldKey, GivenApp], TrainingTask]
+MakeTraining = Callable[[str, HeldKey, GivenApp], TrainingTask]
 
 
 class Duties:
     """Looks again and again at a board that grows, and reads of it what has changed."""
 
-    def __init__(self, member: Membership, make: MakeTraining, around: Surroundings) -> None:
-        """``around``: what apps are run in."""
+    def __init__(
+        self, member: Membership, make: MakeTraining, around: Callable[[str], Surroundings]
+    ) -> None:
+        """``around``: what the app of a study is run in."""
         self._member, self._make, self._around = member, make, around
         self._looked: dict[str, tuple[object, bool]] = {}  # rounds, as of when, and what was found
 
@@ -55,10 +57,10 @@ class Duties:
         is_agreed = kept is not None and kept.plan == study.digest and kept.contribute
         if kept is None or not is_agreed or not kept.app or _is_over(board, study, index):
             return None
-        app, word = _Approved(study, kept, self._around), state.word_of(index)
+        app, word = _Approved(study, kept, self._around(study.name)), state.word_of(index)
         return Due(
             study.session,
-            lambda: self._make(study, held, app.ready),
+            lambda: self._make(study.name, held, app.ready),
             word.position if word else 0,
             app.begin,
             app.close,

@@ -2,19 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from participant.agent import Task
 from participant.home import Membership
 from participant.network import Traffic
 from participant.study import GivenApp, Surroundings
 from participant.training import Event, Journal, TrainingTask
-from protocol.board import Study
 from protocol.key import HeldKey
 
-Listener = Callable[[Event], None]
+
+class Listener(NamedTuple):
+    """Who follows the training of one study; called in the event loop."""
+
+    event: Callable[[Event], None]
+    printed: Callable[[str, bool], None]
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Chronicle(Protocol):
     """Who is told of training; in the event loop."""
 
     def event(self, event: Event) -> None: ...
-    def printed(self, line: str, is_error: bool) -> None: ...
+    def printed(self, study: str, line: str, is_error: bool) -> None: ...
 
 
 class Trainings:
@@ -49,29 +53,43 @@ class Trainings:
         self._chronicle, self._wake = chronicle, wake
         self._loop = asyncio.get_running_loop()
         self._closing = set[asyncio.Task[None]]()
-        self.listeners = dict[str, list[Listener]]()  # by study; called in the loop
+        self._listeners = dict[str, list[Listener]]()  # by study
 
-    def around(self, apps: Apps) -> Surroundings:
-        """What an app runs in here: its lines are logged, and its answers wake the agent."""
+    @contextlib.contextmanager
+    def followed(self, study: str, listener: Listener) -> Iterator[None]:
+        """Tell of a study while the block runs."""
+        self._listeners.setdefault(study, []).append(listener)
+        try:
+            yield
+        finally:
+            self._listeners[study].remove(listener)
+
+    def around(self, study: str, apps: Apps) -> Surroundings:
+        """What an app runs in here: its lines are told, and its answers wake the agent."""
+
+        def tell(line: str, is_error: bool) -> None:
+            self._chronicle.printed(study, line, is_error)
+            for listener in self._listeners.get(study, ()):
+                listener.printed(line, is_error)
 
         def show(line: str, is_error: bool) -> None:
-            self._soon(self._chronicle.printed, line, is_error)
+            self._soon(tell, line, is_error)
 
         errors = self._member.folder / "errors"
         return Surroundings(errors, apps.variables, apps.user, show, lambda: self._soon(self._wake))
 
-    def task(self, study: Study, held: HeldKey, app: GivenApp) -> TrainingTask:
+    def task(self, study: str, held: HeldKey, app: GivenApp) -> TrainingTask:
         """One that keeps the study's journal, and tells of it."""
-        name, member = study.name, self._member
+        member = self._member
 
         def tell(event: Event) -> None:
             self._chronicle.event(event)
-            for listener in self.listeners.get(name, ()):
-                listener(event)
+            for listener in self._listeners.get(study, ()):
+                listener.event(event)
 
-        path = member.folder / "studies" / name / "rounds.jsonl"
-        journal = Journal(path, name, self._traffic, lambda event: self._soon(tell, event))
-        return TrainingTask(member.terms, name, held, app, member.storage, journal.record)
+        path = member.folder / "studies" / study / "rounds.jsonl"
+        journal = Journal(path, study, self._traffic, lambda event: self._soon(tell, event))
+        return TrainingTask(member.terms, study, held, app, member.storage, journal.record)
 
     def let_go(self, task: Task) -> None:
         """End the process that a task has begun, if it trains, while the loop goes on."""

@@ -86,7 +86,8 @@ class Work:
         self._preparing = dict[str, asyncio.Task[None]]()
         self._held: HeldKey | None = None
         self.trainings = Trainings(member, self.traffic, chronicle, self._wake)
-        self._duties = Duties(member, self.trainings.task, self.trainings.around(apps))
+        around = lambda study: self.trainings.around(study, apps)  # noqa: E731
+        self._duties = Duties(member, self.trainings.task, around)
 
     async def run(self) -> None:
         """Work until cancelled. Raises what ends every task, as ``Session.work`` does."""

@@ -129,9 +129,9 @@ class ServiceLog:
         for text in lines:
             self._log("training", text)
 
-    def printed(self, line: str, is_error: bool) -> None:
-        """An app has printed a line."""
-        self._log("printed", f"app: {line}", line=line, is_error=is_error)
+    def printed(self, study: str, line: str, is_error: bool) -> None:
+        """The app of a study has printed a line."""
+        self._log("printed", f"{study}, app: {line}", study=study, line=line, is_error=is_error)
 
     def waits(self, own: int, tasks: Sequence[TaskAt]) -> None:
         """What tasks wait for, told now and then."""
