@@ -52,6 +52,12 @@ class Membership:
             raise MissingFile(self.folder, "key share")
         return self.key_in(self.vault.read_key_share(epochs[-1], self.passphrase))
 
+    def settled_key(self) -> HeldKey:
+        """As ``held_key``; destroys the seed that it was made from, if a kill has left it."""
+        epoch, secret = self.held_key()
+        self.vault.forget_seed(f"ceremony/{epoch.number}")
+        return epoch, secret
+
     def key_in(self, payload: bytes) -> HeldKey:
         """What a key share of the vault holds; raises DamagedFile."""
         try:

@@ -96,8 +96,10 @@ class Vault:
 
         The mark that it is gone is durable first: a session must never be given a second seed.
         """
-        replace(self._seed_path(session, "forgotten"), b"")
-        delete(self._seed_path(session))
+        path, mark = self._seed_path(session), self._seed_path(session, "forgotten")
+        if exists(path) or not exists(mark):
+            replace(mark, b"")
+            delete(path)
 
     def withhold_seed(self, session: str) -> None:
         """Note for good, durably, that a session's seed is never to be disclosed."""

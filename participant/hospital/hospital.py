@@ -109,8 +109,7 @@ class Hospital(AtWork):
         member = self.member
 
         def known() -> Epoch:
-            epoch, _ = member.held_key()
-            member.vault.forget_seed(f"ceremony/{epoch.number}")
+            epoch, _ = member.settled_key()
             return epoch
 
         async def make_key(seconds: float | None) -> Epoch:

@@ -279,7 +279,7 @@ class Work:
 
     def _due(self, agent: Agent, at_work: set[str]) -> list[Due]:
         if self._held is None and self.member.vault.epochs():
-            self._held = self.member.held_key()
+            self._held = self.member.settled_key()
         now_ms = int(time.time() * 1000)
         return due_tasks(agent.board, self.member, self._held, now_ms, self._duties.due, at_work)
 

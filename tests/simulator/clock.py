@@ -10,6 +10,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.happened = 0  # events so far
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
 
@@ -23,5 +24,6 @@ class Clock:
             if not self._events or self._events[0][0] > limit:
                 return False
             self.now, _, event = heapq.heappop(self._events)
+            self.happened += 1
             event()
         return True

@@ -20,7 +20,7 @@ from protocol.signing import public_bytes
 from protocol.terms.terms import Floors, Member, Terms, check, floor
 from protocol.wire.frames import Declined, Entries, FromAggregator, FromMember, Subscribe, Welcome
 from tests.simulator.clock import Clock
-from tests.simulator.disk import Crash
+from tests.simulator.disk import Crash, Disk
 from tests.simulator.hospital import Hospital
 from tests.simulator.liar import LIES
 from tests.simulator.plan import Plan
@@ -76,7 +76,9 @@ class Service:
 class Federation:
     """One run of a plan; ``services`` has a second member once the aggregator forks the board."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(
+        self, plan: Plan, folder: Path, disk_of: Callable[[int], Disk] = lambda index: Disk()
+    ) -> None:
         self.plan, self.toy = plan, toy_of(plan)
         self.terms = self.toy.terms
         self.clock = Clock()
@@ -85,7 +87,8 @@ class Federation:
         self.services = [Service(folder / "aggregator")]
         self.served_by = dict.fromkeys(range(1, plan.n_members + 1), 0)
         self.hospitals = {
-            i: Hospital(self.terms, i, self.toy.keys[i], plan, self.chaos) for i in self.served_by
+            i: Hospital(self.terms, i, self.toy.keys[i], plan, self.chaos, disk_of(i))
+            for i in self.served_by
         }
         self.set_back: set[int] = set()  # whose disks went back in time
         self.moments = Counter[int]()  # so many have been, by whose; 0 is the aggregator

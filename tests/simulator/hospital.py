@@ -80,11 +80,17 @@ class Hospital:
     """A member that crashes, comes back with what was on its disk, and goes on."""
 
     def __init__(
-        self, terms: Terms, index: int, key: Ed25519PrivateKey, plan: Plan, chaos: random.Random
+        self,
+        terms: Terms,
+        index: int,
+        key: Ed25519PrivateKey,
+        plan: Plan,
+        chaos: random.Random,
+        disk: Disk | None = None,
     ) -> None:
         self.terms, self.index, self.key = terms, index, key
         self.run_seed, self.chaos = plan.seed, chaos
-        self.disk = Disk()
+        self.disk = disk or Disk()
         self.person = Person(terms, index, self.disk, plan.studies, self.app, self._tell)
         self.secrets: Callable[[], Any] = lambda: SeededSecrets(self.disk, plan.seed, index)
         self.agent: Agent | None = None

@@ -1,0 +1,81 @@
+"""What is kept, by whom: a row for every kind of durable change. A new file needs a new row.
+
+Not here, since no run of the simulator makes them: the files of an identity, a change of the
+passphrase and a backup's return (their own tests kill those at every point), what a command writes
+for people (records, reports, journals), and the aggregator's cards and status.
+"""
+
+import re
+from typing import NamedTuple
+
+AGGREGATOR = 0
+
+
+class Kind(NamedTuple):
+    """``pattern``: of a verb and a file's name. ``by``: the roles that make such changes."""
+
+    pattern: str
+    by: tuple[str, ...]
+
+
+SERVICES = ("ceremony service", "packed service", "vector service", "statistic service")
+BLOBS = ("ceremony service", "vector service")
+SUMS = ("vector service",)
+TALKERS = ("proposer", "withdrawer", "ender")
+WORKERS = ("trainer", "holder", "contributor", "reader")
+SPEAKERS = ("candidate", *TALKERS, *WORKERS, "mover")
+
+OF_THE_AGGREGATOR = {
+    "entry": Kind(r"row entries", SERVICES),
+    "head": Kind(r"append heads", SERVICES),
+    "folder": Kind(r"make (|blobs|incoming)", ("ceremony service",)),
+    "upload": Kind(r"append incoming/[1-9]\d*-[0-9a-f]{64}", BLOBS),
+    "whole upload": Kind(r"sync incoming/[1-9]\d*-[0-9a-f]{64}", BLOBS),
+    "own blob": Kind(r"sync incoming/0-[0-9a-f]{64}", SUMS),
+    "folder of blobs": Kind(r"make blobs/[0-9a-f]{2}", BLOBS),
+    "blob": Kind(r"name blobs/[0-9a-f]{2}/[0-9a-f]{64}", BLOBS),
+    "row of a blob": Kind(r"row blobs", BLOBS),
+    "folder of sums": Kind(r"make sums(/study-\w+-\d+)?", SUMS),
+    "new sum": Kind(r"sync sums/study-\w+-\d+/new", SUMS),
+    "sum": Kind(r"name sums/study-\w+-\d+/chunk-\d+", SUMS),
+    "end of a sum": Kind(r"remove sums/study-\w+-\d+(/chunk-\d+)?", SUMS),
+}
+OF_A_HOSPITAL = {
+    "board seen": Kind(r"write head", SPEAKERS),
+    "post": Kind(r"write outbox/post", SPEAKERS),
+    "end of a post": Kind(r"delete outbox/post", SPEAKERS),
+    "blob": Kind(r"write outbox/blob-[0-9a-f]{64}", ("candidate", "trainer", "holder")),
+    "end of a blob": Kind(r"delete outbox/blob-[0-9a-f]{64}", ("candidate", "trainer", "holder")),
+    "vector": Kind(r"write outbox/kept", ("trainer",)),
+    "end of a vector": Kind(r"delete outbox/kept", ("trainer",)),
+    "approval": Kind(r"write studies/\w+/approval", ("withdrawer", *WORKERS)),
+    "end of an approval": Kind(r"delete studies/\w+/approval", ("withdrawer",)),
+    "set": Kind(r"write chosen/study-\w+-\d+", WORKERS),
+    "numbers": Kind(r"write studies/\w+/numbers", ("contributor",)),
+    "model": Kind(r"write studies/\w+/model-\d+\.safetensors", ("trainer",)),
+    "bounds": Kind(r"write studies/\w+/bounds-\d+", ("trainer",)),
+    "own classes": Kind(r"write studies/\w+/last-contribution", ("trainer",)),
+    "folder": Kind(r"make (|vault)", ("candidate", "mover")),
+    "new secret": Kind(r"sync vault/\.quorate-\w+\.tmp", ("candidate",)),
+    "end of a new secret": Kind(r"remove vault/\.quorate-\w+\.tmp", ("candidate",)),
+    "seed": Kind(r"name vault/ceremony-\d+\.seed\.sealed", ("candidate",)),
+    "seed withheld": Kind(r"name vault/ceremony-\d+\.seed\.withheld", ("candidate",)),
+    "seed forgotten": Kind(r"name vault/ceremony-\d+\.seed\.forgotten", ("candidate",)),
+    "end of a seed": Kind(r"remove vault/ceremony-\d+\.seed\.sealed", ("candidate",)),
+    "key share": Kind(r"name vault/key-share-\d+\.sealed", ("candidate",)),
+    "new card": Kind(r"sync \.quorate-\w+\.tmp", ("mover",)),
+    "card": Kind(r"name aggregator\.toml", ("mover",)),
+}
+
+
+def kind_of(who: int, change: str) -> str:
+    """The kind of a change that a hospital or the aggregator makes; else the change itself."""
+    kinds = OF_THE_AGGREGATOR if who == AGGREGATOR else OF_A_HOSPITAL
+    found = [name for name, kind in kinds.items() if re.fullmatch(kind.pattern, change)]
+    return found[0] if len(found) == 1 else change
+
+
+def kinds_by(role: str) -> set[str]:
+    """The kinds of changes that a role makes."""
+    both = (*OF_THE_AGGREGATOR.items(), *OF_A_HOSPITAL.items())
+    return {name for name, kind in both if role in kind.by}
