@@ -54,9 +54,9 @@ class Membership:
 
     def settled_key(self) -> HeldKey:
         """As ``held_key``; destroys the seed that it was made from, if a kill has left it."""
-        epoch, secret = self.held_key()
-        self.vault.forget_seed(f"ceremony/{epoch.number}")
-        return epoch, secret
+        held = self.held_key()
+        self.vault.forget_seed(f"ceremony/{held.epoch.number}")
+        return held
 
     def key_in(self, payload: bytes) -> HeldKey:
         """What a key share of the vault holds; raises DamagedFile."""

@@ -53,7 +53,8 @@ def awaited_in(view: RoundView, state: StudyState) -> Awaited | None:
     if (short := terms.quorum - len(view.partials)) > 0:
         members = _missing(tuple(sorted(view.locks)), *view.partials, *refused)
         if len(members) < short and not state.is_ended():
-            members = tuple(sorted({*members, *approved}))
+            more = approved if len(members) + len(approved) >= short else could_lock
+            members = tuple(sorted({*members, *more}))
         since_ms = lock_times[terms.lock_threshold - 1]
         return Awaited("parts", members, short, since_ms, refused=refused)
     return None

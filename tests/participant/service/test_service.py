@@ -8,6 +8,7 @@ import pytest
 from participant.door import place
 from participant.errors import AlreadyRunning, SaidByAgent, WrongPassphrase
 from participant.home.membership import Membership
+from participant.home.vault import Vault
 from participant.network import Notices
 from protocol.board.messages import Abort, CheckPart, CheckRequest, Join
 from protocol.wire.frames import Accepted, Submit
@@ -24,6 +25,20 @@ async def test_agents_that_stay_make_the_key_by_themselves(serves: Serves) -> No
         assert all(served.hospital.has_key for served in all_served)
     assert all(served.log.states[-1] == "stopping" for served in all_served)
     assert not any(served.log.left for served in all_served)
+
+
+async def test_a_seed_that_a_kill_left_beside_its_key_share_is_destroyed(
+    serves: Serves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr(Vault, "forget_seed", lambda vault, session: None)
+        async with serves(1, 2, 3) as all_served:
+            for served in all_served:
+                await served.until(lambda s=served: ("ceremony", "ceremony/1", None) in s.log.ends)
+    vault = all_served[0].consortium.member(1).vault
+    assert vault.has_seed("ceremony/1")
+    async with serves(1) as (again,):
+        await again.until(lambda: not vault.has_seed("ceremony/1"))
 
 
 async def test_a_command_watches_the_ceremony_that_is_under_way(serves: Serves) -> None:

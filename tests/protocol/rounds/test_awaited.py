@@ -1,6 +1,6 @@
 """Who is waited for in a study: those who may do what is due, and have not."""
 
-from protocol.board.messages import Statement
+from protocol.board.messages import Refusal, Statement
 from protocol.board.session import round_session
 from protocol.rounds.awaited import Awaited, awaited_after, awaited_in
 from protocol.rounds.view import RoundView
@@ -72,6 +72,22 @@ def test_a_closed_round_waits_for_locks_of_openers_and_then_for_parts_of_who_has
     assert who(now(found)) == ("parts", (1, 2, 3, 4), 3)
     found.settle()
     assert now(found) is None
+
+
+def test_where_too_few_have_locked_for_a_quorum_who_has_not_approved_is_named_too():
+    found = Round(approving=(1, 2, 3, 4))
+    found.open()
+    for i in (1, 2, 3):
+        found.contribute(i, training(i))
+    found.close()
+    for i in (1, 2, 3, 4):
+        draft = found.due(i)
+        assert draft
+        found.publish(i, draft.body)
+    assert who(now(found)) == ("parts", (1, 2, 3, 4), 3)
+    for i in (3, 4):
+        found.publish(i, Refusal("differencing", 0, "it would show too few"))
+    assert who(now(found)) == ("parts", (1, 2, 5), 3)
 
 
 def test_after_the_end_nothing_is_awaited_but_parts_of_what_was_locked():

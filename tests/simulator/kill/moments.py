@@ -18,6 +18,7 @@ from aggregator.store.board import BoardStore
 from aggregator.store.heads import HeadLog
 from tests.simulator.disk import Crash, Disk
 from tests.simulator.federation import Federation
+from tests.simulator.hospital import Hospital
 from tests.simulator.kill.kinds import AGGREGATOR, kind_of
 
 
@@ -108,14 +109,19 @@ class Moments:
         self.struck.add(moment)
         self._dead.add(moment.who)
         if self._stays_down:
-            self._federation.hospitals[moment.who].start = _crash  # type: ignore[method-assign]
+            self._keep_down(moment.who)
         else:  # nothing of the dead process runs after the event it died in
             self._federation.clock.after(0.0, lambda: self._dead.discard(moment.who))
         raise Crash
 
+    def _keep_down(self, who: int) -> None:
+        start = self._federation._start_hospital
 
-def _crash() -> None:
-    raise Crash
+        def start_another(hospital: Hospital) -> None:
+            if hospital.index != who:
+                start(hospital)
+
+        self._federation._start_hospital = start_another
 
 
 # ── what changes something, and what: a verb, and a path or a disk with a name ──

@@ -168,7 +168,8 @@ class WithCards(Federation):
         return Address(self.terms.aggregator_key, self.toy.card, self._folder / f"h{index}")
 
     def run(self, limit: float | None = None) -> bool:
-        self.clock.after(MOVING_SECONDS, lambda: [self._tell(h) for h in self.hospitals.values()])
+        for hospital in self.hospitals.values():
+            self.clock.after(MOVING_SECONDS, lambda h=hospital: self._tell(h))  # type: ignore[misc]
         return super().run(limit)
 
     def _start_hospital(self, hospital: Hospital) -> None:
