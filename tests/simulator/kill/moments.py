@@ -147,6 +147,11 @@ def _row(store: BoardStore, statement: str, values: object) -> tuple[str, Path]:
     return "row", store._path.with_name("entries" if "entries" in statement else "blobs")
 
 
+def _made(path: Any, *rest: Any, **named: Any) -> tuple[str, Any]:
+    can_be = not Path(path).exists() and Path(path).parent.exists()
+    return "make", path if can_be else ""
+
+
 def _rows_gone(store: BoardStore, digests: Sequence[bytes]) -> tuple[str, Any]:
     return "rows gone", store._path.with_name("blobs") if digests else ""
 
@@ -174,6 +179,6 @@ _OF_THE_SYSTEM: tuple[tuple[Any, str, What], ...] = (
     (os, "link", lambda path, target: ("name", target)),
     (os, "unlink", _removed),
     (os, "rmdir", _removed),
-    (os, "mkdir", lambda path, *rest, **named: ("make", "" if Path(path).exists() else path)),
+    (os, "mkdir", _made),
     (os, "truncate", lambda path, size: ("cut", path)),
 )
