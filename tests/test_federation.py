@@ -37,6 +37,7 @@ from protocol.terms.terms import Terms, parse
 from tests.participant.statistic.test_phe_files import encrypted
 from tests.stage.files import contents
 
+APP = str(ROOT / "examples" / "csv_hospital" / "csv_hospital.py")
 NUMBERS = ([3, 0.5, -2], [5, 1.25, 7], [0, -0.125, 0])
 
 
@@ -84,6 +85,28 @@ class Federation:
         propose(self.hospitals[0], self.file, name, *plan)
         given = ("--app", app) if app else ()
         approve(self.hospitals, self.file, name, self.folder / "approvals.log", *given)
+
+    def train_in(self, name: str, rounds: int) -> None:
+        """The same, a study that trains with ``APP``."""
+        plan = ("--kind", "training", "--rounds", str(rounds), "--clip", "8", "--app", APP)
+        self.study(name, *plan, app=APP)
+
+
+def give_patients(federation: Federation) -> None:
+    """Ninety patients, of which each hospital has a third."""
+    rows = np.random.default_rng(1).normal(size=(90, 4))
+    outcomes = (rows[:, 0] + rows[:, 1] > 0).astype(float)
+    for hospital, part in zip(federation.hospitals, np.array_split(np.arange(90), 3), strict=True):
+        table = np.column_stack([rows[part], outcomes[part]])
+        np.savetxt(hospital.patients, table, delimiter=",", header="a,b,c,d,y", comments="")
+
+
+def train(federation: Federation, hospital: Hospital, study: str) -> subprocess.Popen[str]:
+    """A hospital's process that trains in a study."""
+    return hospital.start(
+        "train", str(federation.file), "--study", study, "--app", APP, "--app-env", "QUORATE_CSV",
+        log=federation.folder / f"{hospital.number}.log", QUORATE_CSV=str(hospital.patients),
+    )  # fmt: skip
 
 
 def finish_all(processes: list[subprocess.Popen[str]], what: str) -> None:
@@ -160,24 +183,10 @@ def test_sums_of_phe_numbers_are_exact(federation: Federation) -> None:
 
 
 def test_two_rounds_of_training_give_everyone_the_same_model(federation: Federation) -> None:
-    rows = np.random.default_rng(1).normal(size=(90, 4))
-    outcomes = (rows[:, 0] + rows[:, 1] > 0).astype(float)
-    for hospital, part in zip(federation.hospitals, np.array_split(np.arange(90), 3), strict=True):
-        table = np.column_stack([rows[part], outcomes[part]])
-        np.savetxt(hospital.patients, table, delimiter=",", header="a,b,c,d,y", comments="")
-    app = str(Path(__file__).parents[1] / "examples" / "csv_hospital" / "csv_hospital.py")
+    give_patients(federation)
     with federation.serve():
-        plan = ("--rounds", "2", "--clip", "8", "--app", app)
-        federation.study("risk", "--kind", "training", *plan, app=app)
-        processes = [
-            h.start(
-                "train", str(federation.file), "--study", "risk", "--app", app,
-                "--app-env", "QUORATE_CSV",
-                log=federation.folder / f"{h.number}.log", QUORATE_CSV=str(h.patients),
-            )
-            for h in federation.hospitals
-        ]  # fmt: skip
-        finish_all(processes, "training")
+        federation.train_in("risk", 2)
+        finish_all([train(federation, h, "risk") for h in federation.hospitals], "training")
     models = [
         h.folder(federation.terms.federation) / model_name("risk", 2) for h in federation.hospitals
     ]
