@@ -27,14 +27,14 @@ class Payloads:
         """
         while reader.read < len(entries):
             posted = entries[reader.read]
-            payloads = {a.to: self._payload(a) for a in self._needed(reader, posted)}
-            found = {to: data for to, data in payloads.items() if data is not None}
-            if len(found) < len(payloads):
-                self._ask_ahead(reader, entries)
-                return
-            counts = not isinstance(posted.post.body, Surplus)
-            if counts and reader.task.wants(posted.post.session):
-                reader.task.receive(posted, found)
+            if reader.task.wants(posted.post.session):
+                payloads = {a.to: self._payload(a) for a in self._needed(reader, posted)}
+                found = {to: data for to, data in payloads.items() if data is not None}
+                if len(found) < len(payloads):
+                    self._ask_ahead(reader, entries)
+                    return
+                if not isinstance(posted.post.body, Surplus):
+                    reader.task.receive(posted, found)
             reader.read += 1
             self._let_go(reader, posted, entries, others)
 
@@ -89,8 +89,9 @@ class Payloads:
     def _let_go(
         self, reader: Reader, posted: Posted, entries: Sequence[Posted], others: Sequence[Reader]
     ) -> None:
-        """Forget the blobs of an entry that was received, but for those that the next ones need."""
-        if names := {a.digest for a in posted.attachments if a.is_blob}:
+        """Forget the blobs of an entry that was passed, but for those that the next ones need."""
+        blobs = {a.digest for a in posted.attachments if a.is_blob}
+        if names := {n for n in blobs if n in reader.asked or self._downloads.holds(n)}:
             following = islice(entries, reader.read, reader.read + _PREFETCH)
             names -= {a.digest for later in following for a in self._needed(reader, later)}
             reader.asked -= names

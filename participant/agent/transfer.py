@@ -195,9 +195,13 @@ class Downloads:
         wanted, done = list(self._wanted.values()), sum(map(len, list(self._done.values())))
         return done + sum(len(w.have) for w in wanted), done + sum(w.size for w in wanted)
 
+    def holds(self, name: bytes) -> bool:
+        """Whether a blob is here or on its way."""
+        return name in self._done or name in self._wanted
+
     def want(self, name: bytes, size: int) -> BlobRequest | None:
         """Ask for a blob unless it is here or on its way."""
-        if name in self._done or name in self._wanted:
+        if self.holds(name):
             return None
         self._wanted[name] = _Wanted(size, 0)
         return self._request(name)

@@ -10,6 +10,7 @@ aborted the one before, and none follows the one that ended with a key
 from collections import Counter, defaultdict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from protocol.board.certification import Certification
 from protocol.board.classes import CandidateLayout
@@ -61,10 +62,22 @@ class CeremonyBudget:
         self._ceremonies: dict[int, _Ceremony] = {}
         self._due = 1  # the first that nobody has aborted
 
+    @cached_property
+    def _layout(self) -> CandidateLayout:
+        return CandidateLayout(self._terms)
+
+    @cached_property
+    def _batch_bytes(self) -> int:
+        return batch_bytes(self._terms)
+
+    @cached_property
+    def _candidate_bytes(self) -> int:
+        return candidate_bytes(self._terms)
+
     @property
     def upload_bytes(self) -> int:
         """What the posts of a batch may need beside the board."""
-        return batch_bytes(self._terms) + candidate_bytes(self._terms)
+        return self._batch_bytes + self._candidate_bytes
 
     def begins_abort(self, number: int, body: Body) -> bool:
         """Whether a post would be the first abort of a ceremony that is under way."""
@@ -92,7 +105,9 @@ class CeremonyBudget:
 
     def take(self, number: int, sender: int, body: Body) -> None:
         """Count a post."""
-        found = self._ceremonies.setdefault(number, self._new())
+        found = self._ceremonies.get(number)
+        if found is None:
+            found = self._ceremonies[number] = self._new()
         found.said[sender, purpose_of(body)] += 1
         if isinstance(body, Join):
             found.joined.add(sender)
@@ -116,18 +131,18 @@ class CeremonyBudget:
         if body.step in _ABOUT_A_CANDIDATE:
             if not self._may_begin(found, sender, body):
                 return f"candidate {body.candidate} cannot be tested before the one before"
-            spent, most = found.size[sender, batch, body.candidate], candidate_bytes(self._terms)
+            spent, most = found.size[sender, batch, body.candidate], self._candidate_bytes
         else:
             if found.posts[sender, batch] >= _STEPS_OF_A_BATCH:
                 return f"its sender has said all that there is to say in batch {batch}"
-            spent, most = found.size[sender, batch], batch_bytes(self._terms)
+            spent, most = found.size[sender, batch], self._batch_bytes
         if spent + size > TWICE * most:
             return f"{spent + size} bytes in batch {batch}, where {TWICE * most} are the most"
         return ""
 
     def _may_begin(self, found: _Ceremony, sender: int, body: Step) -> bool:
         """Whether the dealers have told all that its sender tested before in the batch."""
-        layout = CandidateLayout(self._terms)
+        layout = self._layout
         if body.candidate >= layout.batch_size:
             return False
         begun = found.candidates.get((sender, body.batch), set[int]()) - {body.candidate}

@@ -3,6 +3,7 @@
 Here alone it is taken apart. A ceremony has steps, which have names of their own.
 """
 
+from functools import lru_cache
 from typing import Annotated, Literal, NamedTuple, cast
 
 from msgspec import Meta
@@ -41,6 +42,7 @@ class SessionName(NamedTuple):
         return self.study or str(self.number)
 
 
+@lru_cache(maxsize=4_096)  # asked for every entry, by everybody who reads the board
 def read_session(session: str) -> SessionName:
     """The parts of a session's name."""
     kind, _, name = session.partition("/")

@@ -142,8 +142,10 @@ class StudyState:
 
     def word_of(self, member: int, before: int | None = None) -> Word | None:
         """A member's last word before a position; None if it has said nothing by then."""
-        words = self.words.get(member, ())
-        return next((w for w in reversed(words) if before is None or w.position < before), None)
+        words = self.words.get(member)
+        if not words or before is None:
+            return words[-1] if words else None
+        return next((word for word in reversed(words) if word.position < before), None)
 
     def contributes(self, member: int, before: int | None = None) -> bool:
         """Whether a member has approved to contribute, and not taken it back."""

@@ -1,5 +1,6 @@
 """One seed, from plan to verdict: what must be true, judged from all that is on the disks."""
 
+import contextlib
 import itertools
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from protocol.key.epoch import HeldKey, read_secret
 from tests.simulator.federation import Federation, memory_folder
 from tests.simulator.hospital import Hospital
 from tests.simulator.liar import FIRST
+from tests.simulator.memo import remembering
 from tests.simulator.plan import Plan
 from tests.simulator.studies.studied import (
     Violation,
@@ -31,11 +33,16 @@ CROSSED = ("has ended", "is taken")
 
 
 def simulate(
-    seed: int | Plan, prepare: Callable[[Federation], None] = lambda federation: None
+    seed: int | Plan,
+    prepare: Callable[[Federation], None] = lambda federation: None,
+    forgetful: bool = False,
 ) -> str:
-    """How the run of a seed ended: "done" or "fork"; raises Violation if it must not have."""
+    """How the run of a seed ended: "done" or "fork"; raises Violation if it must not have.
+
+    forgetful: each party computes all by itself, which takes longer (``memo``).
+    """
     plan = seed if isinstance(seed, Plan) else Plan.of(seed)
-    with memory_folder() as folder:
+    with memory_folder() as folder, contextlib.nullcontext() if forgetful else remembering():
         federation = Federation(plan, folder)
         prepare(federation)
         return judge(federation, federation.run())

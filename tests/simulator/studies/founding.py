@@ -21,6 +21,21 @@ class HasDisk(Protocol):
 def found(federation: toy.Federation, folder: Path, hospitals: Mapping[int, HasDisk]) -> None:
     """Put the board of a ceremony into the aggregator's folder, and each share on its disk."""
     table, epoch = _table(federation)
+    if (name := federation.terms.federation) not in _FOLDERS:
+        _fill(folder, federation, table)
+        files = (path for path in folder.rglob("*") if path.is_file())
+        _FOLDERS[name] = {path.relative_to(folder): path.read_bytes() for path in files}
+    for path, data in _FOLDERS[name].items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    head = table.board.head
+    for index, hospital in hospitals.items():
+        hospital.disk.files["vault/key-share"] = encode(epoch.secrets[index])
+        checkpoint = encode(Checkpoint(head.position, head.hash))
+        hospital.disk.files[CHECKPOINT_NAME] = checkpoint
+
+
+def _fill(folder: Path, federation: toy.Federation, table: toy.CeremonyTable) -> None:
     aggregator = Aggregator(federation.terms, federation.keys[0], folder, lambda: 0)
     for blob in table.blobs.values():
         aggregator._blobs.put(blob)
@@ -29,11 +44,6 @@ def found(federation: toy.Federation, folder: Path, hospitals: Mapping[int, HasD
         aggregator._store.append(Head(entry.position, entry.hash), data)
         aggregator._take(entry, data)
     aggregator.close()
-    head = table.board.head
-    for index, hospital in hospitals.items():
-        hospital.disk.files["vault/key-share"] = encode(epoch.secrets[index])
-        checkpoint = encode(Checkpoint(head.position, head.hash))
-        hospital.disk.files[CHECKPOINT_NAME] = checkpoint
 
 
 def _table(federation: toy.Federation) -> tuple[toy.CeremonyTable, toy.ToyEpoch]:
@@ -44,3 +54,4 @@ def _table(federation: toy.Federation) -> tuple[toy.CeremonyTable, toy.ToyEpoch]
 
 
 _FOUND: dict[bytes, tuple[toy.CeremonyTable, toy.ToyEpoch]] = {}
+_FOLDERS: dict[bytes, dict[Path, bytes]] = {}  # the aggregator's files of each

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from protocol.board.plan import Plan, Statistic, Training
@@ -61,9 +62,12 @@ class StudyScript:
 
     def says(self, member: int) -> tuple[Word, ...]:
         """What one hospital says of it, in order."""
-        return tuple(
-            word for word in sorted(self.words, key=lambda w: w.at) if word.member == member
-        )
+        return self._said.get(member, ())
+
+    @cached_property
+    def _said(self) -> dict[int, tuple[Word, ...]]:
+        words = sorted(self.words, key=lambda w: w.at)
+        return {m: tuple(w for w in words if w.member == m) for m in {w.member for w in words}}
 
 
 def common(n_members: int, rounds: int = 1, name: str = "cardio", **changes: object) -> StudyScript:
