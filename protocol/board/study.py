@@ -119,6 +119,7 @@ class StudyState:
         self.words: defaultdict[int, list[Word]] = defaultdict(list)  # by member
         self.endings: dict[int, int] = {}  # by member: where it voted to end it
         self.ended_at: int | None = None  # the position at which the votes were enough
+        self._lacking_now: tuple[int, int] | None = None  # as ``lacking`` found it last
 
     def take(
         self, position: int, time_ms: int, sender: int, body: Approval | Withdrawal | Ending
@@ -126,6 +127,7 @@ class StudyState:
         """Take note of a word that is about this plan, and of the time of its entry."""
         was_open = self.is_open()
         self._take(position, sender, body)
+        self._lacking_now = None
         if self.is_open() != was_open:
             self.turned_ms = time_ms
 
@@ -182,6 +184,14 @@ class StudyState:
 
         Whoever votes to end it counts for neither.
         """
+        if before is None and self._lacking_now is not None:
+            return self._lacking_now
+        found = self._find_lacking(before)
+        if before is None:  # asked at every tick of a service
+            self._lacking_now = found
+        return found
+
+    def _find_lacking(self, before: int | None) -> tuple[int, int]:
         leaving = self.leaving(before)
         n_add = len(set(self.contributors(before)) - leaving)
         n_open = len(set(self.openers(before)) - leaving)

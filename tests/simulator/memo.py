@@ -95,27 +95,35 @@ def _named(place: tuple[object, str]) -> Any:
     return vars(of)[name]
 
 
-_MEMORY, _OPEN = tuple(_all()), board.Board.open
+_MEMORY = tuple(_all())
+# The next post, whether it may stand there, and whether it is beyond its sender's budget.
+_BY_HEAD = {name: vars(board.Board)[name] for name in ("open", "excess")}
 
 
-def _opening() -> Callable[[board.Board, board.SignedPost], board.Post]:
-    """``Board.open``, remembered from now on."""
-    known, real = dict[tuple[bytes, bytes, bytes], board.Post](), _OPEN
+def _by_head(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of a board, remembered from now on by the head that the board has."""
+    known = dict[Hashable, Any]()
 
-    def open_once(seen: board.Board, signed: board.SignedPost) -> board.Post:
-        place = seen.head.hash, signed.post, signed.signature
+    @wraps(function)
+    def at_head(seen: board.Board, *given: Hashable) -> Any:
+        place = seen.head.hash, *given
         if place not in known:
-            known[place] = real(seen, signed)
+            known[place] = function(seen, *given)
         return known[place]
 
-    return open_once
+    return at_head
+
+
+def _of_boards() -> Iterator[tuple[object, str, object, object]]:
+    for name, real in _BY_HEAD.items():
+        yield board.Board, name, real, _by_head(real)
 
 
 @contextlib.contextmanager
 def remembering() -> Iterator[None]:
     """Remember them all; what a test has put in the place of one is left as it is."""
     with contextlib.ExitStack() as stack:
-        for of, name, real, function in (*_MEMORY, (board.Board, "open", _OPEN, _opening())):
+        for of, name, real, function in (*_MEMORY, *_of_boards()):
             if vars(of)[name] is real:
                 stack.enter_context(patch.object(of, name, function))
         yield

@@ -53,6 +53,7 @@ class Person:
     ) -> None:
         self._terms, self._index, self._disk = terms, index, disk
         self._scripts, self._app, self._tell = scripts, app, tell
+        self._jobs = {script: _words_of(script, index) for script in scripts}
         self.clock: Callable[[], float] = lambda: 0.0
         self.began: float | None = None  # when it had its key share
         self.ended: dict[Job, Exception | None] = {}
@@ -128,7 +129,7 @@ class Person:
     def _due_of(self, script: StudyScript) -> Iterator[Job]:
         """The next word; the work that an approval asks for beside it."""
         words = script.says(self._index)
-        jobs = [Job(script.name, w.what, 0, turn, script.variant) for turn, w in enumerate(words)]
+        jobs = self._jobs[script]
         said = [job for job in jobs if job in self.ended]
         state = self._state(script)
         if len(said) < len(words) and words[len(said)].at <= self._now:
@@ -245,6 +246,12 @@ class Person:
         return DecryptionTask(
             terms, job.study, job.round, self._secret, disk, lambda question: True
         )
+
+
+def _words_of(script: StudyScript, index: int) -> list[Job]:
+    """What a hospital is to say of a study, in order."""
+    words = enumerate(script.says(index))
+    return [Job(script.name, word.what, 0, turn, script.variant) for turn, word in words]
 
 
 def numbers_of(script: StudyScript, index: int) -> tuple[Decimal, ...]:
