@@ -24,7 +24,13 @@ from participant.network.link_trouble import silence
 from participant.waiting import Waiting
 from protocol.errors import OlderCard
 from protocol.terms import AGGREGATOR, AddressCard, check_card
-from protocol.wire import Allowance, FromAggregator, NewerCard, decode_from_aggregator
+from protocol.wire import (
+    Allowance,
+    FromAggregator,
+    NewerCard,
+    begins_newer_card,
+    decode_from_aggregator,
+)
 
 NUDGE_SECONDS = 10.0
 _AT_ONCE = 64  # frames, before the agent works: while it does not, whatever comes is kept
@@ -198,7 +204,7 @@ class Session:
 
     async def _work_on(self, link: Link) -> None:
         inbox = self._inbox = Inbox()
-        reader = asyncio.create_task(_read_into(inbox, link))
+        reader = asyncio.create_task(self._read_into(inbox, link))
         try:
             self.agent.connected(link.welcome)
             silent = 0
@@ -231,7 +237,7 @@ class Session:
             if isinstance(found, Exception):
                 raise found
             if found is not None:
-                self._receive(decode_from_aggregator(found))
+                self.agent.receive(decode_from_aggregator(found))
                 await self._flush(link)
                 self._tell_stall()
             if inbox.empty() or not left:
@@ -239,10 +245,25 @@ class Session:
             found = await inbox.get()  # at once: the agent takes what is here, and then works
         return True
 
-    def _receive(self, frame: FromAggregator) -> None:
-        if not isinstance(frame, NewerCard):
-            self.agent.receive(frame)
-            return
+    async def _read_into(self, inbox: Inbox, link: Link) -> None:
+        """Pass on every frame, and at the end the reason why there will be no more.
+
+        But a newer card is taken at once: once the aggregator has moved, a hospital that has been
+        at work for an hour would not find the card again behind the link that broke meanwhile.
+        """
+        try:
+            while True:
+                data = await link.receive_bytes()
+                if begins_newer_card(data):
+                    self._take_card(decode_from_aggregator(data))
+                    inbox.wake()  # the others are to hear of it
+                else:
+                    await inbox.put(data)
+        except Exception as reason:
+            await inbox.put(reason)
+
+    def _take_card(self, frame: FromAggregator) -> None:
+        assert isinstance(frame, NewerCard)
         with contextlib.suppress(OlderCard):  # one that came from a file meanwhile is newer
             check_card(frame.card)
             if self.address.take(frame.card):
@@ -279,15 +300,6 @@ class Session:
         for frame in frames:
             await link.send(frame)
         return bool(frames)
-
-
-async def _read_into(inbox: Inbox, link: Link) -> None:
-    """Pass on every frame, and at the end the reason why there will be no more."""
-    try:
-        while True:
-            await inbox.put(await link.receive_bytes())
-    except Exception as reason:
-        await inbox.put(reason)
 
 
 def _jittered(seconds: float) -> float:

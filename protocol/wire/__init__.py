@@ -30,6 +30,7 @@ from protocol.wire.frames import (
     Submit,
     Subscribe,
     Welcome,
+    begins_newer_card,
     decode_confirmation,
     decode_from_aggregator,
     decode_from_member,

@@ -21,7 +21,7 @@ from protocol.board import (
     SignedPost,
     Text,
 )
-from protocol.encoding import Message, decode
+from protocol.encoding import Message, decode, encode
 from protocol.terms import AddressCard, CardNumber, Url
 
 CHUNK_BYTES = 128 << 10  # of a blob: what a connection that breaks leaves half sent, at most
@@ -86,6 +86,9 @@ class NewerCard(Message, frozen=True, tag="card"):
     """Aggregator: there is a newer card than the one you came by; the old one may end any day."""
 
     card: AddressCard
+
+
+_NEWER_CARD = b"\x92" + encode("card")  # an array of two
 
 
 class Rejected(Message, frozen=True, tag="rejected"):
@@ -211,6 +214,11 @@ def decode_from_member(data: bytes) -> FromMember:
 def decode_from_aggregator(data: bytes) -> FromAggregator:
     """The aggregator's frame; raises Malformed."""
     return decode(data, FromAggregator, "frame", MAX_FRAME_BYTES)  # type: ignore[arg-type]
+
+
+def begins_newer_card(data: bytes) -> bool:
+    """Whether the aggregator's frame is a NewerCard, if it is well-formed."""
+    return data.startswith(_NEWER_CARD)
 
 
 def decode_confirmation(data: bytes) -> Confirmation | Rejected:

@@ -134,6 +134,34 @@ def test_hospitals_follow_to_another_port_and_certificate(moving: Moving, tmp_pa
     assert service.terms == moving.consortium.terms
 
 
+def test_a_hospital_at_work_takes_the_card_although_its_link_breaks_meanwhile(
+    moving: Moving, tmp_path: Path
+) -> None:
+    tls, url = new_certificate(tmp_path / "new"), f"wss://localhost:{free_port()}"
+    told: list[AddressCard] = []
+    hospitals = [moving.consortium.session(i, None, True, notices=moved(told)) for i in ALL]
+    at_work, go = threading.Event(), threading.Event()
+    agent = hospitals[0].agent
+    step = agent.step
+
+    def step_long() -> None:
+        step()
+        if agent.begun and not go.is_set():
+            at_work.set()
+            go.wait(30)
+
+    agent.step = step_long
+    with working(hospitals) as ends:
+        with moving.served():
+            assert at_work.wait(30)
+            Aggregation.card(moving.data, url, False, tls.certificate)
+            until(lambda: len(told) == 3, "the newer card, also at the hospital that is at work")
+        go.set()
+        with moving.served(tls=tls):
+            until(lambda: TimeoutError not in map(type, ends), "the end")
+    assert ends == [None] * 3
+
+
 def take(moving: Moving) -> str:
     return str(moving.data / "aggregator.toml")
 

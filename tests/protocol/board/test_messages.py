@@ -210,6 +210,14 @@ def test_messages_come_back_equal_from_their_bytes(kind, strategy, data):
 
 @settings(max_examples=25)
 @given(data=st.data())
+@pytest.mark.parametrize("kind", get_args(wire.FromAggregator))
+def test_a_newer_card_is_known_by_its_beginning(kind, data):
+    encoded = encode(data.draw(FRAMES[kind]))
+    assert wire.begins_newer_card(encoded) is (kind is wire.NewerCard)
+
+
+@settings(max_examples=25)
+@given(data=st.data())
 @pytest.mark.parametrize(("kind", "strategy"), ALL)
 def test_every_truncation_and_every_trailing_byte_is_refused(kind, strategy, data):
     encoded = encode(data.draw(strategy))
