@@ -23,7 +23,17 @@ from aggregator.errors import (
     StoreFull,
     UnfitTerms,
 )
-from aggregator.identity import TlsFiles, certificate_pin, create, load_key, own_tls, tls_context
+from aggregator.identity import (
+    CARD_NAME,
+    NoIdentity,
+    TlsFiles,
+    certificate_pin,
+    create,
+    load_key,
+    own_tls,
+    read_card,
+    tls_context,
+)
 from aggregator.record import Progress, RecordOutput
 from aggregator.record.export import export
 from aggregator.server.server import Server
@@ -150,13 +160,19 @@ class Aggregation:
         if not self._stored.exists():
             load_key(self.folder)  # is this a data folder at all?
         if (held := holder(self.folder)) is None:
-            return stored_report(self._stored, self.terms, _now_ms)
+            return stored_report(self._stored, self.terms, _now_ms, self._newest_card())
         found = read_status(self.folder)
         if held[1] != _SERVING or found is None or found.get("pid") != held[0]:
             raise NotYetReady
         if found["fingerprint"] != self.terms.federation.hex():
             raise AnotherFederation(str(found["federation"]))
         return found
+
+    def _newest_card(self) -> AddressCard | None:
+        """The card that people hand on, None where it is gone or does not read."""
+        with contextlib.suppress(NoIdentity):
+            return read_card(self.folder / CARD_NAME)
+        return None
 
     def export(self, out: str | Path, progress: Progress = lambda what, done, total: None) -> Head:
         """Write all that an auditor needs into a folder, also while it serves; the board's head.

@@ -11,7 +11,7 @@ import logging
 import os
 import secrets
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -172,12 +172,16 @@ class Server:
             except Exception as error:  # a round that cannot be closed must not stop the others
                 self._complain("rounds", f"rounds wait: {type(error).__name__}: {error}")
 
+    def _status(self) -> Callable[[], dict[str, object]]:
+        """Tells how things stand, by who is connected now; to be called in the core's thread."""
+        return partial(self.aggregator.status, self.connected(), self.cards.newest)
+
     async def _report_for_ever(self, folder: Path) -> None:
         written: object = None
         storage, trouble = self.aggregator.storage, None
         while True:
             try:
-                report = await self._core.do(partial(self.aggregator.status, self.connected()))
+                report = await self._core.do(self._status())
                 report |= {"pid": os.getpid(), "running_since": self._since}
                 if report != written:
                     await asyncio.to_thread(write_status, folder, report)
@@ -322,7 +326,7 @@ class Server:
 
     async def _answer(self, connection: Connection, frame: FromMember) -> list[FromAggregator]:
         if isinstance(frame, StatusRequest):
-            report = await self._core.do(partial(self.aggregator.status, self.connected()))
+            report = await self._core.do(self._status())
             return [StatusReport(fitting(report, MAX_FRAME_BYTES - 1_024))]
         if connection.purpose == "status":
             return [Rejected("not-allowed", "this connection may only ask for the status")]

@@ -36,7 +36,7 @@ from protocol.board import (
 from protocol.encoding import decode, encode
 from protocol.errors import BadEntry, Fork, Malformed
 from protocol.key import Epoch, epoch_of
-from protocol.terms import AGGREGATOR, Terms
+from protocol.terms import AGGREGATOR, AddressCard, Terms
 from protocol.wire import (
     CHUNK_BYTES,
     MAX_PAGE_BYTES,
@@ -157,8 +157,13 @@ class Aggregator:
             chosen.append(data)
         return Entries(tuple(chosen), self.board.head.position)
 
-    def status(self, connected: Mapping[int, str]) -> dict[str, object]:
-        """How things stand; ``connected`` says since when each present member is."""
+    def status(
+        self, connected: Mapping[int, str], card: AddressCard | None = None
+    ) -> dict[str, object]:
+        """How things stand; ``connected`` says since when each present member is.
+
+        card: the newest.
+        """
         now_ms = self._clock.now_ms()
         work = AtWork(
             self.summing.left_out,
@@ -167,6 +172,7 @@ class Aggregator:
             connected,
             self.storage.trouble,
             self._clock.report,
+            card,
         )
         return report(self.board, self.terms, self.rounds, self.epoch, now_ms, work)
 

@@ -8,13 +8,14 @@ import msgspec
 
 from aggregator.clock import iso
 from aggregator.rounds import Reason, Rounds
+from aggregator.status.card import card_report
 from aggregator.status.ceremony import Report, ceremony_report, when
 from aggregator.status.studies import shown_studies, study_report
 from aggregator.store import Trouble
 from protocol.board import Board, read_session
 from protocol.key import Epoch
 from protocol.rounds import Awaited, RoundView, left_out
-from protocol.terms import Terms
+from protocol.terms import AddressCard, Terms
 
 MAX_ROUNDS = 50  # shown: a report must fit in a frame
 MAX_STUDIES = 50
@@ -30,6 +31,7 @@ class AtWork:
     connected: since when each member is that is, in ISO 8601.
     trouble: why nothing can be stored, None if it can be.
     clock: how the machine's clock was set (``BoardClock.report``), None if it was not.
+    card: the newest card, None if none is known.
     """
 
     reasons: Mapping[str, Mapping[int, Reason]] = field(default_factory=dict)
@@ -38,6 +40,7 @@ class AtWork:
     connected: Mapping[int, str] = field(default_factory=dict)
     trouble: Trouble | None = None
     clock: Mapping[str, object] | None = None
+    card: AddressCard | None = None
 
 
 def report(
@@ -50,7 +53,7 @@ def report(
 ) -> Report:
     """Members, the ceremony that counts, studies and the newest rounds; times in ISO 8601, UTC.
 
-    now_ms: the board's time. work: nothing where no service is at work.
+    now_ms: the board's time. work: but for the card nothing where no service is at work.
     """
     everyone = range(1, terms.n_members + 1)
     last = {index: found for index in everyone if (found := board.last_of(index))}
@@ -71,6 +74,7 @@ def report(
         "storage": work.trouble.report if work.trouble else None,
         "clock": work.clock,
         "members": members,
+        "card": card_report(board, terms, work.card),
         "ceremony": ceremony_report(board, terms, epoch, now_ms),
         "studies": [study_report(state, rounds) for state in shown_studies(rounds)[-MAX_STUDIES:]],
         "studies_not_shown": max(0, len(rounds.studies) - MAX_STUDIES),

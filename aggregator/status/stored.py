@@ -8,16 +8,18 @@ from aggregator.errors import NoBoard
 from aggregator.record import read_board
 from aggregator.rounds import Rounds
 from aggregator.status.ceremony import Report
-from aggregator.status.report import report
+from aggregator.status.report import AtWork, report
 from aggregator.store import require_stored
 from protocol.board import Board, chunks_of
 from protocol.errors import Malformed
 from protocol.key import epoch_of
-from protocol.terms import Terms
+from protocol.terms import AddressCard, Terms
 
 
-def stored_report(folder: Path, terms: Terms, now_ms: Callable[[], int]) -> Report:
-    """How things stand; raises StoreDamaged or StoreFull.
+def stored_report(
+    folder: Path, terms: Terms, now_ms: Callable[[], int], card: AddressCard | None
+) -> Report:
+    """How things stand; card: the newest, if one is known. Raises StoreDamaged or StoreFull.
 
     What only a service at work knows is not in it, such as for whom a round is held back.
     """
@@ -38,4 +40,4 @@ def stored_report(folder: Path, terms: Terms, now_ms: Callable[[], int]) -> Repo
     except Malformed:
         epoch = None
     clock = BoardClock(now_ms, board.entries[-1].time_ms if board.entries else 0)
-    return report(board, terms, rounds, epoch, clock.now_ms())
+    return report(board, terms, rounds, epoch, clock.now_ms(), AtWork(card=card))

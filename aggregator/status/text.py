@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from aggregator.identity import CARD_NAME
 from aggregator.status.file import OLD_SECONDS
 from protocol.words import due, number_of, round_name, shown, ways_out, why_left_out
 from protocol.words.counted import counted
@@ -20,6 +21,7 @@ def render(report: dict[str, Any], running_since: str | None) -> list[str]:
         *_storage(report["storage"]),
         *_clock(report["clock"]),
         *_members(report["members"]),
+        *_card(report["card"]),
         _ceremony(report["ceremony"]),
         *_not_shown(report["studies_not_shown"], "study", "studies"),
         *(_study(found) for found in report["studies"]),
@@ -79,6 +81,31 @@ def _presence(member: dict[str, Any]) -> str:
         return f"connected since {since}"
     last = member["last_post"]
     return f"missing, last heard {last}" if last else "missing, never heard"
+
+
+def _card(found: dict[str, Any] | None) -> list[str]:
+    """Who has seen the newest card: the others know no way to where the service moves."""
+    if found is None:
+        return []
+    said = f"card {found['number']}, {found['url']}: "
+    if not found["not_seen"] and not found["seen_another"]:
+        return [f"{said}all have seen it"]
+    said += f"seen by {_listed(found['seen'])}"
+    if missing := found["not_seen"]:
+        said += f"; not yet by {_listed(missing)}"
+        if found["number"] > 1:
+            said += (
+                ". They are offered it when they connect, as long as the service runs where their "
+                "card leads, or take the file: "
+                f"quorate-participant address federation.toml --take {CARD_NAME}"
+            )
+    lines = [said]
+    if another := found["seen_another"]:
+        lines.append(
+            f"ANOTHER CARD {found['number']} was seen by {_listed(another)}, signed by this key: "
+            "somebody else has it, or this folder was put back. Make a card with a higher number"
+        )
+    return lines
 
 
 def _ceremony(ceremony: dict[str, Any] | None) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 import aggregator.cli.sentences as sentences
 from aggregator.errors import AggregatorError, BadUpload, StoreFull
+from aggregator.identity import read_card
 from aggregator.server.admission import NotAdmitted
 from aggregator.server.connection import SlowReader
 from aggregator.server.leases import IdentityInUse
@@ -208,15 +209,22 @@ def test_the_status_shows_who_is_here_while_it_runs_and_who_spoke_when_it_does_n
         code, out, err = run("status", *place.words, "--json")
         return json.loads(out) if code == 0 else {"running": False, "why": err}
 
+    one = read_card(place.data / "aggregator.toml")
+    card = {
+        "number": 1, "url": one.url, "tls": one.trust,
+        "seen": [], "not_seen": ["H1", "H2", "H3"], "seen_another": [],
+    }  # fmt: skip
     with service(place):
         asyncio.run(submit(place, 2))
         deadline = time.monotonic() + 10
         while (found := report()).get("entries") != 1 and time.monotonic() < deadline:
             time.sleep(0.1)
         assert found["running"] is True
+        assert found["card"] == card
         assert run("status", *place.words)[1].startswith("Toy: service running since")
     found = report()
     assert found["running"] is False
+    assert found["card"] == card
     code, out, _ = run("status", *place.words)
     assert code == 0
     assert "H1  missing, never heard" in out
