@@ -1,5 +1,6 @@
 """The page: one file without scripts and without anything to be fetched."""
 
+from participant.report.cards_section import cards_section
 from participant.report.checks_section import checks_section, verdict_box
 from participant.report.facts import Contents, Report
 from participant.report.figures_section import accuracy_section
@@ -23,6 +24,7 @@ _SECTIONS = {
     "studies": "Studies",
     "rounds": "Rounds",
     "accuracy": "The models",
+    "address": "The aggregator's address",
     "glossary": "Five words",
 }
 
@@ -61,6 +63,7 @@ def _body(report: Report, title: str) -> Markup:
         studies_section(contents),
         rounds_section(contents),
         accuracy_section(contents, report.journal),
+        cards_section(contents),
         others_section(contents),
         glossary_section(contents),
     )

@@ -3,9 +3,11 @@
 Start with ``facts``. ``gathering`` makes them of a record.
 """
 
+from participant.report.facts.cards import card_facts
 from participant.report.facts.ceremonies import ceremony_facts
 from participant.report.facts.facts import (
     PHASES,
+    CardFacts,
     CeremonyFacts,
     ComplaintFacts,
     Contents,

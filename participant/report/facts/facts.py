@@ -182,8 +182,21 @@ class StudyFacts:
 
 
 @dataclass(frozen=True)
+class CardFacts:
+    """A card of the aggregator: where it was reached. seen: by whom, and when each said so.
+
+    pin: the SHA-256 of its TLS key, empty where the public certificate authorities vouch for it.
+    """
+
+    number: int
+    url: str
+    pin: bytes
+    seen: Mapping[int, Deed]
+
+
+@dataclass(frozen=True)
 class OtherSession:
-    """A session that is no ceremony, no study and no round."""
+    """A session that is no ceremony, no study, no round and about no card."""
 
     session: str
     entries: int
@@ -220,6 +233,7 @@ class Contents:
     ceremonies: tuple[CeremonyFacts, ...]
     studies: tuple[StudyFacts, ...]
     rounds: tuple[RoundFacts, ...]
+    cards: tuple[CardFacts, ...]
     others: tuple[OtherSession, ...]
 
 

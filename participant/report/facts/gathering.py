@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 
 from participant.home import Card
+from participant.report.facts.cards import card_facts
 from participant.report.facts.ceremonies import ceremony_facts
 from participant.report.facts.facts import Contents, Deed, Diary, MemberFacts, OtherSession, Report
 from participant.report.facts.rounds import round_facts
@@ -62,12 +63,13 @@ def _contents(evidence: Evidence, terms: Terms) -> Contents:
         tuple(ceremonies),
         tuple(study_facts(state, board) for state in board.studies.values()),
         tuple(rounds),
+        card_facts(entries),
         tuple(_other(posts) for posts in sessions.values() if _is_other(posts)),
     )
 
 
 def _is_other(posts: Sequence[Posted]) -> bool:
-    return read_session(posts[0].post.session).kind not in ("study", "round", "ceremony")
+    return read_session(posts[0].post.session).kind not in ("study", "round", "ceremony", "address")
 
 
 def _other(posts: Sequence[Posted]) -> OtherSession:

@@ -61,6 +61,16 @@ def test_the_members_are_those_of_the_terms_and_all_have_countersigned() -> None
     assert sum(m.posts for m in contents.members) < contents.head.position
 
 
+def test_cards_of_the_aggregator_tell_where_it_was_and_who_has_seen_them() -> None:
+    contents = report().contents
+    assert contents
+    (card,) = contents.cards
+    due = good().story.federation.card
+    assert (card.number, card.url, card.pin) == (1, due.url, due.pin)
+    assert set(card.seen) == {1, 2, 3, 4}
+    assert [o.session for o in contents.others] == ["check/1"], "they are no other sessions"
+
+
 @pytest.mark.parametrize("content", [b"?", "older", "forked", "another's", "falsified"])
 def test_only_a_countersignature_that_holds_counts(content: bytes | str) -> None:
     written = write(good().story)

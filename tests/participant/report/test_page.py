@@ -11,7 +11,9 @@ import msgspec
 import pytest
 
 from participant.report.facts import (
+    CardFacts,
     Contents,
+    Deed,
     Diary,
     Metric,
     RefusalFacts,
@@ -170,6 +172,39 @@ def test_a_journal_of_rounds_that_the_record_does_not_know_is_noticed() -> None:
     assert "knows nothing of these rounds of the journal: 77" in said
 
 
+# ── cards ──
+
+
+def test_the_aggregators_cards_are_told_in_a_section_of_their_own() -> None:
+    found = contents()
+    url = found.cards[0].url
+    moved = dataclasses.replace(
+        found.cards[0], number=2, url="wss://new.example:1", pin=b"", seen={3: Deed(70, 0)}
+    )
+    said = Read(render(dataclasses.replace(report(), contents=with_cards(moved)))).said
+    assert re.search(rf"card address known by .* 1 {url} TLS key \S+ all 4 hospitals ", said)
+    due = "2 wss://new.example:1 public certificate authorities H3 1970-01-01 00:00:00 (entry 70)"
+    assert due in said
+    assert "two cards" not in said
+
+
+def test_two_cards_of_one_number_are_called_what_they_are() -> None:
+    other = dataclasses.replace(contents().cards[0], url="wss://elsewhere:1", seen={3: Deed(70, 0)})
+    said = Read(render(dataclasses.replace(report(), contents=with_cards(other)))).said
+    assert "has signed two cards with the number 1" in said
+
+
+def test_without_a_card_the_page_says_so() -> None:
+    none = dataclasses.replace(contents(), cards=())
+    said = Read(render(dataclasses.replace(report(), contents=none))).said
+    assert "No hospital has said where it reaches the aggregator." in said
+
+
+def with_cards(*more: CardFacts) -> Contents:
+    found = contents()
+    return dataclasses.replace(found, cards=(*found.cards, *more))
+
+
 # ── what others have written ──
 
 
@@ -191,7 +226,10 @@ def test_nobodys_name_or_reason_breaks_out_of_the_page() -> None:
         dataclasses.replace(m, name=name) for m, name in zip(found.members, NASTY, strict=True)
     )
     rounds = tuple(dataclasses.replace(r, refusals=refusals(r)) for r in found.rounds)
-    nasty = dataclasses.replace(found, terms=renamed(found.terms), members=members, rounds=rounds)
+    cards = tuple(dataclasses.replace(c, url=NASTY[0]) for c in found.cards)
+    nasty = dataclasses.replace(
+        found, terms=renamed(found.terms), members=members, rounds=rounds, cards=cards
+    )
     results = tuple(
         dataclasses.replace(
             r,
