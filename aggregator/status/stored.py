@@ -17,7 +17,7 @@ from protocol.terms import AddressCard, Terms
 
 
 def stored_report(
-    folder: Path, terms: Terms, now_ms: Callable[[], int], card: AddressCard | None
+    folder: Path, terms: Terms, now_ms: Callable[[], int], card: AddressCard | None = None
 ) -> Report:
     """How things stand; card: the newest, if one is known. Raises StoreDamaged or StoreFull.
 

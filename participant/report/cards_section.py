@@ -47,7 +47,7 @@ def _row(card: CardFacts, terms: Terms, is_double: bool) -> Markup:
     trust = f"TLS key {card.pin.hex()[:16]}…" if card.pin else "public certificate authorities"
     return element(
         "tr",
-        element("th", str(card.number), scope="row", class_="failed" if is_double else ""),
+        element("th", f"card {card.number}", scope="row", class_="failed" if is_double else ""),
         element("td", shown(card.url), data_label=_LABELS[1]),
         element("td", trust, data_label=_LABELS[2]),
         element("td", who, data_label=_LABELS[3]),

@@ -4,7 +4,6 @@ Nobody types anything at a hospital: what runs there takes the newer card, and g
 """
 
 import ssl
-from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -109,7 +108,8 @@ class Meddling:
 def test_a_relay_in_the_middle_of_a_study_sees_and_changes_nothing(held: HeldStudy) -> None:
     """It holds the certificate that the card pins, as a proxy does where TLS ends."""
     inner, meddling = free_port(), Meddling()
-    tls = TlsKey(*astuple(own_tls(held.data)), held.consortium.card.pin)
+    files = own_tls(held.data)
+    tls = TlsKey(files.certificate, files.key, held.consortium.card.pin)
     box = Box(held.port, inner, tls, meddling)
     with held.served("--port", str(inner)), box.running(), held.training():
         held.let_go(1)
