@@ -183,8 +183,8 @@ def test_the_aggregators_cards_are_told_in_a_section_of_their_own() -> None:
     )
     said = Read(render(dataclasses.replace(report(), contents=with_cards(moved)))).said
     assert re.search(rf"card address known by .* card 1 {url} TLS key \S+ all 4 hospitals ", said)
-    due = "card 2 wss://new.example:1 public certificate authorities H3 1970-01-01 00:00:00 (entry 70)"
-    assert due in said
+    due = "card 2 wss://new.example:1 public certificate authorities H3 1970-01-01 00:00:00"
+    assert f"{due} (entry 70)" in said
     assert "two cards" not in said
 
 
