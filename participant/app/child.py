@@ -17,6 +17,7 @@ import msgspec
 import quorate_client
 from participant.app import calls
 from participant.app.app import LoadedApp, load_app
+from participant.app.bytecode import use_no_bytecode_of
 from participant.app.errors_file import traceback_of
 from participant.app.forked import end_workers
 from participant.conversation import said_and_values
@@ -117,5 +118,8 @@ def _tell(agent: quorate_client.Agent, error: BadApp) -> None:
         agent.failed(error.function[:1_000], error.reason[:8_000], details)
 
 
+# Workers that are begun by spawn or forkserver run this file as __mp_main__ first.
+if __name__ in ("__main__", "__mp_main__") and len(sys.argv) > 1:
+    use_no_bytecode_of(Path(sys.argv[1]))
 if __name__ == "__main__":
     main()

@@ -2,7 +2,8 @@
 
 Of a file it is what ``sha256sum app.py`` prints. Of a folder it is the SHA-256 of the list that
 ``sha256sum`` prints of its files, sorted by path: a line with the hash, two blanks and the path in
-the folder. Folders called ``__pycache__`` are left out, since Python writes them as it runs.
+the folder. Folders called ``__pycache__`` are left out, since Python writes them as it runs; an
+app's process reads none of its own (``participant.app.bytecode``).
 """
 
 import hashlib
