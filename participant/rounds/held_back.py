@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from protocol.rounds import OpenedSets, RoundMember
+from participant.waiting import Waiting
+from protocol.rounds import OpenedSets, RoundMember, RoundView
+from protocol.terms import AGGREGATOR
 
 
 class HeldBack:
@@ -49,6 +51,16 @@ class HeldBack:
             "rounds": list(self._history.compared(view)),
             "needed": terms.lock_threshold,
         }
+
+    def waiting(self, view: RoundView) -> Waiting | None:
+        """The wait for those who are missing, None where the round is not held back.
+
+        view: the round as the board has it by now.
+        """
+        if not self.is_held or view.closing:
+            return None
+        members = self.waiting_for or (AGGREGATOR,)
+        return Waiting("held-back", members, {"session": view.session, **self.facts})
 
     def _found(self, now: float) -> tuple[bool, tuple[int, ...]]:
         member, view, history = self._member, self._member.view, self._history

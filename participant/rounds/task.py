@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from participant.agent import SetLedger, Task
 from participant.disk import Storage
+from participant.rounds.held_back import HeldBack
 from participant.rounds.vector_reader import OwnChecksum
 from participant.rounds.waiting import session_waiting
 from participant.study import ended_by_votes, find_study, is_locked, require_opening, standing_of
@@ -59,6 +60,7 @@ class DecryptionTask(Task):
         self._board, self._history = Board(terms), OpenedSets(terms)
         self._member: RoundMember | None = None
         self._own: OwnChecksum | None = None
+        self._hold: HeldBack | None = None
 
     @property
     def member(self) -> RoundMember:
@@ -110,7 +112,9 @@ class DecryptionTask(Task):
             return Waiting("vector", (AGGREGATOR,))
         if self._member is None:
             return Waiting("board", (AGGREGATOR,))
-        return session_waiting(self.session, self.state, board)
+        view = RoundView.of(self.session, board.session(self.session))
+        held = self._hold.waiting(view) if self._hold else None
+        return held or session_waiting(self.session, self.state, board)
 
     def begin(self, board: Board) -> None:
         """Take note of which sums are open, and of which rounds were open before a restore."""
@@ -126,7 +130,7 @@ class DecryptionTask(Task):
             self.session = round_session(self.study, number)
             view, history = RoundView(self.session), self._history
             self._member = RoundMember(view, self.state, self._epoch, self._secret, history)
-            self._own = OwnChecksum(self._member)
+            self._own, self._hold = OwnChecksum(self._member), HeldBack(self._member, history)
 
     def needs(self, posted: Posted) -> bool:
         """Contributions to the open round, and parts of the closed one."""
@@ -153,6 +157,8 @@ class DecryptionTask(Task):
         self._find()
         self._check()
         member = self.member
+        if self._hold and member.view.opening and not member.view.closing:
+            self._hold.look()
         if member.view.closing and not self._asked and self._may_help:
             self._asked = True
             member.consent = self._ask()

@@ -118,9 +118,8 @@ class RoundInProgress:
         if self.wanted_blobs():
             whose = {"whose": self.reading.whose} if self.reading else {}
             return Waiting("vector", (AGGREGATOR,), whose)
-        if self.hold.is_held and view.closing is None:
-            members = self.hold.waiting_for or (AGGREGATOR,)
-            return Waiting("held-back", members, {"session": view.session, **self.hold.facts})
+        if held := self.hold.waiting(view):
+            return held
         if patience := self.patience:
             seconds = round(patience.seconds)
             facts = {"session": view.session, "needed": 0, "until_seconds": seconds}

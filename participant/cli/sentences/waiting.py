@@ -199,7 +199,7 @@ def _command_for(kind: str, study: str, c: Context, is_statistic: bool = False) 
         return f"{COMMAND} study approve {name} {c.pasted}"
     if not is_statistic:
         return f"{COMMAND} train {c.pasted} --study {name}"
-    if kind == "contributions":
+    if kind in ("contributions", "held-back"):
         return f"{COMMAND} contribute NUMBERS.csv --federation {c.pasted} --study {name}"
     return f"{COMMAND} decrypt {c.pasted} --study {name}"
 
