@@ -19,7 +19,7 @@ from websockets.exceptions import (
     ProxyError,
 )
 
-from participant.errors import ProxyRefuses, Unreachable
+from participant.errors import ProxyRefuses, Unreachable, WrongCertificate
 from participant.network.proxy import Proxy
 from protocol.programs.refusals import remedy_for
 from protocol.words import shown
@@ -94,6 +94,16 @@ def stranger() -> tuple[str, str]:
         "If the aggregator has moved, ask its operator for the newer card. If a box on the way "
         "answers in its place, ask the administrators of this hospital's network to leave this "
         "address out",
+    )
+
+
+def another_key(found: WrongCertificate) -> tuple[str, str]:
+    """What it means that another TLS key answers than in this process before, and what helps."""
+    return (
+        f"what answers there has another TLS key than the aggregator's card pins{found.about}",
+        "If the aggregator has moved, take its newer card, and this goes on by itself: "
+        "quorate-participant address federation.toml --take aggregator.toml. If not, a box on the "
+        "way may answer in its place. Nothing was sent",
     )
 
 

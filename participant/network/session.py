@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.agent import Agent, Inbox, SetBack, Steps, Task
-from participant.errors import DiskError, OutOfTime, ProxyRefuses, Unreachable
+from participant.errors import DiskError, OutOfTime, ProxyRefuses, Unreachable, WrongCertificate
 from participant.home import Address
 from participant.network.clock_check import ClockCheck
 from participant.network.link import Caller, Link, Traffic, open_link
-from participant.network.link_trouble import silence
+from participant.network.link_trouble import another_key, silence
 from participant.waiting import Waiting
 from protocol.errors import OlderCard
 from protocol.terms import AGGREGATOR, AddressCard, check_card
@@ -138,7 +138,8 @@ class Session:
         """Work until the agent is done; may be cancelled at any moment, and called again.
 
         Raises OutOfTime, and whatever the agent or ``open_link`` raise, except that an aggregator
-        out of reach is tried again for ever.
+        out of reach is tried again for ever, and so is one that shows another certificate than
+        before.
         """
         try:
             async with asyncio.timeout(self.time_limit) as limit:
@@ -167,6 +168,11 @@ class Session:
                     raise
                 wait = _LONGEST_WAIT
                 self._lose(Unreachable(refusal.url, refusal.reason, refusal.remedy), told)
+            except WrongCertificate as wrong:
+                # The newer card may come any moment: from a person, into the folder.
+                if not self._had_link and self.address.newest == where[1]:
+                    raise
+                self._lose(Unreachable(wrong.url, *another_key(wrong)), told)
             except Unreachable as reason:
                 self._lose(reason, told)
             finally:

@@ -26,9 +26,11 @@ def _wrong_certificate(e: errors.WrongCertificate, c: Context) -> Sentence:
         f"the server at {e.url} is not the aggregator: its TLS key is "
         f"{e.found.hex()[:16] or 'unreadable'}…{e.about}. "
         f"The aggregator's card pins {e.expected.hex()[:16]}…",
-        "nothing was sent. If the certificate names this hospital's network, or a firewall, a box "
-        "on the way inspects TLS: ask its administrators to leave this address out. If not, ask "
-        "the aggregator's operator, and go on only with the pinned key",
+        "nothing was sent. If the aggregator has moved, take its newer card: "
+        f"{COMMAND} address {c.pasted} --take aggregator.toml. "
+        "If the certificate names this hospital's network, or a firewall, a box on the way "
+        "inspects TLS: ask its administrators to leave this address out. If not, ask the "
+        "aggregator's operator, and go on only with the pinned key",
     )
 
 

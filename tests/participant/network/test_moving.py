@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aggregator.identity import TlsFiles, create, load_key, own_tls
 from aggregator.server.aggregation import Aggregation
 from examples.demo.processes import free_port
-from participant.errors import DiskError
+from participant.errors import DiskError, Unreachable
 from participant.network import session as sessions
 from participant.network.session import Notices, Session
 from protocol.board.board import of_kind
@@ -160,6 +160,28 @@ def test_a_hospital_at_work_takes_the_card_although_its_link_breaks_meanwhile(
         with moving.served(tls=tls):
             until(lambda: TimeoutError not in map(type, ends), "the end")
     assert ends == [None] * 3
+
+
+def test_a_hospital_without_the_newer_card_goes_on_as_soon_as_it_is_given(
+    moving: Moving, tmp_path: Path
+) -> None:
+    """The certificate has changed at the old address, and nobody was connected meanwhile."""
+    tls, lost = new_certificate(tmp_path / "new"), list[Unreachable]()
+    first = moving.consortium.session(1, None, True, notices=Notices(lost=lost.append))
+    others = [moving.consortium.session(i, None, True) for i in (2, 3)]
+    with working([first]) as ends:
+        with moving.served():
+            until(lambda: bool(first.agent.board.ceremonies), "a link")
+        Aggregation.card(moving.data, cert=tls.certificate)
+        with moving.served(tls=tls):
+            until(lambda: any("another TLS key" in reason.reason for reason in lost), "the loss")
+            assert "address federation.toml --take" in lost[-1].remedy
+            for i in ALL:
+                moving.consortium.typed(i, "address", "federation.toml", "--take", take(moving))
+            with working(others) as end:
+                pass
+            until(lambda: ends == [None], "the end")
+    assert end == [None, None]
 
 
 def take(moving: Moving) -> str:
