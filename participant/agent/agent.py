@@ -67,6 +67,7 @@ class Agent:
         ask = self._outgoing.append
         self._payloads = Payloads(index, self._outbox, self._downloads, ask)
         self._submitted = False  # the pending post, since it was last begun to be sent
+        self._doubt: Declined | None = None  # a decline to be judged once this board has caught up
         self._doubted = b""  # the post that was declined once for what this board does not show
         self._landed: Posted | None = None  # the pending post, as it stands on the board
         self._target: Head | None = None  # the aggregator's head when the link came up
@@ -109,7 +110,7 @@ class Agent:
 
     def disconnected(self) -> None:
         """The link is down; what was on its way is sent again later."""
-        self._target = None
+        self._target = self._doubt = None  # the post is offered again, and declined again
         self._outgoing.clear()
         self._uploads.broke()
 
@@ -227,6 +228,9 @@ class Agent:
             else:
                 self._subscribe()
                 return
+        if (doubt := self._doubt) and self.board.head.position >= frame.head:
+            self._doubt = None
+            self._declined(doubt, has_caught_up=True)
 
     def _subscribe(self) -> None:
         """Ask for the entries that follow those that are known, or that a task has yet to see."""
@@ -353,23 +357,29 @@ class Agent:
         else:
             raise RejectedByAggregator(frame.code, shown(frame.reason))
 
-    def _declined(self, frame: Declined) -> None:
+    def _declined(self, frame: Declined, has_caught_up: bool = False) -> None:
         """Forget the post: waiting for it would hold up all later ones for ever.
 
         Should it stand on the board after all, it stops this agent, as any post that it did not
-        expect of itself. Raises RejectedByAggregator if the task is about it and cannot explain
-        it, and where this hospital's own board does not bear it out: then the post stays there.
+        expect of itself. Raises RejectedByAggregator if the task is about it and cannot explain it;
+        and where this hospital's own board does not bear it out: then the post stays there.
+
+        has_caught_up: whether that board is where the aggregator's was when it said so. An honest
+        one declines a post again and again while the entries that it does so for are on their way:
+        the post is sent anew after a silence, and a long list of entries comes in pages.
         """
         pending = self._outbox.pending
         if pending is None or pending.signed.digest != frame.post:
             return
         if not bears_out(self.board, pending.post, self._outbox.sizes):
-            if self._doubted == frame.post:
+            if not has_caught_up:
+                self._doubt = frame
+                self._outgoing.append(Subscribe(self.board.head.position))
+            elif self._doubted == frame.post:
                 raise RejectedByAggregator("false-decline", shown(frame.reason))
-            # Once more, behind the entries that it may have been declined for.
-            self._doubted = frame.post
-            self._outgoing.append(Subscribe(self.board.head.position))
-            self._submit()
+            else:  # what was beyond a budget may have come within it
+                self._doubted = frame.post
+                self._submit()
             return
         self._uploads.stop()
         self._outbox.discard()

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from aggregator.server.service import Aggregator
 from participant.agent.agent import Agent
 from participant.agent.decline import bears_out
 from participant.agent.outbox import Outbox
 from participant.errors import RejectedByAggregator
-from protocol.board.board import Board, Post
+from protocol.board.board import Board, Post, SignedPost
 from protocol.board.budget import Budget
 from protocol.board.draft import Draft
 from protocol.board.messages import (
@@ -22,7 +23,7 @@ from protocol.board.messages import (
     blob_name,
 )
 from protocol.board.study import Studies
-from protocol.wire.frames import Declined, Submit, Welcome
+from protocol.wire.frames import Declined, Entries, Submit, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.rounds.served_hybrid import hybrid_desk
 from tests.stage.saying import FEDERATION, Saying, agent, aggregator, connect, proposing
@@ -40,19 +41,77 @@ def test_a_post_beyond_the_budget_is_dropped_and_the_next_one_is_said(tmp_path: 
     assert [p.post.session for p in service.board.entries] == ["study/s1"]
 
 
-def test_a_post_within_the_budget_is_kept_and_a_second_decline_is_named(tmp_path: Path) -> None:
-    service, disk = aggregator(tmp_path), Disk()
+def saying(service: Aggregator, disk: Disk) -> tuple[Agent, SignedPost]:
+    """An agent that has begun to say something, and what."""
     first = agent(1, disk, proposing(1))
     first.connected(Welcome(*service.board.head))
     first.step()
-    (said,) = (f.post for f in first.outgoing() if isinstance(f, Submit))
+    (said,) = submitted(first)
+    return first, said
+
+
+def submitted(first: Agent) -> list[SignedPost]:
+    return [f.post for f in first.outgoing() if isinstance(f, Submit)]
+
+
+def test_a_post_within_the_budget_is_kept_and_a_second_decline_is_named(tmp_path: Path) -> None:
+    service, disk = aggregator(tmp_path), Disk()
+    first, said = saying(service, disk)
     first.receive(Declined(said.digest, "no"))
-    assert [f.post for f in first.outgoing() if isinstance(f, Submit)] == [said]
+    assert submitted(first) == [], "what it may be declined for is read first"
+    first.receive(Entries((), 0))
+    assert submitted(first) == [said]
+    first.receive(Declined(said.digest, "no"))
     with pytest.raises(RejectedByAggregator) as caught:
-        first.receive(Declined(said.digest, "no"))
+        first.receive(Entries((), 0))
     assert caught.value.code == "false-decline"
     connect(agent(1, disk), service)
     assert [p.digest for p in service.board.entries] == [said.digest]
+
+
+def test_an_honest_aggregator_may_decline_a_post_twice_before_it_is_seen_why(
+    tmp_path: Path,
+) -> None:
+    """Another has taken the name. The post was sent anew after a silence, and entries lag."""
+    service, disk = aggregator(tmp_path), Disk()
+    first, said = saying(service, disk)
+    connect(agent(2, Disk(), proposing(0), proposing(1, "Another.")), service)
+    first.nudge()
+    answers = [service.receive(1, Submit(post)) for post in [said, *submitted(first)]]
+    assert [type(answer) for (answer,) in answers] == [Declined, Declined]
+    for (answer,) in answers:
+        first.receive(answer)
+    found = service.entries_after(0)
+    assert len(found.entries) == 2
+    first.receive(Entries(found.entries[:1], found.head))  # the first page
+    assert submitted(first) == []
+    with pytest.raises(RejectedByAggregator, match="name s1 is taken") as caught:
+        first.receive(Entries(found.entries[1:], found.head))
+    assert caught.value.code == "over-budget"
+    assert Outbox(disk).pending is None
+
+
+def test_a_decline_that_the_board_does_not_bear_out_is_named_over_another_link(
+    tmp_path: Path,
+) -> None:
+    service = aggregator(tmp_path)
+    first, said = saying(service, Disk())
+    first.receive(Declined(said.digest, "no"))
+    first.disconnected()
+    for _ in range(2):
+        first.connected(Welcome(*service.board.head))
+        first.step()
+        assert submitted(first) == [said]
+        first.receive(Declined(said.digest, "no"))
+        first.disconnected()
+    first.connected(Welcome(*service.board.head))
+    first.step()
+    first.receive(Declined(said.digest, "no"))
+    first.receive(Entries((), 0))
+    first.receive(Declined(said.digest, "no"))
+    with pytest.raises(RejectedByAggregator) as caught:
+        first.receive(Entries((), 0))
+    assert caught.value.code == "false-decline"
 
 
 def test_a_chunk_that_is_too_large_is_borne_out_by_the_board_and_the_outbox(tmp_path: Path) -> None:
