@@ -376,6 +376,12 @@ class MissingApp(ParticipantError, says="study {study}: no app given or approved
     study: str
 
 
+class OtherTraining(ParticipantError, says="study {study}: it is trained with another app"):
+    """The agent that runs trains in a study already, and not with the app that was given now."""
+
+    study: str
+
+
 class NoStart(ParticipantError, says="study {study} starts from {start}: {reason}"):
     """The model that a study starts from cannot be had here; ``start``: study and round."""
 

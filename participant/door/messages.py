@@ -27,6 +27,7 @@ from participant.door.fields import (
 )
 from participant.door.study_messages import StudyJob
 from participant.waiting import Kind, Waiting
+from protocol.board import StudyName
 from protocol.encoding import Message, decode
 from protocol.errors import Malformed
 from protocol.words import json_text
@@ -34,8 +35,9 @@ from protocol.words import json_text
 ADMINISTRATION, VERSION = "administration", 1
 AgentState = Literal["starting", "passphrase", "running", "stopping"]
 NoticeKind = Literal[
-    "lost", "moving", "found", "stalled", "taken", "clocks", "set back", "full", "room", "evidence"
-]
+    "lost", "moving", "found", "stalled", "taken", "clocks", "set back", "full", "room",
+    "evidence", "training", "printed",
+]  # fmt: skip
 
 # ── what a command says ──
 
@@ -82,7 +84,27 @@ class ExportRecord(Message, frozen=True, tag="export record"):
     timeout: Seconds | None
 
 
-Job = MakeKey | CheckKey | JudgeCeremony | ExportRecord | StudyJob
+class TrainStudy(Message, frozen=True, tag="train study"):
+    """``train``: follows what the agent trains, or has it train where it does not.
+
+    app: an absolute path that the agent reads itself, empty for what was approved. variables: of
+    the environment, for the app alone. user: as whom it runs, empty for the agent's own.
+    """
+
+    study: StudyName
+    app: Words
+    variables: Annotated[tuple[tuple[Words, Words], ...], Meta(max_length=256)]
+    user: Words
+    timeout: Seconds | None
+
+
+class StudyTrained(Message, frozen=True):
+    """The result of ``TrainStudy``: the last round whose model is here."""
+
+    finished: Amount
+
+
+Job = MakeKey | CheckKey | JudgeCeremony | ExportRecord | TrainStudy | StudyJob
 
 
 class JobWanted(Message, frozen=True, tag="job"):
@@ -249,9 +271,13 @@ def read_answer(data: bytes) -> FromAgent:
     return found
 
 
-def facts_of(facts: Mapping[str, Any], limit: int = MAX_FACTS_BYTES) -> bytes:
-    """Facts as JSON; what is too long to be shown is left out."""
-    data = json_text(facts, default=str).encode()
+def facts_of(
+    facts: Mapping[str, Any],
+    limit: int = MAX_FACTS_BYTES,
+    default: Callable[[object], object] = str,
+) -> bytes:
+    """Facts as JSON; what is too long to be shown is left out. default: for what JSON has not."""
+    data = json_text(facts, default=default).encode()
     return data if len(data) <= limit else b"{}"
 
 

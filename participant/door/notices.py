@@ -1,6 +1,7 @@
 """Notices about the work of an agent, as they cross its door."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,25 @@ from participant.errors import DiskError, Unreachable
 from participant.network import Notices
 from protocol.errors import BadTerms, Malformed
 from protocol.terms import parse_card, render_card
+
+
+@dataclass(frozen=True)
+class Follower:
+    """Who follows a training: its events, as its journal has them, and what its app prints."""
+
+    event: Callable[[dict[str, Any]], None]
+    printed: Callable[[str, bool], None]
+
+    def hear(self, noticed: Noticed) -> None:
+        """Take what was received; raises Malformed for other facts."""
+        facts = read_facts(noticed.facts)
+        try:
+            if noticed.kind == "printed":
+                self.printed(str(facts["line"]), bool(facts["is_error"]))
+            elif facts:  # else they were too long to be shown
+                self.event({**facts, "event": str(facts["event"]), "round": int(facts["round"])})
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise Malformed("answer", f"the facts of {noticed.kind!r} are others") from None
 
 
 def telling_all(tell: Callable[[Noticed], object], moved: Callable[[], None]) -> Notices:

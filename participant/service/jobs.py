@@ -23,6 +23,7 @@ from participant.door import (
     ReadingAt,
     StudyJob,
     Tell,
+    TrainStudy,
     facts_of,
     telling_all,
     waits_of,
@@ -31,6 +32,7 @@ from participant.hospital import Hospital
 from participant.network import Notices
 from participant.record import RecordTask
 from participant.service.study_jobs import do_study_job
+from participant.service.training_job import train
 from participant.service.work import Work
 from protocol.encoding import encode
 
@@ -102,6 +104,8 @@ async def do_job(job: Job, work: Work, tell: Tell) -> bytes:
         return encode(await _checked(job, hospital, notices))
     if isinstance(job, JudgeCeremony):
         return await _judged(job, hospital, notices, tell)
+    if isinstance(job, TrainStudy):
+        return encode(await train(job, hospital, work, notices, tell))
     if isinstance(job, StudyJob):
         return await do_study_job(job, hospital, notices, work.beside)
     assert isinstance(job, ExportRecord)

@@ -20,7 +20,7 @@ from participant.service.trainings import NO_APPS, Apps, Trainings
 from participant.service.trainings import Chronicle as TrainingChronicle
 from participant.training import TrainingTask
 from participant.waiting import Waiting
-from protocol.board import study_session
+from protocol.board import StudyState, study_session
 from protocol.key import HeldKey
 from protocol.terms import AGGREGATOR
 
@@ -161,6 +161,29 @@ class Work:
         """What a course waits for, as it was when the agent last rested."""
         found = self.session.hindrance if self.session else None
         return found or (course.waiting if course else _BOARD)
+
+    async def training_of(self, study: str) -> TrainingTask | None:
+        """The task that trains in a study, once it has begun; None if there is none."""
+        if preparing := self._preparing.get(study_session(study)):
+            await asyncio.wait([preparing])
+        tasks = (course.task for course in self.courses.values())
+        found = (t for t in tasks if isinstance(t, TrainingTask) and t.name == study)
+        return next(found, None)
+
+    async def reserve(self, study: str, prepare: Callable[[], None]) -> None:
+        """Do what comes before training in a thread of its own, while no other begins with it."""
+        session = study_session(study)
+        if session in self._taken:
+            raise SessionTaken(session)
+        preparing = self._preparing[session] = asyncio.create_task(asyncio.to_thread(prepare))
+        try:
+            await preparing
+        finally:
+            self._preparing.pop(session, None)
+
+    def state_of(self, study: str) -> StudyState | None:
+        """A study as the board has it, as far as that is known."""
+        return self.session.agent.board.studies.get(study) if self.session else None
 
     def is_statistic(self, study: str) -> bool:
         """Whether a study is one, as far as the board is known."""

@@ -110,6 +110,11 @@ class TrainingTask(Task):
             state, self._secret, app, self._app.turns(), self._storage, self._report, self._board
         )
 
+    @property
+    def app_digest(self) -> bytes:
+        """The SHA-256 of the app's file or folder, 32 bytes; empty for an object."""
+        return self._app.digest
+
     def close(self) -> None:
         """End the app's process, if it has one; in any thread."""
         self._app.close()

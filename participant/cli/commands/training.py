@@ -32,7 +32,6 @@ from participant.cli.work import (
     Teller,
     Timeout,
     Worker,
-    hospital_of,
     run,
     say_aside,
     telling,
@@ -153,30 +152,32 @@ def train(
 ) -> None:
     """Take part in all rounds of a study that trains, decryption included. The model comes out."""
     variables = variables_of(app_env)
-    hospital = hospital_of(given.member(needs_key=True))
+    hospital = worker_of(given, needs_key=True)
     show = _print_event if as_json else RoundTable(hospital.terms).show
 
-    async def train_all() -> None:
-        course = hospital.study(study).train(
-            app, variables=variables, user=app_user, timeout=timeout, notices=notices,
-            on_event=show, on_output=say,
-        )  # fmt: skip
-        async for _ in course:
+    async def train_all() -> int:
+        about: dict[str, Any] = {
+            "variables": variables, "user": app_user, "timeout": timeout, "notices": notices,
+            "on_event": show, "on_output": say,
+        }  # fmt: skip
+        if isinstance(hospital, ServedHospital):
+            return await hospital.train(study, app, **about)
+        async for _ in hospital.study(study).train(app, **about):
             pass
+        return _task(hospital).finished
 
     with only_json(as_json), transfer_view(say_aside) as view:
         moved = lambda: view.show(_transfer(hospital))  # noqa: E731
         notices = telling(hospital, given.context, as_json, moved, view)
-        run(train_all, hospital)
+        finished = run(train_all, hospital)
     if not as_json:
-        finished = _task(hospital).finished
         say(f"Study {study} is done, {counted(finished, 'round')} in all.")
         say(f"Model: {hospital.folder / model_name(study, finished)}")
 
 
-def _transfer(hospital: Hospital) -> Transfer | None:
-    """What of a round's vectors is on its way."""
-    if hospital.session is None:
+def _transfer(hospital: Worker) -> Transfer | None:
+    """What of a round's vectors is on its way, if that is known here."""
+    if not isinstance(hospital, Hospital) or hospital.session is None:
         return None
     agent, task = hospital.session.agent, hospital.task
     assert isinstance(task, TrainingTask)

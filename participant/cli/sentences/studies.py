@@ -130,6 +130,11 @@ STUDIES: Said = {
     errors.MissingApp: plain(
         "{e.study} trains, and no app was given or approved here", "give it: --app APP.py"
     ),
+    errors.OtherTraining: plain(
+        "the agent trains in {e.study} already, with another app",
+        "leave --app out, to follow that. Or approve this app with study approve, and start the "
+        "agent again",
+    ),
     errors.NoStart: plain(
         "{e.study} starts from the model of {e.start}, which cannot be had here: {e.reason}",
         "copy that model from the data folder of a hospital that has it. It is the same everywhere",

@@ -2,10 +2,11 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from participant.errors import OtherApp
+from participant.errors import OtherApp, SaidByAgent
 from participant.model.file import model_name
 from participant.study import write_plan
 from protocol.board import Plan, Study, Training
@@ -15,6 +16,7 @@ from tests.stage.consortium import Consortium, run_all
 APP = """
 import time
 from pathlib import Path
+from typing import Any
 import numpy as np
 
 def initial_parameters(config):
@@ -44,6 +46,7 @@ def approved(
     members: tuple[int, ...] = (1, 2, 3),
     least: int = 0,
     seconds: int = 30,
+    has_app: bool = True,
 ) -> Study:
     """A study that trains, which all hospitals approve with their apps, and without an agent."""
     work = Training(rounds, 8.0, 24, 1_000)
@@ -52,7 +55,8 @@ def approved(
     made.typed(1, "study", "propose", f"{name}.toml")
     for index in range(1, made.terms.n_members + 1):
         app = ["--app", str(app_at(made.folder, index, index / 8))] if index in members else []
-        made.typed(index, "study", "approve", name, "--yes", "--unpinned", *app)
+        given = app if has_app else []
+        made.typed(index, "study", "approve", name, "--yes", "--unpinned", *given)
     return study
 
 
@@ -195,3 +199,73 @@ def test_what_is_over_is_not_begun_again(keyed: Consortium, serves: Serves) -> N
     asyncio.run(run(0.0))
     for one in asyncio.run(run(1.0)):
         assert one.log.begun == []
+
+
+# ── the command ``train``, while the agent runs ──
+
+
+def followed(served: Served, study: str, app: Path | None = None) -> "tuple[Any, list[str]]":
+    """What ``train`` does at a hospital whose agent runs, and what it is told."""
+    told = list[str]()
+    course = served.hospital.train(
+        study, app, variables={}, timeout=60,
+        on_event=lambda event: told.append(f"{event['event']} {event['round']}"),
+        on_output=lambda line, is_error: told.append(line),
+    )  # fmt: skip
+    return course, told
+
+
+def test_a_command_follows_what_the_agent_trains(keyed: Consortium, serves: Serves) -> None:
+    approved(keyed, "cardio", 2)
+    waits = keyed.folder / "wait1"
+    waits.touch()
+
+    async def run() -> None:
+        async with serves(1, 2, 3) as served:
+            await served[0].until(lambda: "running" in served[0].log.states)
+            course, told = followed(served[0], "cardio")
+            following = asyncio.create_task(course)
+            await served[0].until(lambda: served[0].log.begun)
+            other = keyed.folder / "other.py"
+            other.write_text(APP.format(step=1, waits=""))
+            with pytest.raises(SaidByAgent, match="trains in cardio already, with another app"):
+                await followed(served[0], "cardio", other)[0]
+            gone = asyncio.create_task(followed(served[0], "cardio")[0])
+            await asyncio.sleep(0.2)
+            gone.cancel()  # the agent trains on
+            waits.unlink()
+            assert await following == 2
+            assert [t for t in told if t.startswith("evaluated")] == ["evaluated 1", "evaluated 2"]
+
+    asyncio.run(run())
+
+
+def test_a_command_has_the_agent_train_with_an_app_of_its_own(
+    keyed: Consortium, serves: Serves
+) -> None:
+    approved(keyed, "cardio", 1, has_app=False)
+    prints = keyed.folder / "app1.py"
+    app_at(keyed.folder, 1, 0.5)
+    prints.write_text("print('here it is')\n" + prints.read_text())
+
+    async def run() -> None:
+        async with serves(1, 2, 3) as served:
+            for one in served:
+                await one.until(lambda one=one: "running" in one.log.states)
+            with pytest.raises(SaidByAgent, match="no app was given or approved"):
+                await followed(served[0], "cardio")[0]
+            with pytest.raises(SaidByAgent, match="nobody has proposed a study nothing"):
+                await followed(served[0], "nothing", prints)[0]
+            left = asyncio.create_task(followed(served[0], "cardio", prints)[0])
+            await served[0].until(lambda: served[0].log.begun)
+            left.cancel()  # and nobody is left who wants it
+            await served[0].until(lambda: not served[0].service._work.courses)  # type: ignore[union-attr]
+            courses = [
+                followed(one, "cardio", app_at(keyed.folder, k, 0.5))
+                for k, one in enumerate(served[1:], 2)
+            ]
+            courses.append(followed(served[0], "cardio", prints))
+            assert await asyncio.gather(*(course for course, _ in courses)) == [1, 1, 1]
+            assert "here it is" in courses[-1][1]
+
+    asyncio.run(run())
