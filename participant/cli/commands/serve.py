@@ -47,6 +47,8 @@ def serve(
 
     asking = Foreground()
     log = ServiceLog(context, as_json)
+    if app_user is None:
+        log.apps_run_here()
     service = Service(folder, entered, _describing(context), log, asking, notifier, apps)
     context.is_statistic = service.is_statistic
     try:

@@ -117,6 +117,14 @@ class ServiceLog:
         text = f"{_task(task, session)} has ended: {said.what}. {said.remedy}"
         self._log("failed", text, "error", **about, what=said.what, remedy=said.remedy)
 
+    def apps_run_here(self) -> None:
+        """Apps are run as the user of this process."""
+        text = (
+            "Apps run as this process's user. Its memory is closed to them, and its files are not: "
+            "only another user is a boundary (--app-user)"
+        )
+        self._warn("apps", text)
+
     def event(self, event: Event) -> None:
         """Something has happened in a round of training."""
         if self._as_json:
