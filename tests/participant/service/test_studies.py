@@ -259,7 +259,7 @@ def test_a_command_has_the_agent_train_with_an_app_of_its_own(
             left = asyncio.create_task(followed(served[0], "cardio", prints)[0])
             await served[0].until(lambda: served[0].log.begun)
             left.cancel()  # and nobody is left who wants it
-            await served[0].until(lambda: not served[0].service._work.courses)  # type: ignore[union-attr]
+            await served[0].until(lambda: not served[0].service._work.courses)
             courses = [
                 followed(one, "cardio", app_at(keyed.folder, k, 0.5))
                 for k, one in enumerate(served[1:], 2)
