@@ -35,9 +35,13 @@ from participant.door.place import check_folder, socket_path
 from participant.door.reach import SERVE, reach
 from participant.door.served import Asker, Mirror, ServedHospital
 from participant.door.served_study import ServedStudy
-from participant.door.server import Desk, Door, Tell
+from participant.door.server import Ask, Desk, Door, Tell
 from participant.door.study_messages import (
+    Answered,
     ApproveStudy,
+    Asked,
+    ContributeNumbers,
+    DecryptRound,
     EndStudy,
     ListStudies,
     ProposeStudy,

@@ -4,7 +4,12 @@ from typing import Annotated
 
 from msgspec import Meta
 
-MAX_WANTED_BYTES, MAX_ANSWER_BYTES = 256 << 10, 4 << 20  # of a frame
+from participant.statistic import FILE_LIMIT
+
+# Of a frame. A wish may have a file of numbers in it; most are short.
+MAX_WANTED_BYTES, MAX_ANSWER_BYTES = FILE_LIMIT + (64 << 10), 4 << 20
+MAX_SHORT_BYTES = 256 << 10
+MAX_ANSWER_TO_QUESTION = 64
 MAX_PART_BYTES = 1 << 20  # of a result that comes in several frames
 MAX_FACTS_BYTES, MAX_REPORT_BYTES = 64 << 10, 2 << 20
 

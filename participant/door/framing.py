@@ -19,7 +19,7 @@ class Unframer:
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._have = bytearray()
 
     @property
@@ -27,14 +27,21 @@ class Unframer:
         """Whether no part of a frame is here."""
         return not self._have
 
+    @property
+    def due(self) -> int:
+        """How long the frame is, of which a part is here; 0 where that is not known."""
+        if len(self._have) < _LENGTH_BYTES:
+            return 0
+        return int.from_bytes(self._have[:_LENGTH_BYTES], "big")
+
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that are whole now; raises Malformed for an empty one, or one too long."""
         self._have += data
         frames = []
         while len(self._have) >= _LENGTH_BYTES:
             size = int.from_bytes(self._have[:_LENGTH_BYTES], "big")
-            if not 0 < size <= self._limit:
-                raise Malformed("frame", f"{size} bytes, from 1 to {self._limit} are allowed")
+            if not 0 < size <= self.limit:
+                raise Malformed("frame", f"{size} bytes, from 1 to {self.limit} are allowed")
             if len(self._have) < _LENGTH_BYTES + size:
                 break
             frames.append(bytes(self._have[_LENGTH_BYTES : _LENGTH_BYTES + size]))

@@ -2,7 +2,8 @@
 
 A command says a Greeting and then one thing that it wants. The agent answers the greeting, and the
 wish: at once, or with as many Moved and Noticed as it takes, and a Finished or Failed at the end.
-Nothing else is said on that connection. docs/administration.md has every field.
+Before a sum is opened it says Asked, and the command Answered. Nothing else is said on that
+connection. docs/administration.md has every field.
 """
 
 import json
@@ -25,7 +26,7 @@ from participant.door.fields import (
     Seconds,
     Words,
 )
-from participant.door.study_messages import StudyJob
+from participant.door.study_messages import Answered, Asked, StudyJob
 from participant.waiting import Kind, Waiting
 from protocol.board import StudyName
 from protocol.encoding import Message, decode
@@ -120,7 +121,7 @@ class JobWanted(Message, frozen=True, tag="job"):
     plan: Words = ""
 
 
-FromCommand = Greeting | StandingWanted | StopWanted | JobWanted
+FromCommand = Greeting | StandingWanted | StopWanted | JobWanted | Answered
 
 # ── what the agent says ──
 
@@ -195,13 +196,17 @@ class ReadingAt(Message, frozen=True):
 
 
 class Moved(Message, frozen=True, tag="moved"):
-    """Where a job is now; sent when it is somewhere else, and never more often than it is read."""
+    """Where a job is now; sent when it is somewhere else, and never more often than it is read.
+
+    round_is_open: of a decryption, whether its round is open; None if that is not known.
+    """
 
     member: Number
     waits: Waits | None
     at_work_seconds: Annotated[float, Meta(ge=0)]
     ceremony: CeremonyAt | None = None
     reading: ReadingAt | None = None
+    round_is_open: bool | None = None
 
 
 class Noticed(Message, frozen=True, tag="noticed"):
@@ -237,7 +242,9 @@ class Stopping(Message, frozen=True, tag="stopping"):
     """The agent ends."""
 
 
-FromAgent = Greeted | Denied | AgentStanding | Moved | Noticed | Part | Finished | Failed | Stopping
+FromAgent = (
+    Greeted | Denied | AgentStanding | Moved | Noticed | Asked | Part | Finished | Failed | Stopping
+)
 
 
 class KeyChecked(Message, frozen=True):

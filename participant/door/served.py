@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from participant.agent import Steps
 from participant.ceremony import CeremonyProgress
-from participant.door.client import open_line
+from participant.door.client import Line, open_line
 from participant.door.judgement import Judgement, read_judgement
 from participant.door.messages import (
     AgentStanding,
@@ -18,6 +19,7 @@ from participant.door.messages import (
     ExportRecord,
     Failed,
     Finished,
+    FromAgent,
     Job,
     JobWanted,
     JudgeCeremony,
@@ -36,13 +38,14 @@ from participant.door.messages import (
 )
 from participant.door.notices import Follower, hear
 from participant.door.served_study import ServedStudy
-from participant.door.study_messages import ListStudies, ProposeStudy
+from participant.door.study_messages import Answered, Asked, ListStudies, ProposeStudy
 from participant.door.study_results import read_standings
 from participant.errors import SaidByAgent
 from participant.home import VAULT_NAME, Address, epochs_in
 from participant.hospital import Checked, Exported
 from participant.network import Notices, Traffic
 from participant.record import RecordProgress
+from participant.rounds import Question
 from participant.study import StudyStanding
 from participant.waiting import Waiting
 from protocol.board import Study
@@ -79,6 +82,7 @@ class Mirror:
         self._at_work, self._heard_at = 0.0, 0.0
         self.progress: CeremonyProgress | None = None
         self.reading: RecordProgress | None = None
+        self.round_is_open: bool | None = None
 
     @property
     def at_work_seconds(self) -> float:
@@ -93,6 +97,7 @@ class Mirror:
         """Take note of where it is now."""
         self.index, self._at_work = moved.member, moved.at_work_seconds
         self._heard_at = self.clock()
+        self.round_is_open = moved.round_is_open
         if moved.waits:
             self.waiting = waiting_of(moved.waits)
             self._waits_in_statistic = moved.waits.is_statistic
@@ -159,6 +164,11 @@ class ServedHospital:
     def reading(self) -> RecordProgress | None:
         """How much of the board the export has read."""
         return self.mirror.reading
+
+    @property
+    def round_is_open(self) -> bool | None:
+        """Whether the round is open whose sum is to be decrypted; None if that is not known."""
+        return self.mirror.round_is_open
 
     async def ceremony(self, *, timeout: float | None = None, notices: Notices = _SILENT) -> Epoch:
         """As Hospital.ceremony."""
@@ -266,20 +276,23 @@ class ServedHospital:
         job: Job,
         notices: Notices,
         known: Callable[[str, int], None] = lambda session, count: None,
+        approve: Callable[[Question], bool] | None = None,
     ) -> bytes:
-        """A job's result; raises SaidByAgent."""
-        self.mirror, parts = Mirror(), list[bytes]()
+        """A job's result; raises SaidByAgent. approve: answers in a step what the agent asks."""
+        self.mirror, parts, heard = Mirror(), list[bytes](), deque[FromAgent]()
         async with open_line(self.folder, self._taken()) as line:
             asker = self._asker
             await line.say(JobWanted(job, asker.file, asker.home, asker.plan))
             while True:
                 try:
                     async with asyncio.timeout(_LOOK_SECONDS):
-                        answer = await line.hear()
+                        answer = heard.popleft() if heard else await line.hear()
                 except TimeoutError:
                     notices.moved()
                     continue
-                if isinstance(answer, Moved):
+                if isinstance(answer, Asked) and approve is not None:
+                    heard += await self._answer(answer, line, approve)
+                elif isinstance(answer, Moved):
                     self.mirror.hear(answer)
                     notices.moved()
                 elif isinstance(answer, Noticed) and answer.kind == "evidence":
@@ -298,6 +311,34 @@ class ServedHospital:
                     raise SaidByAgent(answer.what, answer.remedy, answer.exit_code)
                 else:
                     raise Malformed("answer", "it belongs to no job")
+
+    async def _answer(
+        self, asked: Asked, line: Line, approve: Callable[[Question], bool]
+    ) -> list[FromAgent]:
+        """Say what a person answers, however long it takes; what the agent has said meanwhile.
+
+        Nothing is told then, which would be in the middle of the question. If the job ends, nobody
+        waits for the answer any more.
+        """
+        question = Question(*(getattr(asked, name) for name in asked.__struct_fields__))
+        thinking = asyncio.create_task(self.steps.do(lambda: approve(question)))
+        heard = list[FromAgent]()
+        try:
+            while not thinking.done():
+                hearing = asyncio.create_task(line.hear())
+                try:
+                    await asyncio.wait([thinking, hearing], return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    hearing.cancel()
+                    await asyncio.wait([hearing])
+                if not hearing.cancelled():
+                    heard.append(hearing.result())
+                    if isinstance(heard[-1], Finished | Failed):
+                        return heard
+        finally:
+            thinking.cancel()
+        await line.say(Answered(thinking.result() is True))
+        return heard
 
 
 def _evidence(facts: dict[str, Any]) -> tuple[str, int]:

@@ -1,30 +1,44 @@
 """One study of a hospital whose agent runs in another process: its work is done there."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from participant.door.study_messages import (
     ApproveStudy,
+    ContributeNumbers,
+    DecryptRound,
     EndStudy,
     ShowStudy,
     StudyJob,
     WithdrawStudy,
 )
-from participant.door.study_results import read_standings
+from participant.door.study_results import read_contributed, read_decrypted, read_standings
+from participant.hospital import Contributed, Decrypted
 from participant.network import Notices
+from participant.rounds import Question
+from participant.statistic import number_file
 from participant.study import StudyStanding, Surroundings, given_app
 from protocol.errors import Malformed
 from protocol.terms import Terms
 
 _SILENT = Notices()
-Ask = Callable[[StudyJob, Notices], Awaitable[bytes]]
+Approve = Callable[[Question], bool]
+
+
+class Do(Protocol):
+    """Has a job done; what it comes to."""
+
+    async def __call__(
+        self, job: StudyJob, notices: Notices, *, approve: Approve | None = None
+    ) -> bytes: ...
 
 
 class ServedStudy:
     """A study by its name. Its methods do as those of ``HospitalStudy``."""
 
-    def __init__(self, name: str, terms: Terms, errors: Path, do: Ask) -> None:
-        """``ServedHospital.study`` makes one; ``do``: a job, and what it comes to."""
+    def __init__(self, name: str, terms: Terms, errors: Path, do: Do) -> None:
+        """``ServedHospital.study`` makes one."""
         self.name, self._terms, self._errors, self._do = name, terms, errors, do
 
     async def standing(
@@ -65,6 +79,26 @@ class ServedStudy:
     ) -> StudyStanding:
         """As HospitalStudy.end."""
         return self._read(await self._do(EndStudy(self.name, _seconds(timeout)), notices))
+
+    async def contribute(
+        self, numbers: str | Path, *, timeout: float | None = None, notices: Notices = _SILENT
+    ) -> Contributed:
+        """As HospitalStudy.contribute; the file is read here."""
+        path = Path(numbers)
+        job = ContributeNumbers(self.name, str(path), number_file(path), _seconds(timeout))
+        return read_contributed(await self._do(job, notices))
+
+    async def decrypt(
+        self,
+        number: int | None = None,
+        *,
+        approve: Approve,
+        timeout: float | None = None,
+        notices: Notices = _SILENT,
+    ) -> Decrypted:
+        """As HospitalStudy.decrypt."""
+        job = DecryptRound(self.name, number, _seconds(timeout))
+        return read_decrypted(await self._do(job, notices, approve=approve))
 
     def _read(self, data: bytes) -> StudyStanding:
         found = read_standings(data, self._terms)

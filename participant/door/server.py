@@ -6,9 +6,11 @@ import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from participant.door.fields import MAX_ANSWER_TO_QUESTION, MAX_SHORT_BYTES
 from participant.door.framing import Unframer, framed
 from participant.door.messages import (
     ADMINISTRATION,
@@ -33,7 +35,9 @@ from participant.door.messages import (
     StopWanted,
     read_wanted,
 )
+from participant.door.news import News
 from participant.door.place import check_peer, listen, socket_path
+from participant.door.study_messages import Answered, Asked
 from participant.errors import ForeignPeer
 from protocol.errors import Malformed
 from protocol.words import shown
@@ -41,11 +45,13 @@ from protocol.words import shown
 MAX_LINES = 16  # connections at a time
 OPEN_SECONDS = 5.0  # for greeting and wish
 READ_SECONDS = 30.0  # for one answer to be taken
-MAX_NOTICES = 64  # that wait to be read
+MAX_LONG_BYTES = 2 * MAX_WANTED_BYTES  # of all wishes together that are longer than most
+SLOWEST = 1 << 20  # bytes a second, of one of those
 _PAUSE_SECONDS = 0.1  # between two looks at where a job is
 _CHUNK = 1 << 16
 
 Tell = Callable[[Moved | Noticed], None]
+Ask = Callable[[Asked], asyncio.Future[bool]]
 
 
 class Desk(Protocol):
@@ -56,8 +62,11 @@ class Desk(Protocol):
 
     async def standing(self) -> AgentStanding: ...
 
-    async def perform(self, wanted: JobWanted, tell: Tell) -> Finished:
-        """Do a job to its end; cancelled if nobody waits for it any more. Raises its errors."""
+    async def perform(self, wanted: JobWanted, tell: Tell, ask: Ask) -> Finished:
+        """Do a job to its end; cancelled if nobody waits for it any more. Raises its errors.
+
+        What is asked may be answered at any time, or never.
+        """
 
     def say(self, error: BaseException, wanted: JobWanted) -> Failed:
         """An error in words."""
@@ -70,7 +79,7 @@ class Door:
 
     def __init__(self, folder: Path, desk: Desk) -> None:
         self._folder, self._desk = folder, desk
-        self._n_lines = 0
+        self._n_lines, self._room = 0, _Room(MAX_LONG_BYTES)
         self._lines: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -94,7 +103,7 @@ class Door:
         assert own is not None
         self._lines.add(own)
         self._n_lines += 1
-        line = _Line(reader, writer)
+        line = _Line(reader, writer, self._room)
         try:
             check_peer(writer.get_extra_info("socket"), socket_path(self._folder))
             if self._n_lines > MAX_LINES:
@@ -108,11 +117,12 @@ class Door:
             pass  # a caller that is not ours, hangs, or has gone
         finally:
             self._n_lines -= 1
+            line.let_go()
             self._lines.discard(own)
             writer.transport.abort() if line.is_stuck else writer.close()
 
     async def _serve(self, line: "_Line") -> None:
-        async with asyncio.timeout(OPEN_SECONDS):
+        async with asyncio.timeout(OPEN_SECONDS) as line.limit:
             greeting = await line.hear()
             if not isinstance(greeting, Greeting):
                 raise Malformed("wish", "it comes before the greeting")
@@ -134,10 +144,11 @@ class Door:
             raise Malformed("wish", "the greeting was said before")
 
     async def _perform(self, wanted: JobWanted, line: "_Line") -> None:
-        news = _News()
-        work = asyncio.create_task(self._desk.perform(wanted, news.tell))
+        news = News()
+        line.expect(MAX_ANSWER_TO_QUESTION)
+        work = asyncio.create_task(self._desk.perform(wanted, news.tell, news.ask))
         work.add_done_callback(lambda _: news.end())
-        gone = asyncio.create_task(line.silence())
+        gone = asyncio.create_task(_listen(news, line))
         told = asyncio.create_task(_pass_on(news, line))
         try:
             await asyncio.wait([gone, told], return_when=asyncio.FIRST_COMPLETED)
@@ -170,9 +181,13 @@ async def _finish(done: Finished, line: "_Line") -> None:
 class _Line:
     """One connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, room: "_Room"
+    ) -> None:
         self._reader, self._writer = reader, writer
         self._unframer, self._frames = Unframer(MAX_WANTED_BYTES), deque[bytes]()
+        self._room, self._taken = room, 0
+        self.limit: asyncio.Timeout | None = None  # for greeting and wish
         self.is_stuck = False
 
     async def hear(self) -> FromCommand:
@@ -182,12 +197,34 @@ class _Line:
             if not data:
                 raise EOFError
             self._frames.extend(self._unframer.feed(data))
+            self._make_room(self._unframer.due)
         return read_wanted(self._frames.popleft())
 
-    async def silence(self) -> None:
-        """Until the other side hangs up; raises Malformed if it says something."""
-        if self._frames or not self._unframer.is_between or await self._reader.read(1):
-            raise Malformed("wish", "one is done at a time")
+    def expect(self, limit: int) -> None:
+        """Take frames of so many bytes from now on; raises Malformed if there is a longer one."""
+        self._unframer.limit = limit
+        self._frames.extend(self._unframer.feed(b""))
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something was said that is not heard yet."""
+        return bool(self._frames) or not self._unframer.is_between
+
+    def let_go(self) -> None:
+        """The other side says no more."""
+        self._room.left += self._taken
+        self._taken = 0
+
+    def _make_room(self, size: int) -> None:
+        """For a wish that is longer than most there is room, and time; raises Malformed if not."""
+        if size <= MAX_SHORT_BYTES or self._taken:
+            return
+        if size > self._room.left:
+            raise Malformed("wish", "other commands have said as much as there is room for")
+        self._room.left -= size
+        self._taken = size
+        if self.limit is not None and (when := self.limit.when()):
+            self.limit.reschedule(when + size / SLOWEST)
 
     async def say(self, message: FromAgent) -> None:
         """Send a frame; raises TimeoutError if it is not taken."""
@@ -198,40 +235,24 @@ class _Line:
         self.is_stuck = False
 
 
-class _News:
-    """What is to be told of a job: the newest of where it is, and its notices, not too many."""
+@dataclass
+class _Room:
+    """Bytes that wishes longer than most may still take, until what they are about is over."""
 
-    def __init__(self) -> None:
-        self._moved: Moved | None = None
-        self._told: Moved | None = None
-        self._notices = deque[Noticed](maxlen=MAX_NOTICES)
-        self.any, self.is_over = asyncio.Event(), False
-
-    def tell(self, news: Moved | Noticed) -> None:
-        """Keep it until it is read; an older Moved is of no use any more."""
-        if isinstance(news, Noticed):
-            self._notices.append(news)
-        else:
-            self._moved = news
-        self.any.set()
-
-    def end(self) -> None:
-        """There will be no more."""
-        self.is_over = True
-        self.any.set()
-
-    def take(self) -> list[Moved | Noticed]:
-        """What has not been read."""
-        self.any.clear()
-        found: list[Moved | Noticed] = list(self._notices)
-        self._notices.clear()
-        if self._moved != self._told and self._moved is not None:
-            self._told = self._moved
-            found.append(self._moved)
-        return found
+    left: int
 
 
-async def _pass_on(news: _News, line: _Line) -> None:
+async def _listen(news: News, line: _Line) -> None:
+    """Take an answer to each question, until the other side hangs up; Malformed for all else."""
+    with contextlib.suppress(EOFError):
+        while True:
+            said = await line.hear()
+            if line.has_more or not isinstance(said, Answered):
+                raise Malformed("wish", "one is done at a time")
+            news.answer(said)
+
+
+async def _pass_on(news: News, line: _Line) -> None:
     """Until the job is over and all is told; raises TimeoutError if it is not read."""
     while not news.is_over:
         await news.any.wait()

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from participant.door.fields import Seconds, Words
+from participant.door.fields import Amount, Path, Seconds, Words
+from participant.statistic import FILE_LIMIT
 from protocol.board import Digest, Plan, StudyName
 from protocol.encoding import Message
 
@@ -65,4 +66,54 @@ class EndStudy(Message, frozen=True, tag="end study"):
     timeout: Seconds | None
 
 
-StudyJob = ProposeStudy | ListStudies | ShowStudy | ApproveStudy | WithdrawStudy | EndStudy
+class ContributeNumbers(Message, frozen=True, tag="contribute numbers"):
+    """``contribute``: what is in a file, which the command has read.
+
+    file: as it was typed, for what is said of an error.
+    """
+
+    name: StudyName
+    file: Path
+    data: Annotated[bytes, Meta(max_length=FILE_LIMIT)]
+    timeout: Seconds | None
+
+    def __repr__(self) -> str:
+        return f"<numbers for {self.name}>"
+
+
+class DecryptRound(Message, frozen=True, tag="decrypt round"):
+    """``decrypt``; ``number``: of the round, None for the last that was opened."""
+
+    name: StudyName
+    number: Annotated[int, Meta(ge=1, lt=1 << 31)] | None
+    timeout: Seconds | None
+
+
+StudyJob = (
+    ProposeStudy
+    | ListStudies
+    | ShowStudy
+    | ApproveStudy
+    | WithdrawStudy
+    | EndStudy
+    | ContributeNumbers
+    | DecryptRound
+)
+
+
+class Asked(Message, frozen=True, tag="asked"):
+    """The agent wants to know whether a sum may be opened; all that ``Question`` has."""
+
+    round_name: str
+    kind: str
+    contributors: tuple[str, ...]
+    ciphertexts: Amount
+    warning: str
+    labels: tuple[str, ...]
+    agreed: tuple[str, ...]
+
+
+class Answered(Message, frozen=True, tag="answered"):
+    """The command's answer to the last ``Asked``."""
+
+    agrees: bool

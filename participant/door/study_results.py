@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from participant.hospital import Contributed, Decrypted
 from participant.study import Phase, StudyStanding
 from protocol.board import Plan, Study, StudyName
 from protocol.encoding import Message, decode, encode
@@ -41,6 +42,16 @@ def read_standings(data: bytes, terms: Terms) -> tuple[StudyStanding, ...]:
     """How studies of a federation stand; raises Malformed."""
     said = decode(data, tuple[SaidStanding, ...], "studies", MAX_STUDIES_BYTES)
     return tuple(_heard(one, terms) for one in said)
+
+
+def read_contributed(data: bytes) -> Contributed:
+    """What a contribution came to; raises Malformed."""
+    return decode(data, Contributed, "contribution", MAX_STUDIES_BYTES)
+
+
+def read_decrypted(data: bytes) -> Decrypted:
+    """What a decryption came to; raises Malformed."""
+    return decode(data, Decrypted, "sums", MAX_STUDIES_BYTES)
 
 
 def _said(found: StudyStanding) -> SaidStanding:

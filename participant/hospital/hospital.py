@@ -33,6 +33,7 @@ from participant.hospital.study import HospitalStudy
 from participant.key import KeyCheckTask, ShareNotWhole
 from participant.network import Notices, ask_aggregator, local_facts
 from participant.record import RecordOutput, RecordProgress, RecordTask
+from participant.rounds import DecryptionTask
 from participant.study import ListingTask, ProposalTask, StudyStanding, read_plan
 from protocol.board import NAME, Study
 from protocol.key import NONCE_BYTES, Epoch, is_whole
@@ -95,6 +96,11 @@ class Hospital(AtWork):
     def progress(self) -> CeremonyProgress | None:
         """Where the ceremony stands that is, or was, at work; None before it is known which."""
         return self.task.progress if isinstance(self.task, CeremonyTask) else None
+
+    @property
+    def round_is_open(self) -> bool | None:
+        """Whether the round is open whose sum is, or was, to be decrypted; None if not known."""
+        return self.task.is_open if isinstance(self.task, DecryptionTask) else None
 
     @property
     def reading(self) -> RecordProgress | None:

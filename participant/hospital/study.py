@@ -20,7 +20,7 @@ from participant.hospital.results import Contributed, Decrypted, Event, Round
 from participant.hospital.room import as_room_allows
 from participant.network import Notices
 from participant.rounds import DecryptionTask, Question, omissions_in
-from participant.statistic import StatisticTask, numbers_of, read_numbers
+from participant.statistic import Numbers, StatisticTask, numbers_of, read_numbers
 from participant.study import (
     ApprovalTask,
     EndingTask,
@@ -240,7 +240,7 @@ class HospitalStudy:
 
     async def contribute(
         self,
-        numbers: str | Path | Mapping[str, object] | Sequence[object],
+        numbers: str | Path | Mapping[str, object] | Sequence[object] | Numbers,
         *,
         timeout: float | None = None,
         notices: Notices = _SILENT,
@@ -255,7 +255,9 @@ class HospitalStudy:
 
         def make() -> StatisticTask:
             secret = member.held_key()
-            if isinstance(numbers, str | Path):
+            if isinstance(numbers, Numbers):
+                found = numbers
+            elif isinstance(numbers, str | Path):
                 found = read_numbers(Path(numbers), secret[0].joint_key().n)
             else:
                 found = numbers_of(numbers)
@@ -281,14 +283,31 @@ class HospitalStudy:
         be decrypted, and agrees with True. Raises what it raises, NotAgreed for any other answer,
         Refused where the rules forbid to help, NotApproved and StudyEnded.
         """
+
+        def answers(question: Question) -> bool:
+            return approve(question) is True  # a coroutine would pass for an agreement
+
+        return await self.decrypt_once(answers, number, timeout, notices)
+
+    async def decrypt_once(
+        self,
+        answers: Callable[[Question], bool | None],
+        number: int | None,
+        timeout: float | None,
+        notices: Notices,
+    ) -> Decrypted:
+        """As ``decrypt``, where who is asked may answer later, and None says that nobody has yet.
+
+        The hospital's other tasks go on meanwhile, where it has any.
+        """
         work, member = self._work, self._work.member
         if number is not None and number < 1:
             raise ValueError("rounds are numbered from 1")
 
-        def agrees(question: Question) -> bool:
-            if approve(question) is not True:  # a coroutine would pass for an agreement
+        def agrees(question: Question) -> bool | None:
+            if (answer := answers(question)) is False:
                 raise NotAgreed(f"to decrypt round {question.round_name}")
-            return True
+            return answer
 
         def make() -> DecryptionTask:
             place = member.terms, self.name, number
@@ -296,6 +315,10 @@ class HospitalStudy:
 
         async with work.holding("decrypt", timeout):
             task = await work.work_on(make, timeout, notices)
+            return await work.steps.do(lambda: self._decrypted(task))
+
+    def _decrypted(self, task: DecryptionTask) -> Decrypted:
+        member = self._work.member
         name_of, found = member.terms.name_of, task.member
         return Decrypted(
             found.view.name,

@@ -50,12 +50,19 @@ class DecryptionTask(Task):
         number: int | None,
         secret: HeldKey,
         storage: Storage,
-        approve: Callable[[Question], bool],
+        approve: Callable[[Question], bool | None],
     ) -> None:
-        """number: of the round; None for the last that was opened when the board is read."""
+        """number: of the round; None for the last that was opened when the board is read.
+
+        approve: agrees with True. None says that there is no answer yet: it is asked the same again
+        whenever something is due, and nothing is said before.
+        """
         self._terms, (self._epoch, self._secret) = terms, secret
         self._ledger, self._approve = SetLedger(storage), approve
-        self._asked = self._stated = False
+        self._answered = self._stated = False
+        self._question: Question | None = None  # to which there is no answer yet
+        self._asked_at = 0  # the board's last entry then
+        self._begun = False
         self.study, self._number = study, number
         self._board, self._history = Board(terms), OpenedSets(terms)
         self._member: RoundMember | None = None
@@ -78,15 +85,24 @@ class DecryptionTask(Task):
         """Whether this hospital knows the sum, has helped the others to it if it locked the set,
         has named who sent it a wrong part, and has said what the sum is if it is a statistic.
 
-        Of no reader: whether it has helped, or enough others have.
+        Of no reader: whether it has helped, or enough others have. Never while a question is open.
         """
         member = self._member
+        if self._question is not None:
+            return False
         if member is None or member.owes_partial or member.owes_complaint:
             return False
         if not member.is_reader:
             parts = member.view.partials
             return member.index in parts or len(parts) >= self._terms.quorum
         return member.plaintexts is not None and (self._stated or not self._states)
+
+    @property
+    def is_open(self) -> bool | None:
+        """Whether its round is opened; None before this hospital's board is read."""
+        if not self._begun:
+            return None
+        return bool(self.session) and self._board.count(self.session, AGGREGATOR) > 0
 
     @property
     def sums(self) -> list[Decimal] | None:
@@ -122,6 +138,7 @@ class DecryptionTask(Task):
         self._history.follow(board)
         self._ledger.begin(board)
         self._find()
+        self._begun = True
 
     def _find(self) -> None:
         """Look for the study, which may be on its way to the board."""
@@ -159,9 +176,10 @@ class DecryptionTask(Task):
         member = self.member
         if self._hold and member.view.opening and not member.view.closing:
             self._hold.look()
-        if member.view.closing and not self._asked and self._may_help:
-            self._asked = True
-            member.consent = self._ask()
+        if member.view.closing and not self._answered and self._may_help:
+            if (answer := self._answer()) is None:
+                return None
+            self._answered, member.consent = True, answer
         if draft := member.due(self._ledger):
             return draft
         if member.plaintexts is None or self._stated or not self._states:
@@ -205,25 +223,44 @@ class DecryptionTask(Task):
         if not member.is_reader and not self._may_help and not self.done:
             require_opening(state, member.index)
 
-    def _ask(self) -> bool:
+    def _answer(self) -> bool | None:
+        """What was answered; None before that is known, True where nothing is asked.
+
+        The board goes on meanwhile. If the sum shows more by then, that is another question.
+        """
+        while (asked := self._question or self._new_question()) is not None:
+            self._question = asked
+            if (answer := self._approve(asked)) is None:
+                return None
+            self._question = None
+            if not answer:
+                return False
+            is_old = self._board.head.position != self._asked_at
+            now = self._new_question() if is_old else asked
+            if now is None or now.warning == asked.warning:
+                break
+            self._question = now
+        return True
+
+    def _new_question(self) -> Question | None:
         """Ask only where the rules allow; where they do not, the refusal is posted unasked.
 
         Who has locked the set has been asked before.
         """
+        self._asked_at = self._board.head.position
         if self.member.index in self.member.view.locks:
-            return True
+            return None
         try:
             total = self.member.check_set()
         except Refused:
-            return True
+            return None
         found = self.member.difference
         if found and self._terms.floors.differencing == "refuse":
-            return True
+            return None
         warning = found.reason(self._terms) if found else ""
         view, study, closing = self.member.view, self.member.study, self.member.view.closed
         assert closing is not None
         names = tuple(self._terms.name_of(c.member) for c in closing.contributors)
         count = len(total.values)
         agreed = tuple(self._terms.name_of(m) for m in sorted(view.locks))
-        request = Question(view.name, study.kind, names, count, warning, self.labels, agreed)
-        return self._approve(request)
+        return Question(view.name, study.kind, names, count, warning, self.labels, agreed)

@@ -10,6 +10,7 @@ from participant.agent import Steps, Task
 from participant.ceremony import CeremonyTask
 from participant.disk import Storage, hold
 from participant.door import (
+    Ask,
     CeremonyAt,
     CheckKey,
     ExportRecord,
@@ -31,7 +32,8 @@ from participant.door import (
 from participant.hospital import Hospital
 from participant.network import Notices
 from participant.record import RecordTask
-from participant.service.study_jobs import do_study_job
+from participant.rounds import DecryptionTask
+from participant.service.study_jobs import StudyDesk
 from participant.service.training_job import train
 from participant.service.work import Work
 from protocol.encoding import encode
@@ -90,10 +92,11 @@ class InService(Hospital):
             ceremony = CeremonyAt(*astuple(found))
         if isinstance(task, RecordTask):
             reading = ReadingAt(*astuple(task.progress))
-        return Moved(index, waits, at_work, ceremony, reading)
+        is_open = task.is_open if isinstance(task, DecryptionTask) else None
+        return Moved(index, waits, at_work, ceremony, reading, is_open)
 
 
-async def do_job(job: Job, work: Work, tell: Tell) -> bytes:
+async def do_job(job: Job, work: Work, tell: Tell, ask: Ask) -> bytes:
     """A job's result, encoded; raises what the same method of ``Hospital`` raises."""
     hospital = InService(work)
     notices = telling_all(tell, lambda: tell(hospital.moved()))
@@ -107,7 +110,7 @@ async def do_job(job: Job, work: Work, tell: Tell) -> bytes:
     if isinstance(job, TrainStudy):
         return encode(await train(job, hospital, work, notices, tell))
     if isinstance(job, StudyJob):
-        return await do_study_job(job, hospital, notices, work.beside)
+        return await StudyDesk(hospital, work, notices, ask).do(job)
     assert isinstance(job, ExportRecord)
     found = await hospital.export(job.folder, timeout=job.timeout, notices=notices)
     return encode(found)

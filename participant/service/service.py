@@ -19,6 +19,7 @@ from participant.door import (
     SERVE,
     AgentStanding,
     AgentState,
+    Ask,
     Door,
     Failed,
     Finished,
@@ -180,7 +181,7 @@ class Service:
             self.state, os.getpid(), up_seconds, member, tuple(tasks), here, there, trouble, remedy
         )
 
-    async def perform(self, wanted: JobWanted, tell: Tell) -> Finished:
+    async def perform(self, wanted: JobWanted, tell: Tell, ask: Ask) -> Finished:
         """Do a job to its end. Raises AgentWaits where the agent is not at work."""
         self._chronicle.job(wanted, None, False)
         try:
@@ -188,7 +189,7 @@ class Service:
                 raise AgentWaits(socket_path(self._folder), self.state)  # type: ignore[arg-type]
             traffic = self._work.traffic
             up, down = traffic.up, traffic.down
-            result = await do_job(wanted.job, self._work, tell)
+            result = await do_job(wanted.job, self._work, tell, ask)
         except BaseException as error:
             self._chronicle.job(wanted, error, True)
             raise

@@ -1,12 +1,15 @@
 """The commands' jobs about studies, done by the agent that runs."""
 
 import hmac
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from participant.agent import Steps
 from participant.door import (
     ApproveStudy,
+    Ask,
+    ContributeNumbers,
+    DecryptRound,
     EndStudy,
     ListStudies,
     ProposeStudy,
@@ -15,63 +18,111 @@ from participant.door import (
     WithdrawStudy,
     encode_standings,
 )
-from participant.errors import AppOutOfReach, DiskError, MissingFile, OtherApp
-from participant.hospital import Hospital
+from participant.errors import AppOutOfReach, DiskError, MissingFile, OtherApp, SessionTaken
+from participant.hospital import Contributed, Decrypted, Hospital
 from participant.network import Notices
+from participant.rounds import Question
+from participant.service.person import Person
+from participant.service.work import Work
+from participant.statistic import Numbers, numbers_in
 from participant.study import GivenApp, StudyStanding, Surroundings, given_app
-from protocol.board import Study
+from protocol.board import Study, study_session
+from protocol.encoding import encode
 
 
-async def do_study_job(job: StudyJob, hospital: Hospital, notices: Notices, beside: Steps) -> bytes:
-    """A job's result, encoded; raises what the same method of ``Hospital`` raises.
+class StudyDesk:
+    """Does one job about a study, and raises what the same method of ``Hospital`` raises."""
 
-    beside: for what takes long and concerns no other task.
-    """
-    found = await _standings(job, hospital, notices, beside)
-    return await beside.do(lambda: encode_standings(found))
+    def __init__(self, hospital: Hospital, work: Work, notices: Notices, ask: Ask) -> None:
+        self._hospital, self._work, self._notices, self._ask = hospital, work, notices, ask
 
+    async def do(self, job: StudyJob) -> bytes:
+        """A job's result, encoded."""
+        if isinstance(job, ContributeNumbers):
+            return encode(await self._contributed(job))
+        if isinstance(job, DecryptRound):
+            return encode(await self._decrypted(job))
+        return encode_standings(await self._standings(job))
 
-async def _standings(
-    job: StudyJob, hospital: Hospital, notices: Notices, beside: Steps
-) -> Iterable[StudyStanding]:
-    timeout = job.timeout
-    if isinstance(job, ProposeStudy):
-        plan = Study(hospital.terms, job.name, job.plan)
-        await hospital.propose(plan, timeout=timeout, notices=notices)
-        return ()
-    if isinstance(job, ListStudies):
-        return (await hospital.studies(timeout=timeout, notices=notices)).values()
-    study = hospital.study(job.name)
-    if isinstance(job, ApproveStudy):
-        found = await study.approve(
-            await beside.do(lambda: _app_of(job, hospital)),
+    # ── what is said of a study ──
+
+    async def _standings(self, job: StudyJob) -> Iterable[StudyStanding]:
+        hospital, timeout, notices = self._hospital, job.timeout, self._notices
+        if isinstance(job, ProposeStudy):
+            plan = Study(hospital.terms, job.name, job.plan)
+            await hospital.propose(plan, timeout=timeout, notices=notices)
+            return ()
+        if isinstance(job, ListStudies):
+            return (await hospital.studies(timeout=timeout, notices=notices)).values()
+        study = hospital.study(job.name)
+        if isinstance(job, ApproveStudy):
+            return (await self._approved(job),)
+        if isinstance(job, WithdrawStudy):
+            return (await study.withdraw(timeout=timeout, notices=notices),)
+        if isinstance(job, EndStudy):
+            return (await study.end(timeout=timeout, notices=notices),)
+        assert isinstance(job, ShowStudy)
+        return (await study.standing(timeout=timeout, notices=notices),)
+
+    async def _approved(self, job: ApproveStudy) -> StudyStanding:
+        return await self._hospital.study(job.name).approve(
+            await self._work.hashing.do(lambda: self._app_of(job)),
             plan=job.plan,
             contribute=job.contribute,
             opens=job.opens,
             unpinned=job.unpinned,
-            timeout=timeout,
-            notices=notices,
+            timeout=job.timeout,
+            notices=self._notices,
         )
-    elif isinstance(job, WithdrawStudy):
-        found = await study.withdraw(timeout=timeout, notices=notices)
-    elif isinstance(job, EndStudy):
-        found = await study.end(timeout=timeout, notices=notices)
-    else:
-        assert isinstance(job, ShowStudy)
-        found = await study.standing(timeout=timeout, notices=notices)
-    return (found,)
 
+    def _app_of(self, job: ApproveStudy) -> GivenApp | None:
+        """The app as this process finds it.
 
-def _app_of(job: ApproveStudy, hospital: Hospital) -> GivenApp | None:
-    """The app as this process finds it; raises AppOutOfReach, and OtherApp if it finds another."""
-    if not job.app:
-        return None
-    try:
-        found = given_app(Path(job.app), Surroundings(hospital.folder / "errors"))
-    except MissingFile:
-        raise AppOutOfReach(job.app, "there is no such file for it") from None
-    except DiskError as error:
-        raise AppOutOfReach(job.app, error.reason) from None
-    if not hmac.compare_digest(found.digest, job.app_digest):
-        raise OtherApp(job.name, job.app, "command", job.app_digest, found.digest)
-    return found
+        Raises AppOutOfReach, and OtherApp where the command has read another one.
+        """
+        if not job.app:
+            return None
+        try:
+            found = given_app(Path(job.app), Surroundings(self._hospital.folder / "errors"))
+        except MissingFile:
+            raise AppOutOfReach(job.app, "there is no such file for it") from None
+        except DiskError as error:
+            raise AppOutOfReach(job.app, error.reason) from None
+        if not hmac.compare_digest(found.digest, job.app_digest):
+            raise OtherApp(job.name, job.app, "command", job.app_digest, found.digest)
+        return found
+
+    # ── what a round is given, and what comes out ──
+
+    async def _contributed(self, job: ContributeNumbers) -> Contributed:
+        numbers = await self._numbers(job)
+        study = self._hospital.study(job.name)
+        return await study.contribute(numbers, timeout=job.timeout, notices=self._notices)
+
+    async def _numbers(self, job: ContributeNumbers) -> Numbers:
+        """What is in a file; what phe encrypted takes long to open, and ends with the job."""
+        held = await self._hospital.steps.do(self._hospital.member.held_key)
+        n, is_over = held.epoch.joint_key().n, threading.Event()
+
+        def go_on() -> None:
+            if is_over.is_set():
+                raise InterruptedError
+
+        try:
+            return await self._work.reading.do(lambda: numbers_in(job.data, job.file, n, go_on))
+        finally:
+            is_over.set()
+
+    async def _decrypted(self, job: DecryptRound) -> Decrypted:
+        """Raises SessionTaken where the agent trains in that study: it opens the sum itself."""
+        if self._work.trains(job.name):
+            raise SessionTaken(study_session(job.name))
+        person = Person(self._ask, self._answered)
+        study = self._hospital.study(job.name)
+        return await study.decrypt_once(person.answers, job.number, job.timeout, self._notices)
+
+    def _answered(self, question: Question, agrees: bool) -> None:
+        """Go on; what a person does not agree to is not done without them either."""
+        if not agrees:
+            self._work.leave_alone(f"study/{question.round_name}")
+        self._work.wake()

@@ -73,7 +73,8 @@ class Work:
         self, member: Membership, steps: Steps, chronicle: TaskChronicle, apps: Apps = NO_APPS
     ) -> None:
         self.member, self.steps = member, steps
-        self.beside = Steps()  # for what a command asks for, takes long, and holds up no task
+        # For what a command asks for, takes long and holds up no task: one after the other.
+        self.reading, self.hashing = Steps(), Steps()
         self.session: Session | None = None
         self.traffic = Traffic()
         self.courses: dict[Task, Course] = {}
@@ -299,6 +300,21 @@ class Work:
         found = {course.session for course in self.courses.values()} | self._preparing.keys()
         tasks = [course.task for course in self.courses.values()]
         return found | {study_session(t.name) for t in tasks if isinstance(t, TrainingTask)}
+
+    def trains(self, study: str) -> bool:
+        """Whether a study is being trained here, or is about to be."""
+        tasks = [course.task for course in self.courses.values()]
+        is_at_work = any(isinstance(t, TrainingTask) and t.name == study for t in tasks)
+        return is_at_work or study_session(study) in self._preparing
+
+    def leave_alone(self, session: str) -> None:
+        """Begin nothing in a session by itself, until this hospital approves the study anew."""
+        if self.session is not None:
+            self._over[session] = self.session.agent.board.head.position
+
+    def wake(self) -> None:
+        """Let the agent make a step soon."""
+        self._wake()
 
     def _due(self, agent: Agent, at_work: set[str]) -> list[Due]:
         if self._held is None and self.member.vault.epochs():

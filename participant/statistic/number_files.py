@@ -22,7 +22,7 @@ from gmpy2 import mpz
 from participant.disk import read
 from participant.errors import UnfitNumbers
 from participant.statistic.numbers import MAX_DIGITS, Numbers, parse_number
-from participant.statistic.phe_files import PheReader, is_of_phe
+from participant.statistic.phe_files import Each, PheReader, is_of_phe
 from protocol.programs.file_kind import Kind, kind_of_data
 from protocol.terms import normal
 from protocol.words import decoded
@@ -39,15 +39,27 @@ def read_numbers(path: Path, n: mpz) -> Numbers:
     Raises UnfitNumbers on anything that is not wholly understood; MissingFile, TooLarge or
     DiskError.
     """
-    data = read(path, FILE_LIMIT, "file of numbers")
-    return _Reader(str(path), n).numbers(data)
+    return numbers_in(number_file(path), str(path), n)
+
+
+def number_file(path: Path) -> bytes:
+    """What is in a file of numbers; raises MissingFile, TooLarge or DiskError."""
+    return read(path, FILE_LIMIT, "file of numbers")
+
+
+def numbers_in(data: bytes, path: str, n: mpz, each: Each = lambda: None) -> Numbers:
+    """The numbers in what a file has. Raises UnfitNumbers, naming it.
+
+    each: called for each number that phe encrypted, which takes long; it may raise.
+    """
+    return _Reader(path, n, each).numbers(data)
 
 
 class _Reader:
     """Strict reading of one file, for errors that name it."""
 
-    def __init__(self, path: str, n: mpz) -> None:
-        self._path, self._n = path, n
+    def __init__(self, path: str, n: mpz, each: Each) -> None:
+        self._path, self._n, self._each = path, n, each
 
     def _refuse(self, reason: str) -> NoReturn:
         raise UnfitNumbers(self._path, reason)
@@ -69,7 +81,7 @@ class _Reader:
     def _of_json(self, text: str) -> Numbers:
         document = self._document(text)
         if is_of_phe(document):
-            values = PheReader(self._path, self._n).numbers(document)
+            values = PheReader(self._path, self._n, self._each).numbers(document)
             return Numbers(self._path, tuple(values))
         if isinstance(document, dict):
             numbers = [self._json_number(v, k) for k, v in document.items()]

@@ -8,6 +8,7 @@ as it must to prove that it knows it. So whoever has such a file can read its nu
 """
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -22,6 +23,7 @@ from participant.words.fingerprint import fingerprint
 from protocol.encoding import encode_binary
 from protocol.key import Epoch, to_number
 
+Each = Callable[[], None]
 _NO_R = (
     "it has no r, without which this hospital cannot prove that it knows the number. Write "
     "r = secrets.randbelow(public.n - 1) + 1, x = public.encrypt(number, r_value=r), and of each "
@@ -55,8 +57,9 @@ def joint_key_jwk(epoch: Epoch, federation_name: str) -> str:
 class PheReader:
     """Strict reading of one document, for errors that name its file."""
 
-    def __init__(self, path: str, n: mpz) -> None:
-        self._path, self._n = path, n
+    def __init__(self, path: str, n: mpz, each: Each = lambda: None) -> None:
+        """``each``: called for each number; it may raise, where nobody waits for them any more."""
+        self._path, self._n, self._each = path, n, each
 
     def _refuse(self, reason: str) -> NoReturn:
         raise UnfitNumbers(self._path, reason)
@@ -107,6 +110,7 @@ class PheReader:
         ciphertext, r = self._integer(triple[0], what), self._integer(triple[2], f"{what}, its r,")
         exponent = self._exponent(triple[1], position)
         try:
+            self._each()
             mantissa = open_ciphertext(mpz(ciphertext), mpz(r), self._n)
             return decode(mantissa, exponent, self._n)
         except BadCiphertext as error:

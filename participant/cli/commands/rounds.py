@@ -25,8 +25,8 @@ from participant.cli.work import (
     Json,
     StudyOption,
     Timeout,
+    Worker,
     Yes,
-    hospital_of,
     run,
     say_aside,
     telling,
@@ -35,13 +35,11 @@ from participant.cli.work import (
 from participant.disk import check_new, write_new
 from participant.door import ServedHospital, read_facts
 from participant.errors import SaidByAgent
-from participant.hospital import Decrypted, Hospital
+from participant.hospital import Decrypted
 from participant.network import entries_seen
 from participant.rounds import Question
 from participant.statistic import joint_key_jwk
 from participant.words.fingerprint import fingerprint
-from protocol.board import round_session
-from protocol.terms import AGGREGATOR
 from protocol.words import shown
 from protocol.words.counted import counted
 
@@ -59,30 +57,29 @@ def decrypt(
     as_json: Json = False,
 ) -> None:
     """Help to decrypt the sum of one round, after a look at it. Exit code 3 on a refusal."""
-    hospital = hospital_of(given.member(needs_key=True))
+    worker = worker_of(given, needs_key=True)
     here, approve = given.context.here, _approval(yes, as_json)
-    unopened = _unopened(hospital, study, number or 1, here)
-    notices = telling(hospital, given.context, as_json, unopened)
+    unopened = _unopened(worker, study, number or 1, here)
+    notices = telling(worker, given.context, as_json, unopened)
     if not as_json:
         name = f"{study}/{number}" if number else f"the last round of {study}"
         say(f"Waiting until {name} is closed and the others agree to its sum …")
     course = partial(
-        hospital.study(study).decrypt, number, approve=approve, timeout=timeout, notices=notices
+        worker.study(study).decrypt, number, approve=approve, timeout=timeout, notices=notices
     )
-    _show_sums(run(course, hospital), study, here, as_json)
+    _show_sums(run(course, worker), study, here, as_json)
 
 
-def _unopened(hospital: Hospital, study: str, number: int, here: str) -> Callable[[], None]:
+def _unopened(worker: Worker, study: str, number: int, here: str) -> Callable[[], None]:
     """Says once, when the board is known, that there is no such round on it."""
     is_looked_up = False
 
     def moved() -> None:
         nonlocal is_looked_up
-        session = hospital.session
-        if is_looked_up or session is None or not session.agent.begun:
+        if is_looked_up or (is_open := worker.round_is_open) is None:
             return
         is_looked_up = True
-        if not session.agent.board.count(round_session(study, number), AGGREGATOR):
+        if not is_open:
             say_aside(
                 f"{study}/{number} is not open yet. If that is not what you meant, see which are:"
             )
@@ -175,10 +172,10 @@ def contribute(
 
     The numbers leave encrypted. Labels must be those of the plan, which everybody can read.
     """
-    hospital = hospital_of(given.member(needs_key=True))
-    notices = telling(hospital, given.context, as_json)
-    course = partial(hospital.study(study).contribute, numbers, timeout=timeout, notices=notices)
-    found = run(course, hospital)
+    worker = worker_of(given, needs_key=True)
+    notices = telling(worker, given.context, as_json)
+    course = partial(worker.study(study).contribute, numbers, timeout=timeout, notices=notices)
+    found = run(course, worker)
     count, scale = found.numbers, found.decimals
     if as_json:
         event = "contributed" if found.is_new else "contributed before"

@@ -27,7 +27,7 @@ from participant.cli.views.speaking import sentence_of
 from participant.cli.views.terminal import say, say_json
 from participant.cli.views.vigil import Vigil
 from participant.door import AgentStanding, AgentState, JobWanted, Waits, waiting_of
-from participant.errors import DiskError, Unreachable
+from participant.errors import DiskError, UnfitNumbers, Unreachable
 from participant.network import Notices
 from participant.service import TaskAt
 from participant.training import Event, plain_value
@@ -113,6 +113,8 @@ class ServiceLog:
         if error is None:
             self._log("done", f"{_task(task, session)}: done", **about)
             return
+        if isinstance(error, UnfitNumbers):  # which quotes them: it is said to the command alone
+            error = UnfitNumbers("what was given", "the command that gave it says why")
         said = sentence_of(error, self._context)
         text = f"{_task(task, session)} has ended: {said.what}. {said.remedy}"
         self._log("failed", text, "error", **about, what=said.what, remedy=said.remedy)

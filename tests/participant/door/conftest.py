@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from participant.door.messages import AgentStanding, AgentState, Failed, Finished, JobWanted
-from participant.door.server import Tell
+from participant.door.server import Ask, Tell
 
 
 @dataclass
@@ -27,7 +27,7 @@ class FakeDesk:
     async def standing(self) -> AgentStanding:
         return AgentStanding(self.state, 1, 0.0, 1, (), b"", b"", "", "")
 
-    async def perform(self, wanted: JobWanted, tell: Tell) -> Finished:
+    async def perform(self, wanted: JobWanted, tell: Tell, ask: Ask) -> Finished:
         self.wanted.append(wanted)
         try:
             self.work(tell)

@@ -32,6 +32,7 @@ from participant.door.messages import (
     Waits,
     read_answer,
 )
+from participant.door.news import MAX_NOTICES, News
 from participant.door.served import Asker, ServedHospital
 from participant.door.server import Door
 from participant.errors import AgentDenies, DoorClosed, NoAgent, SaidByAgent
@@ -203,7 +204,7 @@ async def test_who_does_not_read_is_hung_up_on_and_its_job_given_up(
     facts = b'{"reason": "' + b"x" * 60_000 + b'"}'
 
     def work(tell: Callable[[object], None]) -> None:
-        for _ in range(server.MAX_NOTICES):
+        for _ in range(MAX_NOTICES):
             tell(Noticed("stalled", facts))
 
     async with opened(folder, work=work, forever=True) as desk:
@@ -218,11 +219,11 @@ async def test_who_does_not_read_is_hung_up_on_and_its_job_given_up(
 
 
 async def test_notices_that_nobody_reads_do_not_pile_up(folder: Path) -> None:
-    news = server._News()
-    for number in range(10 * server.MAX_NOTICES):
+    news = News()
+    for number in range(10 * MAX_NOTICES):
         news.tell(Noticed("stalled", b'{"reason": "%d"}' % number))
         news.tell(Moved(1, None, float(number)))
-    assert len(news.take()) == server.MAX_NOTICES + 1
+    assert len(news.take()) == MAX_NOTICES + 1
 
 
 async def test_a_process_of_another_user_gets_no_answer(
