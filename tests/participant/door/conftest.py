@@ -9,6 +9,7 @@ import pytest
 
 from participant.door.messages import AgentStanding, AgentState, Failed, Finished, JobWanted
 from participant.door.server import Ask, Tell
+from participant.door.study_messages import Asked
 
 
 @dataclass
@@ -23,6 +24,9 @@ class FakeDesk:
     work: Callable[[Tell], object] = bool
     forever: bool = False
     error: Exception | None = None
+    questions: tuple[Asked, ...] = ()  # one after the other
+    answers: list[bool] = field(default_factory=list)
+    result: bytes = b"\x01"
 
     async def standing(self) -> AgentStanding:
         return AgentStanding(self.state, 1, 0.0, 1, (), b"", b"", "", "")
@@ -32,6 +36,8 @@ class FakeDesk:
         try:
             self.work(tell)
             self.begun.set()
+            for question in self.questions:
+                self.answers.append(await ask(question))
             if self.error:
                 raise self.error
             while self.forever:
@@ -40,7 +46,7 @@ class FakeDesk:
             self.ended.append("cancelled")
             raise
         self.ended.append("done")
-        return Finished(b"\x01", 1, 2)
+        return Finished(self.result, 1, 2)
 
     def say(self, error: BaseException, wanted: JobWanted) -> Failed:
         return Failed(f"said of {error}", "do it", 3)
