@@ -41,6 +41,7 @@ class Foreground(Steps):
         if threading.current_thread() is not threading.main_thread():
             return _run(course)
         self._thread = threading.current_thread()
+        self._is_over = False  # of what ran before
         end: Future[T] = Future()
         before = {number: signal.getsignal(number) for number in _ENDING}
         beside = threading.Thread(target=self._beside, args=(course, end), name="link", daemon=True)

@@ -1,6 +1,7 @@
 """Decoders of the agent's door, at both ends."""
 
 from contextlib import suppress
+from decimal import Decimal
 
 from participant.agent.set_back import SetBack
 from participant.ceremony.verdict import Accusation
@@ -36,15 +37,25 @@ from participant.door.messages import (
 from participant.door.notices import hear, telling_all
 from participant.door.served import Mirror
 from participant.door.study_messages import (
+    Answered,
     ApproveStudy,
+    Asked,
+    ContributeNumbers,
+    DecryptRound,
     EndStudy,
     ListStudies,
     ProposeStudy,
     ShowStudy,
     WithdrawStudy,
 )
-from participant.door.study_results import encode_standings, read_standings
+from participant.door.study_results import (
+    encode_standings,
+    read_contributed,
+    read_decrypted,
+    read_standings,
+)
 from participant.errors import Unreachable
+from participant.hospital import Contributed, Decrypted
 from participant.network import Notices
 from participant.study import StudyStanding
 from protocol.board import Plan, Statistic, Study
@@ -72,9 +83,12 @@ WISHES = [
             ApproveStudy("cardio", bytes(32), None, True, "/srv/app.py", bytes(32), False, None),
             WithdrawStudy("cardio", None),
             EndStudy("cardio", None),
+            ContributeNumbers("visits", "n.csv", b"label,number\nmen,3\n", None),
+            DecryptRound("visits", 1, 30.0),
         )
     ),
 ]
+WISHES += [Answered(True), Answered(False)]
 WAITS = Waits("join", (1, 3), b'{"session": "ceremony/1", "step": "join"}')
 ANSWERS = [
     Greeted(1, 17, "running"),
@@ -91,6 +105,7 @@ ANSWERS = [
         "",
     ),
     Moved(2, WAITS, 0.5, CeremonyAt("deal", (3,), 4, 9.5, 1, 2.5), ReadingAt(7, True, 1, 2)),
+    Asked("visits/1", "statistic", ("H1", "H2", "H3"), 1, "", ("men", "women"), ("H2",)),
     Part(b"\x01"),
     Finished(b"\x01", 100, 200),
     Failed("the disk is full", "make room", 1),
@@ -134,6 +149,33 @@ def answer() -> Case:
                 mirror.is_statistic("cardio")
 
     return Case(run, [encode(one) for one in [*ANSWERS, *sent]])
+
+
+@target(
+    "door-sums",
+    "participant.door.study_results.read_contributed, participant.door.study_results.read_decrypted",
+)
+def sums() -> Case:
+    omitted = {"members": ["H3"], "is_own": False, "reason": "closed", "other": None, "fits": None}
+    found = Decrypted(
+        "visits/1",
+        "statistic",
+        True,
+        ("H1", "H2"),
+        ("men", "women"),
+        (Decimal("3.50"), Decimal("-1E+2")),
+        ("H3",),
+        ({"about": "H3", "by": "H1", "entry": 9, "verdict": "proven"},),
+        (omitted,),
+    )
+    seeds = [encode(found), encode(Contributed("visits", True, 2, 1, (omitted,)))]
+
+    def run(data: bytes) -> None:
+        for read in (read_decrypted, read_contributed):
+            with suppress(Malformed):
+                assert encode(read(data)) == data
+
+    return Case(run, seeds)
 
 
 @target("door-studies", "participant.door.study_results.read_standings")

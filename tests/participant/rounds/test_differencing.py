@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -22,8 +23,10 @@ from protocol.board.messages import Contribution, Opening, attach
 from protocol.board.suite import suite_of
 from protocol.errors import Refused
 from protocol.rounds.ciphertexts import EncryptionKey
+from protocol.rounds.history import OpenedSets
 from protocol.terms.terms import Floors
 from tests.stage.rounds.round_table import Events, RoundTable, Steps
+from tests.stage.studies import approval
 from tests.stage.toy import ToyEpoch, toy_epoch
 
 
@@ -264,3 +267,28 @@ def test_whoever_stands_at_another_model_waits_for_the_others_and_is_told_what_t
     said = capsys.readouterr().out
     assert "Only this hospital states this model" in said
     assert "right app and libraries" in said
+
+
+def test_who_takes_their_time_is_asked_again_where_the_sum_shows_more_by_then() -> None:
+    table, _ = closed_again("warn")
+    asked, answers = list[Question](), dict[str, bool]()
+
+    def approve(request: Question) -> bool | None:
+        asked.append(request)
+        return answers.get(request.warning)
+
+    del table.tasks[3]
+    held, disk = table.secret(3), table.disks[3]
+    task = DecryptionTask(table.terms, table.study, 2, held, disk, approve)
+    table.seat(3, task)
+    with patch.object(OpenedSets, "difference", lambda self, view: None):
+        assert task.due() is None
+    assert not asked[-1].warning
+    answers[""] = True  # to what was shown, and no more
+    table.publish(1, approval(table.study_of(f"study/{table.study}")))  # the board goes on
+    assert task.due() is None
+    assert "H5 alone" in asked[-1].warning
+    answers[asked[-1].warning] = True
+    draft = task.due()
+    assert draft is not None
+    assert type(draft.body).__name__ == "SetLock"

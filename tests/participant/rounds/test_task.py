@@ -140,3 +140,58 @@ def test_a_study_that_is_not_there_is_named() -> None:
     assert task.waiting(table.board).kind == "board"
     with pytest.raises(UnknownStudy):
         task.due()
+
+
+# ── who takes their time ──
+
+
+class Slow:
+    """A person who answers once the test says what."""
+
+    def __init__(self) -> None:
+        self.answer: bool | None = None
+        self.asked: list[Question] = []
+
+    def __call__(self, question: Question) -> bool | None:
+        self.asked.append(question)
+        return self.answer
+
+
+def slow(table: RoundTable, index: int) -> tuple[DecryptionTask, Slow]:
+    person = Slow()
+    held, disk = table.secret(index), table.disks[index]
+    task = DecryptionTask(TERMS, STATISTIC, None, held, disk, person)
+    table.seat(index, task)
+    return task, person
+
+
+def test_nothing_is_said_before_there_is_an_answer() -> None:
+    table = closed_statistic(1, 2, 3)
+    task, person = slow(table, 1)
+    for _ in range(3):
+        assert task.due() is None
+    for i in (2, 3, 4, 5):
+        decrypting(table, i)
+    table.settle()
+    assert task.member.plaintexts is not None  # the others have opened it meanwhile
+    assert not task.done
+    assert task.due() is None
+    assert 1 not in table.view("study/age/1").locks
+    assert 1 not in table.view("study/age/1").statements
+    person.answer = True
+    table.settle()
+    assert task.done
+    assert task.sums == [Decimal(60)]
+    assert len(set(person.asked)) == 1  # one question, asked again and again
+
+
+def test_a_late_no_says_nothing() -> None:
+    table = closed_statistic(1, 2, 3)
+    task, person = slow(table, 1)
+    assert task.due() is None
+    person.answer = False
+    assert task.due() is None
+    asked = len(person.asked)
+    table.settle()
+    assert len(person.asked) == asked
+    assert 1 not in table.view("study/age/1").locks

@@ -128,7 +128,8 @@ def _start(consortium: Consortium, number: int, enter: Callable[[int], Membershi
 
     def said(error: BaseException, wanted: JobWanted | None) -> Failed:
         assert isinstance(error, Exception)
-        words = describe(error, Context(terms=consortium.terms))
+        context = Context(terms=consortium.terms, is_statistic=service.is_statistic)
+        words = describe(error, context)
         return Failed(words.what, words.remedy, words.exit_code)
 
     service = Service(folder, lambda: enter(number), said, log, Steps(), Notifier())

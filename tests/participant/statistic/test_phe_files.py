@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from participant.errors import UnfitNumbers
-from participant.statistic.number_files import read_numbers
+from participant.statistic.number_files import numbers_in, read_numbers
 from participant.statistic.phe_files import joint_key_jwk
 from tests.stage.toy import toy_epoch
 
@@ -179,3 +179,16 @@ def test_the_exported_key_is_the_joint_key_as_pheutil_reads_it() -> None:
     assert phe.util.base64_to_int(jwk["n"]) == epoch.joint_key().n
     assert jwk["n"] == phe.util.int_to_base64(int(epoch.joint_key().n))
     assert "Toy, epoch 1" in jwk["kid"]
+
+
+def test_numbers_that_nobody_waits_for_any_more_are_opened_no_further() -> None:
+    opened = list[int]()
+
+    def each() -> None:
+        opened.append(1)
+        if len(opened) == 3:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        numbers_in(json.dumps(serialised([1] * 10)).encode(), "n.json", N, each)
+    assert len(opened) == 3

@@ -1,0 +1,113 @@
+"""The commands of a hospital whose agent runs say the same, word for word, as of one without."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from protocol.board import Statistic
+from protocol.board.messages import Contribution
+from tests.participant.service.test_serve import running, serving, stop
+from tests.stage.consortium import Consortium, found, run_all
+
+pytestmark: list[pytest.MarkDecorator] = []  # fast: one process, and commands in this one
+
+
+@pytest.fixture
+def consortium(tmp_path: Path) -> Iterator[Consortium]:
+    """With a key, and the plans of two statistics."""
+    made = found(tmp_path)
+    for name in ("ages", "stays"):
+        made.planned(name, Statistic(2, 1, name, ("men", "women")))
+    with made.relay.running():
+        assert run_all([made.session(i) for i in (1, 2, 3)]) == [None] * 3
+        yield made
+
+
+def same(consortium: Consortium, *words: str, expect: int = 0) -> str:
+    """What the first hospital's command says, through its agent; the second's says the same."""
+    said = []
+    for index, study in ((1, "ages"), (2, "stays")):
+        typed = [word.replace("STUDY", study) for word in words]
+        output, errors = consortium.typed(index, *typed, expect=expect)
+        text = (output + errors).replace("H1, H2, H3", "ALL").replace(study, "STUDY")
+        text = text.replace(f"H{index}", "H")
+        said.append(re.sub("fingerprint .*", "", text))
+    assert said[0] == said[1]
+    return said[0]
+
+
+def test_every_command_about_studies_says_the_same_through_the_agent(
+    consortium: Consortium,
+) -> None:
+    with serving(consortium, 1, "--json") as process:
+        running(process)
+        assert "Proposed: STUDY of Toy" in same(consortium, "study", "propose", "STUDY.toml")
+        same(consortium, "study", "propose", "STUDY.toml")  # again: nothing to do
+        assert "Approved by H: STUDY" in same(consortium, "study", "approve", "STUDY", "--yes")
+        assert "--yes" in same(consortium, "study", "approve", "STUDY", expect=1)  # nobody answers
+        assert "state         proposed" in same(consortium, "study", "show", "STUDY")
+        assert "nobody has proposed a study" in same(
+            consortium, "study", "show", "gone", "--timeout", "20", expect=1
+        )
+        assert {state for _, state in listed(consortium, 1)} == {"proposed"}
+        assert listed(consortium, 1) == listed(consortium, 2)
+        assert "ages " in consortium.typed(1, "study", "list")[0]
+        assert "Withdrawn by H" in same(consortium, "study", "withdraw", "STUDY")
+        assert "H votes to end STUDY" in same(consortium, "study", "end", "STUDY", "--yes")
+        assert "no" in same(consortium, "study", "end", "STUDY", expect=1)  # nobody answers
+        assert "Here: H1" in consortium.typed(1, "status")[0]
+        stop(process)
+
+
+def test_a_statistic_is_computed_by_hospitals_of_which_one_has_an_agent(
+    consortium: Consortium,
+) -> None:
+    for index in (1, 2, 3):
+        text = f"label,number\nmen,{index}.5\nwomen,{10 * index}\n"
+        (consortium.folder / f"n{index}.csv").write_text(text)
+    (consortium.folder / "odd.csv").write_text("label,number\nmen,1.25\nwomen,2\n")
+    (consortium.folder / "n1.csv").chmod(0o600)
+    word = ["--study", "ages", "--timeout", "60"]
+    with serving(consortium, 1, "--json") as process:
+        running(process)
+        consortium.typed(1, "study", "propose", "ages.toml")
+        for index in (1, 2, 3):
+            consortium.typed(index, "study", "approve", "ages", "--yes")
+        odd = [consortium.typed(i, "contribute", "odd.csv", *word, expect=1) for i in (1, 2)]
+        assert odd[0] == odd[1]
+        assert "odd.csv cannot be contributed: line 2 (men)" in odd[0][1]
+        gone = [consortium.typed(i, "contribute", "gone.csv", *word, expect=1) for i in (1, 2)]
+        assert gone[0] == gone[1]
+        said = [consortium.typed(i, "contribute", f"n{i}.csv", *word)[0] for i in (1, 2, 3)]
+        assert said[0] == said[1].replace("n2.csv", "n1.csv")
+        again = [consortium.typed(i, "contribute", f"n{i}.csv", *word)[0] for i in (1, 2)]
+        assert again[0] == again[1].replace("n2.csv", "n1.csv")
+        assert "holds what this hospital contributed before" in again[0]
+        assert contributors(consortium) == [1, 2, 3]
+        helping = consortium.start(2, "decrypt", "--yes", *word)  # the agent helps by itself
+        assert helping.wait(60) == 0
+        read = [consortium.typed(i, "decrypt", *word)[0] for i in (1, 2)]  # asks no more
+        assert read[0] == read[1]
+        assert "  7.5  men" in read[0]
+        assert "  60.0  women" in read[0]
+        facts = [consortium.typed(i, "decrypt", "--json", *word)[0] for i in (1, 2)]
+        assert facts[0] == facts[1]
+        assert json.loads(facts[0].splitlines()[-1])["sums"] == ["7.5", "60.0"]
+        log = json.dumps(stop(process))
+    assert "contribute numbers" in log
+    assert "1.25" not in log  # nor in what failed
+    assert "the command that gave it says why" in log
+
+
+def listed(consortium: Consortium, index: int) -> list[tuple[str, str]]:
+    """All studies and their states, as a hospital's command says it."""
+    said, _ = consortium.typed(index, "study", "list", "--json")
+    return [(one["digest"], one["state"]) for one in json.loads(said)["studies"]]
+
+
+def contributors(consortium: Consortium) -> list[int]:
+    entries = consortium.relay.core.board.session("study/ages/1")
+    return sorted(p.post.sender for p in entries if isinstance(p.post.body, Contribution))
