@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -160,3 +162,18 @@ def test_no_file_takes_the_number_of_a_stream_that_an_app_has_closed(tmp_path: P
     run = subprocess.run([sys.executable, "-c", dedent(code)], check=False, timeout=60)
     assert run.returncode == 0
     assert (tmp_path / "kept").read_bytes() == b""
+
+
+def test_a_signal_also_ends_what_a_command_does_after_something_else() -> None:
+    steps = Foreground()
+
+    async def first() -> None: ...
+
+    async def second() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        await asyncio.sleep(60)
+
+    steps.run(first)
+    with pytest.raises(asyncio.CancelledError):
+        steps.run(lambda: asyncio.wait_for(second(), 10))
+    assert steps.caught == signal.SIGINT

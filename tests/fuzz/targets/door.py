@@ -151,10 +151,7 @@ def answer() -> Case:
     return Case(run, [encode(one) for one in [*ANSWERS, *sent]])
 
 
-@target(
-    "door-sums",
-    "participant.door.study_results.read_contributed, participant.door.study_results.read_decrypted",
-)
+@target("door-sums", "participant.door.study_results.read_decrypted")
 def sums() -> Case:
     omitted = {"members": ["H3"], "is_own": False, "reason": "closed", "other": None, "fits": None}
     found = Decrypted(
