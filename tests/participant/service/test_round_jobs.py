@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,15 @@ async def approved(
     study = consortium.planned("age", Statistic(len(labels) or 1, decimals, "age", labels))
     async with at_work(serves, 1, 2, 3) as all_served:
         for served in all_served:
-            await served.until(lambda s=served: ("ceremony", "ceremony/1", None) in s.log.ends)
+            await served.until(partial(has_made_key, served))
         await all_served[0].hospital.propose(study)
         for served in all_served:
             await served.hospital.study("age").approve(plan=study.digest)
         yield all_served
+
+
+def has_made_key(served: Served) -> bool:
+    return ("ceremony", "ceremony/1", None) in served.log.ends
 
 
 async def give(served: Served, text: str) -> None:
