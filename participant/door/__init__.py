@@ -37,6 +37,7 @@ from participant.door.served import Asker, Mirror, ServedHospital
 from participant.door.served_study import ServedStudy
 from participant.door.server import Ask, Desk, Door, Tell
 from participant.door.study_messages import (
+    LAST_ROUND,
     Answered,
     ApproveStudy,
     Asked,

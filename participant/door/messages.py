@@ -313,4 +313,9 @@ def waiting_of(waits: Waits) -> Waiting:
     """What is waited for, as it was sent; raises Malformed for a kind that nobody knows."""
     if waits.kind not in _KINDS:
         raise Malformed("answer", "what is waited for is of no kind that is known")
-    return Waiting(waits.kind, waits.members, read_facts(waits.facts))  # type: ignore[arg-type]
+    found = Waiting(waits.kind, waits.members, read_facts(waits.facts))  # type: ignore[arg-type]
+    try:
+        _ = found.study
+    except (AttributeError, ValueError):
+        raise Malformed("answer", "what is waited for is in no session") from None
+    return found

@@ -81,11 +81,14 @@ class ContributeNumbers(Message, frozen=True, tag="contribute numbers"):
         return f"<numbers for {self.name}>"
 
 
+LAST_ROUND = 999_999_999  # that a session's name can hold
+
+
 class DecryptRound(Message, frozen=True, tag="decrypt round"):
     """``decrypt``; ``number``: of the round, None for the last that was opened."""
 
     name: StudyName
-    number: Annotated[int, Meta(ge=1, lt=1 << 31)] | None
+    number: Annotated[int, Meta(ge=1, le=LAST_ROUND)] | None
     timeout: Seconds | None
 
 

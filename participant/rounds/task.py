@@ -176,7 +176,9 @@ class DecryptionTask(Task):
         member = self.member
         if self._hold and member.view.opening and not member.view.closing:
             self._hold.look()
-        if member.view.closing and not self._answered and self._may_help:
+        if not self._may_help:
+            self._question = None  # it has withdrawn meanwhile
+        elif member.view.closing and not self._answered:
             if (answer := self._answer()) is None:
                 return None
             self._answered, member.consent = True, answer

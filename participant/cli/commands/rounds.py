@@ -33,7 +33,7 @@ from participant.cli.work import (
     worker_of,
 )
 from participant.disk import check_new, write_new
-from participant.door import ServedHospital, read_facts
+from participant.door import LAST_ROUND, ServedHospital, read_facts
 from participant.errors import SaidByAgent
 from participant.hospital import Decrypted
 from participant.network import entries_seen
@@ -50,7 +50,8 @@ def decrypt(
     given: Given,
     study: StudyOption,
     number: Annotated[
-        int | None, typer.Option("--round", help="Which round of it, else the last one.", min=1)
+        int | None,
+        typer.Option("--round", help="Which round of it, else the last.", min=1, max=LAST_ROUND),
     ] = None,
     yes: Yes = False,
     timeout: Timeout = None,

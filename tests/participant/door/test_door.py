@@ -38,6 +38,7 @@ from participant.door.server import Door
 from participant.errors import AgentDenies, DoorClosed, NoAgent, SaidByAgent
 from participant.home.address import Address
 from participant.network import Notices
+from protocol.encoding import encode
 from protocol.errors import Malformed
 from tests.participant.door.conftest import FakeDesk
 from tests.stage.saying import FEDERATION
@@ -284,3 +285,11 @@ async def test_what_is_no_agent_is_not_believed(answer: bytes, folder: Path) -> 
             async with open_line(folder):
                 raise AssertionError
     assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "facts", [b'{"session": "age"}', b'{"session": 3}', b'{"session": "check/x"}']
+)
+def test_what_waits_in_no_session_is_not_believed(facts: bytes) -> None:
+    with pytest.raises(Malformed):
+        read_answer(encode(Moved(1, Waits("join", (2,), facts), 0.0)))

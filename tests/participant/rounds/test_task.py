@@ -195,3 +195,17 @@ def test_a_late_no_says_nothing() -> None:
     table.settle()
     assert len(person.asked) == asked
     assert 1 not in table.view("study/age/1").locks
+
+
+def test_who_withdraws_at_the_question_reads_what_the_others_open() -> None:
+    table = closed_statistic(1, 2, 3)
+    task, person = slow(table, 1)
+    assert task.due() is None
+    table.publish(1, Draft("study/age", Withdrawal(table.study_of("study/age").digest)))
+    for i in (2, 3, 4, 5):
+        decrypting(table, i)
+    table.settle()
+    assert task.done
+    assert task.sums == [Decimal(60)]
+    assert 1 not in table.view("study/age/1").locks
+    assert person.answer is None
