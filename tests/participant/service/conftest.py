@@ -25,7 +25,7 @@ from participant.service.notify import Notifier
 from participant.service.service import Service
 from participant.service.work import TaskAt
 from participant.training import Event
-from tests.stage.consortium import CHEAP, Consortium, found
+from tests.stage.consortium import CHEAP, Consortium, found, run_all
 
 
 @dataclass
@@ -100,6 +100,14 @@ def consortium(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Conso
     made = found(tmp_path, n_members=getattr(request, "param", 3))
     with made.relay.running():
         yield made
+
+
+@pytest.fixture
+def keyed(consortium: Consortium) -> Consortium:
+    """Hospitals with a key, three of whom at least are in each sum."""
+    n = consortium.terms.n_members
+    assert run_all([consortium.session(i + 1) for i in range(n)]) == [None] * n
+    return consortium
 
 
 @pytest.fixture

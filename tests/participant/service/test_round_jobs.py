@@ -14,6 +14,7 @@ from participant.hospital import Decrypted
 from participant.rounds import Question
 from protocol.board import Partial, SetLock, Statistic
 from tests.participant.service.conftest import Served, Serves
+from tests.participant.service.test_studies import approved as trained
 from tests.participant.service.test_study_jobs import at_work, study_of
 from tests.stage.consortium import Consortium
 
@@ -238,3 +239,22 @@ async def test_a_study_that_is_trained_takes_no_numbers(
             await first.hospital.study("gone").contribute(path, timeout=60)
         with pytest.raises(SaidByAgent, match="nobody has proposed a study gone"):
             await first.hospital.study("gone").decrypt(approve=yes, timeout=60)
+
+
+def test_a_sum_of_a_study_that_the_agent_trains_is_its_own_to_open(
+    keyed: Consortium, serves: Serves
+) -> None:
+    trained(keyed, "cardio", 1)
+    waits = keyed.folder / "wait1"
+    waits.touch()
+
+    async def run() -> None:
+        async with at_work(serves, 1) as (served,):
+            await served.until(lambda: ("training", "study/cardio") in served.log.begun)
+            with pytest.raises(SaidByAgent) as caught:
+                await served.hospital.study("cardio").decrypt(approve=yes, timeout=60)
+            assert "study/cardio" in caught.value.what
+            assert [end for end in served.log.ends if end[0] == "training"] == []
+            waits.unlink()
+
+    asyncio.run(run())

@@ -11,7 +11,7 @@ from participant.model.file import model_name
 from participant.study import write_plan
 from protocol.board import Plan, Study, Training
 from tests.participant.service.conftest import Served, Serves
-from tests.stage.consortium import Consortium, run_all
+from tests.stage.consortium import Consortium
 
 APP = """
 import time
@@ -58,14 +58,6 @@ def approved(
         given = app if has_app else []
         made.typed(index, "study", "approve", name, "--yes", "--unpinned", *given)
     return study
-
-
-@pytest.fixture
-def keyed(consortium: Consortium) -> Consortium:
-    """Hospitals with a key, three of whom at least are in each sum."""
-    n = consortium.terms.n_members
-    assert run_all([consortium.session(i + 1) for i in range(n)]) == [None] * n
-    return consortium
 
 
 of_four = pytest.mark.parametrize("consortium", [4], indirect=True)
