@@ -77,8 +77,19 @@ class Once:
         }[self.deed]
 
 
-@pytest.mark.parametrize("deed", ["changed", "cut short", "twice", "sent back"])
-@pytest.mark.parametrize("place", [("up", 0), ("up", 3), ("down", 0), ("down", 1), ("down", 4)])
+DEEDS = ("changed", "cut short", "twice", "sent back")
+PLACES = (("up", 0), ("up", 3), ("down", 0), ("down", 1), ("down", 4))
+
+
+def every_deed_at_every_place():
+    """Each deed and each place is in a fast test: a whole ceremony goes on around every one."""
+    for number, place in enumerate(PLACES):
+        for deed in DEEDS:
+            is_fast = deed == DEEDS[number % len(DEEDS)]
+            yield pytest.param(place, deed, marks=() if is_fast else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("place", "deed"), list(every_deed_at_every_place()))
 def test_what_it_does_to_a_frame_ends_the_connection_and_no_more(
     consortium: Consortium, place: tuple[str, int], deed: str
 ) -> None:
