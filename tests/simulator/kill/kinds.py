@@ -1,8 +1,8 @@
 """What is kept, by whom: a row for every kind of durable change. A new file needs a new row.
 
-Not here, since no run of the simulator makes them: the files of an identity, a change of the
-passphrase and a backup's return (their own tests kill those at every point), what a command writes
-for people (records, reports, journals), and the aggregator's cards and status.
+Not here, since no run of the simulator makes them: an identity, another passphrase, a backup's
+return and a new card of the aggregator (their own tests kill those at every point), entries that
+an app keeps for itself, and what commands write for people (records, reports, journals, status).
 """
 
 import re
