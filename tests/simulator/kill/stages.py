@@ -95,10 +95,10 @@ ROLES = {
 class VaultDisk(Disk):
     """One that has its key share in a real vault."""
 
-    member: Membership
+    member: Membership | None = None  # until it has a folder
 
     def read(self, name: str) -> bytes | None:
-        if name != "vault/key-share":
+        if name != "vault/key-share" or self.member is None:
             return super().read(name)
         vault = self.member.vault
         epochs = vault.epochs()
@@ -151,6 +151,7 @@ class WithVaults(Federation):
 
 def _secrets(hospital: Hospital) -> Seeded:
     assert isinstance(hospital.disk, VaultDisk)
+    assert hospital.disk.member is not None
     return Seeded(hospital.disk.member.vault, PASSPHRASE)
 
 
