@@ -123,7 +123,7 @@ def test_planted_acknowledgement_before_durability_is_caught(
 
     monkeypatch.setattr(BoardStore, "append", append)
     with pytest.raises(Violation):
-        played("statistic", Death(0, "entry", 5, is_after=True))
+        played("statistic", Death(0, "entry", 5, is_after=False))
 
 
 def test_a_planted_seed_that_a_kill_leaves_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,11 +23,16 @@ def found(federation: toy.Federation, folder: Path, hospitals: Mapping[int, HasD
     table, epoch = _table(federation)
     if (name := federation.terms.federation) not in _FOLDERS:
         _fill(folder, federation, table)
-        files = (path for path in folder.rglob("*") if path.is_file())
-        _FOLDERS[name] = {path.relative_to(folder): path.read_bytes() for path in files}
+        _FOLDERS[name] = {
+            path.relative_to(folder): path.read_bytes() if path.is_file() else None
+            for path in sorted(folder.rglob("*"))
+        }
+    folder.mkdir(parents=True, exist_ok=True)
     for path, data in _FOLDERS[name].items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(data)
+        if data is None:
+            (folder / path).mkdir(parents=True, exist_ok=True)
+        else:
+            (folder / path).write_bytes(data)
     head = table.board.head
     for index, hospital in hospitals.items():
         hospital.disk.files["vault/key-share"] = encode(epoch.secrets[index])
@@ -54,4 +59,4 @@ def _table(federation: toy.Federation) -> tuple[toy.CeremonyTable, toy.ToyEpoch]
 
 
 _FOUND: dict[bytes, tuple[toy.CeremonyTable, toy.ToyEpoch]] = {}
-_FOLDERS: dict[bytes, dict[Path, bytes]] = {}  # the aggregator's files of each
+_FOLDERS: dict[bytes, dict[Path, bytes | None]] = {}  # the aggregator's: files, and folders
