@@ -35,7 +35,7 @@ class Apps:
 NO_APPS = Apps()
 
 
-class Chronicle(Protocol):
+class TrainingChronicle(Protocol):
     """Who is told of training; in the event loop."""
 
     def event(self, event: Event) -> None: ...
@@ -46,7 +46,11 @@ class Trainings:
     """Makes training tasks in an event loop, and ends their apps' processes."""
 
     def __init__(
-        self, member: Membership, traffic: Traffic, chronicle: Chronicle, wake: Callable[[], None]
+        self,
+        member: Membership,
+        traffic: Traffic,
+        chronicle: TrainingChronicle,
+        wake: Callable[[], None],
     ) -> None:
         """``wake``: lets the agent look at its tasks; in the loop."""
         self._member, self._traffic = member, traffic

@@ -16,8 +16,7 @@ from participant.hospital import as_room_allows
 from participant.network import CardTask, Notices, Session, Traffic
 from participant.service.due import Due, due_tasks
 from participant.service.due_studies import Duties
-from participant.service.trainings import NO_APPS, Apps, Trainings
-from participant.service.trainings import Chronicle as TrainingChronicle
+from participant.service.trainings import NO_APPS, Apps, TrainingChronicle, Trainings
 from participant.training import TrainingTask
 from participant.waiting import Waiting
 from protocol.board import StudyState, study_session

@@ -1,13 +1,17 @@
 """A question in the middle of a job: it is answered once, by who has the job, or not at all."""
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from participant.cli.work import Foreground, run
 from participant.conversation.messages import read_message
 from participant.door import place, server
 from participant.door.framing import Unframer, framed
@@ -27,9 +31,11 @@ from participant.door.messages import (
     read_answer,
 )
 from participant.door.news import News
+from participant.door.served import Asker, ServedHospital
 from participant.door.study_messages import Answered, Asked, ContributeNumbers, DecryptRound
 from participant.door.study_results import read_decrypted
 from participant.errors import DoorClosed, SaidByAgent
+from participant.home.address import Address
 from participant.hospital import Decrypted
 from participant.network import Notices
 from participant.rounds import Question
@@ -37,6 +43,7 @@ from protocol.encoding import encode
 from protocol.errors import Malformed
 from tests.participant.door.conftest import FakeDesk
 from tests.participant.door.test_door import heard, hospital, opened
+from tests.stage.saying import FEDERATION
 
 GREETING = framed(Greeting(ADMINISTRATION, VERSION))
 WANTED = framed(JobWanted(DecryptRound("age", None, None), "federation.toml", ""))
@@ -328,3 +335,41 @@ async def test_a_result_of_many_frames_is_one(
     async with opened(folder, result=encode(FOUND)):
         found = await hospital(folder).study("age").decrypt(approve=lambda question: True)
     assert found == FOUND
+
+
+class Hasty(FakeDesk):
+    """Asks, and gives up before there can be an answer."""
+
+    async def perform(self, wanted: JobWanted, tell: server.Tell, ask: server.Ask) -> Finished:
+        ask(ASKED)
+        await asyncio.sleep(0.5)
+        raise ValueError("no")
+
+
+def test_a_person_at_a_terminal_is_let_go_when_the_job_ends(folder: Path) -> None:
+    began, is_over = time.monotonic(), threading.Event()
+
+    async def agent() -> None:
+        async with server.Door(folder, Hasty()).open():
+            await asyncio.to_thread(is_over.wait)
+
+    beside = threading.Thread(target=lambda: asyncio.run(agent()))
+    beside.start()
+    try:
+        while not (line := place.connect(folder)):
+            time.sleep(0.01)
+        terms = FEDERATION.terms
+        address = Address(terms.aggregator_key, None, folder)
+        asker, steps = Asker("federation.toml", ""), Foreground()
+        served = ServedHospital(terms, address, folder, asker, line, steps)
+
+        def approve(question: Question) -> bool:
+            time.sleep(30)
+            return True
+
+        with pytest.raises(SaidByAgent, match="said of no"):
+            run(partial(served.study("age").decrypt, approve=approve), served)
+    finally:
+        is_over.set()
+        beside.join()
+    assert time.monotonic() - began < 20
