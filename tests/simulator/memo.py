@@ -106,7 +106,7 @@ def _by_head(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def at_head(seen: board.Board, *given: Hashable) -> Any:
-        place = seen.head.hash, *given
+        place = seen._hashes[-1], *given
         if place not in known:
             known[place] = function(seen, *given)
         return known[place]

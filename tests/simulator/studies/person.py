@@ -6,6 +6,7 @@ A command that a crash has cut short is typed again. A person waits for no study
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from math import inf, nextafter
 from typing import NamedTuple
 
 from participant.agent.agent import Agent
@@ -54,6 +55,9 @@ class Person:
         self._terms, self._index, self._disk = terms, index, disk
         self._scripts, self._app, self._tell = scripts, app, tell
         self._jobs = {script: _words_of(script, index) for script in scripts}
+        words = [word.at for script in scripts for word in script.says(index)]
+        self._times = [*words, nextafter(PATIENCE, inf)]
+        self._idle: tuple[object, ...] = ()  # when nothing was due
         self.clock: Callable[[], float] = lambda: 0.0
         self.began: float | None = None  # when it had its key share
         self.ended: dict[Job, Exception | None] = {}
@@ -76,6 +80,8 @@ class Person:
 
     def look(self) -> bool:
         """Type what is due; whether anything was."""
+        if (seen := self._seen()) == self._idle:
+            return False
         any_typed = False
         for job in list(self._due()):
             if self._is_typed(job):
@@ -84,7 +90,19 @@ class Person:
             self._running[task] = job
             assert self.agent is not None
             self.agent.tasks.add(task)
+        self._idle = () if any_typed else seen
         return any_typed
+
+    def _seen(self) -> tuple[object, ...]:
+        """All that ``_due`` and ``_is_typed`` look at: where it is as it was, nothing else is due.
+
+        Of the disk, which models are there; of the time, which words it has come to.
+        """
+        assert self.agent is not None
+        now = self._now
+        come = sum(at <= now for at in self._times)
+        jobs, files = (len(self.ended), *self._running.values()), tuple(self._disk.files)
+        return self.agent, self.agent.board.head, come, files, jobs
 
     @property
     def is_done(self) -> bool:
