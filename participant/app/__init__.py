@@ -6,5 +6,5 @@ from participant.app.calls import App, Config, app_seed, config_of, evaluate, fi
 from participant.app.errors_file import keep_traceback
 from participant.app.output import Show
 from participant.app.pin import hash_of_app
-from participant.app.process import AppFile
+from participant.app.process import AppFile, reap_left
 from participant.app.turns import Turns, TurnsBeside

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 from participant.app.output import Relay, Show
 from participant.errors import NoAppUser
+from protocol.programs.processes import reap
 
 CONNECTION = "QUORATE_CONNECTION"
 # What programs need of their surroundings: where things are, how to speak, which devices to use.
@@ -30,6 +32,7 @@ PASSED = (
     "HIP_VISIBLE_DEVICES", "PYTORCH_CUDA_ALLOC_CONF",
 )  # fmt: skip
 _PASSED_BEGINNING = ("LC_",)
+_begun, _beginning = set[int](), threading.Lock()  # processes that are waited for here
 _GRACE_SECONDS = 5.0  # that a process has to end by itself once it is asked to
 _MOMENT_SECONDS = 2.0
 
@@ -69,7 +72,9 @@ class AppProcess:
         with theirs:
             command = [sys.executable, "-P", "-m", "participant.app.child", str(file.path)]
             around = environment_for(file, user) | {CONNECTION: f"fd:{theirs.fileno()}"}
-            self._process = self._begun(command, around, theirs.fileno(), user)
+            with _beginning:
+                self._process = self._begun(command, around, theirs.fileno(), user)
+                _begun.add(self._process.pid)
         out, err = self._process.stdout, self._process.stderr
         assert out is not None and err is not None
         self._relays = [Relay(os.dup(s.fileno()), s is err, show) for s in (out, err)]
@@ -129,6 +134,8 @@ class AppProcess:
         self._signal(signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):  # of another user, whom it may not end
             self._process.wait(_GRACE_SECONDS)
+        if self._process.returncode is not None:
+            _begun.discard(self._process.pid)
         for relay in self._relays:
             relay.join(_MOMENT_SECONDS)
 
@@ -136,6 +143,12 @@ class AppProcess:
         """To all processes of its session that are left in its group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
+
+
+def reap_left() -> None:
+    """Let go of processes that apps have left behind, once those have ended; see ``reap``."""
+    with _beginning:
+        reap(_begun)
 
 
 def _user(name: str) -> pwd.struct_passwd:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from participant.disk import disk_errors
 from participant.errors import ForeignPeer, PathTooLong, UnsafeFolder
+from protocol.programs.processes import is_descendant
 
 SOCKET_NAME = "agent.sock"
 # Of sockaddr_un, less the zero at its end: unix(7) on Linux, sys/un.h on macOS.
@@ -48,13 +49,27 @@ def check_peer(line: socket.socket, path: Path) -> None:
         raise ForeignPeer(path, user)
 
 
+def is_of_app(line: socket.socket) -> bool:
+    """Whether an app's process, or what it has begun, is at the other end; on Linux.
+
+    An agent begins no other processes than apps.
+    """
+    return sys.platform == "linux" and is_descendant(_credentials(line)[0])
+
+
 def peer_user(line: socket.socket) -> int:
     """The user at the other end when it connected, or began to listen, as the kernel says."""
     if sys.platform == "linux":
-        data = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        return int(_CREDENTIALS.unpack(data)[1])
+        return _credentials(line)[1]
     data = line.getsockopt(0, LOCAL_PEERCRED, 76)
     return int(_XUCRED.unpack(data[: _XUCRED.size])[1])
+
+
+def _credentials(line: socket.socket) -> tuple[int, int]:
+    """The process and the user at the other end; of Linux."""
+    data = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    process, user, _ = _CREDENTIALS.unpack(data)
+    return int(process), int(user)
 
 
 def listen(folder: Path, backlog: int) -> socket.socket:

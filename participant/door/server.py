@@ -36,7 +36,7 @@ from participant.door.messages import (
     read_wanted,
 )
 from participant.door.news import News
-from participant.door.place import check_peer, listen, socket_path
+from participant.door.place import check_peer, is_of_app, listen, socket_path
 from participant.door.study_messages import Answered, Asked
 from participant.errors import ForeignPeer
 from protocol.errors import Malformed
@@ -124,6 +124,8 @@ class Door:
     async def _serve(self, line: "_Line") -> None:
         async with asyncio.timeout(OPEN_SECONDS) as line.limit:
             greeting = await line.hear()
+            if line.is_of_app:
+                raise Malformed("greeting", "the process of an app has no part in administration")
             if not isinstance(greeting, Greeting):
                 raise Malformed("wish", "it comes before the greeting")
             if greeting.conversation != ADMINISTRATION:
@@ -188,7 +190,7 @@ class _Line:
         self._unframer, self._frames = Unframer(MAX_WANTED_BYTES), deque[bytes]()
         self._room, self._taken = room, 0
         self.limit: asyncio.Timeout | None = None  # for greeting and wish
-        self.is_stuck = False
+        self.is_stuck, self.is_of_app = False, is_of_app(writer.get_extra_info("socket"))
 
     async def hear(self) -> FromCommand:
         """The next thing said; raises Malformed, EOFError."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from participant.agent import Steps
+from participant.app import reap_left
 from participant.disk import hold
 from participant.door import (
     MAX_REPORT_BYTES,
@@ -144,10 +145,11 @@ class Service:
             await asyncio.sleep(seconds)
 
     async def _look(self, work: Work) -> None:
-        """Tell now and then what is waited for."""
+        """Tell now and then what is waited for, and let go of what apps have left."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             self._chronicle.waits(work.member.index, work.tasks)
+            reap_left()
 
     def is_statistic(self, study: str) -> bool:
         """Whether a study is one, as far as the board is known."""

@@ -20,6 +20,7 @@ from participant.door import Failed, JobWanted
 from participant.errors import Interrupted
 from participant.home import Membership, check_before_asking, enter, federation_folder
 from participant.service import Apps, Notifier, Service
+from protocol.programs.processes import keep_descendants
 
 _MOST = 4_096  # characters of a sentence that crosses the door
 
@@ -45,6 +46,7 @@ def serve(
     def entered() -> Membership:
         return enter(terms, home, given.passphrase())
 
+    keep_descendants()  # so that no app's process comes to its door
     asking = Foreground()
     log = ServiceLog(context, as_json)
     if app_user is None:
