@@ -5,8 +5,11 @@ and returns its ``update``. What it sends is checked like what any stranger send
 """
 
 import contextlib
+import hmac
 import math
+import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +17,7 @@ from participant.agent import Stopped
 from participant.app.errors_file import keep_traceback_text
 from participant.app.module import place_of
 from participant.app.output import Show
+from participant.app.pin import hash_of_app
 from participant.app.process import AppFile, AppProcess
 from participant.conversation import (
     VERSION,
@@ -49,6 +53,7 @@ class AppApart:
         self.local_entries: tuple[str, ...] = ()
         self._process: AppProcess | None = None
         self._is_closed = self._is_given_up = False
+        self._beginning = threading.Lock()
         self._first: Config | None = None  # with which the app began
         self._ready: Any = None  # the model of ``prepare``
         self._pending: AppBegins | AppUpdate | None = None  # what is to be answered next
@@ -57,12 +62,18 @@ class AppApart:
     def start(self) -> None:
         """Begin the process and read the app's file in it.
 
-        Raises MissingFile, WrongKind or BadApp for the file, NoAppUser for the user.
+        Raises MissingFile, WrongKind or BadApp for the file, NoAppUser for the user, and Stopped
+        once it was closed.
         """
-        path = self._file.path.absolute()
+        path, due = self._file.path.absolute(), self._file.digest
         place_of(path)
-        self._process = AppProcess(AppFile(path, self._file.variables, self._file.user), self._show)
-        self._channel = Channel(self._process.connection)
+        if due and not hmac.compare_digest(hash_of_app(path), due):
+            raise BadApp(str(path), "it was changed meanwhile: nothing of it is run")
+        with self._beginning:
+            if self._is_closed:
+                raise Stopped
+            self._process = AppProcess(replace(self._file, path=path), self._show)
+            self._channel = Channel(self._process.connection)
         hello, _ = self._expect(AppHello, str(path))
         if hello.version != VERSION:
             raise self._bad(str(path), f"it speaks version {hello.version}, not {VERSION}")
@@ -75,8 +86,8 @@ class AppApart:
 
     def initial_parameters(self, config: Config) -> Any:
         """The model that the app begins with; of a new process, if it is not the first time."""
-        if self._ready is not None and config == self._first:
-            ready, self._ready = self._ready, None
+        ready, self._ready = self._ready, None
+        if ready is not None and config == self._first:
             return ready
         if self._first is not None:
             self._end()
@@ -92,7 +103,6 @@ class AppApart:
 
     def fit(self, parameters: Any, config: Config) -> tuple[Any, int, Config]:
         """Answer its ``begin`` with the model, and wait for its ``update``."""
-        self._revive()
         number = config["round"]
         if isinstance(before := self._pending, AppUpdate):
             kind = "void" if before.round == number else "late"
@@ -108,7 +118,6 @@ class AppApart:
 
     def evaluate(self, parameters: Any, config: Config) -> tuple[float, int, Config]:
         """Answer what it waits for with the model, and wait for its score; NaN if it has none."""
-        self._revive()
         kind = "applied" if isinstance(self._pending, AppUpdate) else "evaluate"
         self._send_model("evaluate", kind, parameters, config)
         self._pending, _ = self._expect(AppBegins, "evaluate")
@@ -117,20 +126,21 @@ class AppApart:
         return scored.loss, scored.examples, scored.metrics
 
     def give_up(self) -> None:
-        """Let a call that waits raise Stopped, in any thread; the next one has a new process."""
+        """Let the call that is under way raise Stopped, in any thread; ``revive`` comes next."""
         self._is_given_up = True
         self._channel.close()
 
-    def _revive(self) -> None:
-        """Begin anew where the call before was given up."""
+    def revive(self) -> None:
+        """Before a call: begin anew where the call before was given up."""
         if self._is_given_up:
             self._is_given_up = False
             assert self._first is not None
             self.initial_parameters(self._first)
 
     def close(self) -> None:
-        """End the process, in any thread; a call that waits for it raises Stopped."""
-        self._is_closed = True
+        """End the process, in any thread, for good; a call that waits for it raises Stopped."""
+        with self._beginning:  # a process that is begun just now is ended, and none comes later
+            self._is_closed = True
         self._end()
 
     def _end(self) -> None:

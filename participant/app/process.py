@@ -42,12 +42,14 @@ class AppFile:
     """An app to be run in a process of its own.
 
     path: a Python file, or a folder that is a package. variables: of the environment, which it
-    gets besides those of PASSED. user: as whom it runs, if not as this process's.
+    gets besides those of PASSED. user: as whom it runs, if not as this process's. digest: its
+    SHA-256, if nothing else may be run; looked at before each process.
     """
 
     path: Path
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     user: str | None = None
+    digest: bytes = b""
 
 
 def environment_for(

@@ -5,8 +5,10 @@ is asked, a thread of its own waits for, so that the agent goes on with its othe
 """
 
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -14,6 +16,7 @@ from participant.app.apart import AppApart
 
 T = TypeVar("T")
 Wake = Callable[[], None]
+Due = SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None]
 
 
 class Turns:
@@ -35,7 +38,7 @@ class TurnsBeside(Turns):
     def __init__(self, app: AppApart, wake: Wake) -> None:
         """``wake``: called after each call, in that thread."""
         self._app, self._wake = app, wake
-        self._due: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        self._due: Due = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def begin(self, call: Callable[[], T]) -> "Future[T]":
@@ -43,9 +46,10 @@ class TurnsBeside(Turns):
         found: Future[T] = Future()
         self._due.put((found, call))
         if self._thread is None:
-            about = self._due, self._wake
+            about = self._due, self._app.revive, self._wake
             self._thread = threading.Thread(target=_take_all, args=about, name="app", daemon=True)
             self._thread.start()
+            weakref.finalize(self, self._due.put, None)
         return found
 
     def give_up(self, begun: "Future[T]") -> None:
@@ -54,12 +58,27 @@ class TurnsBeside(Turns):
             self._app.give_up()
 
 
-def _take_all(due: "SimpleQueue[tuple[Future[Any], Callable[[], Any]]]", wake: Wake) -> None:
-    while True:
-        found, call = due.get()
-        _do(found, call)
-        del found, call  # and with them a model
+def _take_all(due: Due, revive: Callable[[], None], wake: Wake) -> None:
+    while (turn := due.get()) is not None:
+        found, call = turn
+        if not found.cancelled():
+            # Before the call is under way: who gives that up means no earlier one.
+            failed = _failed(revive)
+            _do(found, partial(_raise, failed) if failed else call)
+        del turn, found, call  # and with them a model
         wake()
+
+
+def _failed(revive: Callable[[], None]) -> BaseException | None:
+    try:
+        revive()
+    except BaseException as error:
+        return error
+    return None
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def _do(found: "Future[T]", call: Callable[[], T]) -> None:

@@ -43,23 +43,31 @@ class GivenApp:
     _make: Callable[[Study], App]
     _wake: Callable[[], None] = lambda: None
     _made: App | None = None
+    _is_closed: bool = False
 
     def load(self, study: Study) -> App:
         """The app, whose code runs at the first call; raises BadApp, NoAppUser."""
-        if self._made is None:
-            self._made = self._make(study)
-            if isinstance(self._made, AppApart):
-                self._made.start()
-        return self._made
+        if self._made is not None:
+            return self._made
+        made = self._begun(study)
+        if isinstance(made, AppApart):
+            made.start()
+        return made
 
     def prepare(self, study: Study) -> None:
         """Begin with the app of a file, in any thread, so that ``load`` and its model are there.
 
-        For one that ``check_app`` has passed; raises BadApp, NoAppUser.
+        For one that ``check_app`` has passed; raises BadApp, NoAppUser, and Stopped once closed.
         """
-        self._made = made = self._make(study)
+        made = self._begun(study)
         if isinstance(made, AppApart):
             made.prepare(config_of(study, 0))
+
+    def _begun(self, study: Study) -> App:
+        self._made = made = self._make(study)
+        if self._is_closed:  # in another thread, before there was anything to close
+            self.close()
+        return made
 
     def turns(self) -> Turns:
         """How the calls of what was loaded are done."""
@@ -67,7 +75,8 @@ class GivenApp:
         return TurnsBeside(made, self._wake) if isinstance(made, AppApart) else Turns()
 
     def close(self) -> None:
-        """End its process, if it has one of its own."""
+        """End its process, if it has one of its own, in any thread; none is begun any more."""
+        self._is_closed = True
         if isinstance(self._made, AppApart):
             self._made.close()
 
@@ -80,10 +89,11 @@ def given_app(source: App | str | Path, around: Surroundings) -> GivenApp:
     if not isinstance(source, str | Path):
         return GivenApp(type(source).__name__, b"", lambda study: app_of(source, around.errors))
     path = Path(source).absolute()
-    file = AppFile(path, around.variables, around.user)
+    digest = hash_of_app(path)
+    file = AppFile(path, around.variables, around.user, digest)
 
     def apart(study: Study) -> App:
         about = {"federation": study.terms.name, "rounds": study.rounds}
         return AppApart(file, around.errors, about, around.show)
 
-    return GivenApp(str(path), hash_of_app(path), apart, around.wake)
+    return GivenApp(str(path), digest, apart, around.wake)
