@@ -20,10 +20,10 @@ from protocol.board.messages import (
 from protocol.board.session import round_session
 from protocol.board.suite import suite_of
 from protocol.record.audit.checks import audit
-from tests.simulator.averages import Given, is_next
 from tests.simulator.bad.federation import ROUNDS, BadFederation, Fresh, Hold, Holder
 from tests.simulator.bad.holder import HONEST, UNFIT, Script
 from tests.simulator.studies.studied import Violation, model_of
+from tests.stage.rounds.averages import Given, is_next
 from tests.stage.studies import STUDY
 
 Members = frozenset[int]

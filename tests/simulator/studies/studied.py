@@ -17,12 +17,12 @@ from protocol.board.session import read_session, round_session
 from protocol.board.suite import suite_of
 from protocol.errors import Refused
 from protocol.rounds.view import RoundView
-from tests.simulator.averages import Given, is_next
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import PARAMETERS, Hospital
 from tests.simulator.studies.person import numbers_of
 from tests.simulator.studies.script import FAR, StudyScript
 from tests.stage.elimination import rank
+from tests.stage.rounds.averages import Given, is_next
 
 # How a person's job may end: others ended the study, it took its own approval back, came too late,
 # the rules forbade a sum, or another plan had the name.
