@@ -1,8 +1,9 @@
 """What is due in the studies that this hospital has approved: training, and help with sums."""
 
 from collections.abc import Callable, Container, Iterator
+from typing import NoReturn
 
-from participant.errors import NotAgreed
+from participant.errors import NotAgreed, ParticipantError
 from participant.home import Membership
 from participant.rounds import DecryptionTask, Question
 from participant.service.due import Due
@@ -12,6 +13,7 @@ from participant.study import (
     Surroundings,
     check_app,
     given_app,
+    is_agreed,
     is_locked,
     kept_approval,
 )
@@ -33,18 +35,27 @@ class Duties:
         self._member, self._make, self._around = member, make, around
         self._looked: dict[str, tuple[object, bool]] = {}  # rounds, as of when, and what was found
 
-    def due(self, board: Board, held: HeldKey, at_work: Container[str]) -> list[Due]:
+    def due(
+        self,
+        board: Board,
+        held: HeldKey,
+        at_work: Container[str],
+        has_failed: Callable[[Due], bool] = lambda due: False,
+    ) -> list[Due]:
         """Training with the app that was approved here, and sums that this hospital helps to open.
 
         Training that a person began with an app is no business of this one's, and what a person
-        contributes to a statistic is not.
+        contributes to a statistic is not. Where training has failed, it does not help with sums.
         """
         found = list[Due]()
         for state in board.studies.values():
             if state.study.session in at_work:
                 continue
             training = self._training(board, state, held)
-            found += [training] if training else self._sums(board, state, held, at_work)
+            if training and not has_failed(training):
+                found.append(training)
+            else:
+                found += self._sums(board, state, held, at_work)
         return found
 
     # ── training ──
@@ -53,18 +64,18 @@ class Duties:
         study, index = state.study, self._member.index
         if not study.is_training or not state.contributes(index) or state.is_ended():
             return None
-        kept = kept_approval(self._member.storage, study.name)
-        is_agreed = kept is not None and kept.plan == study.digest and kept.contribute
-        if kept is None or not is_agreed or not kept.app or _is_over(board, study, index):
+        word = state.word_of(index)
+        since = word.position if word else 0
+        try:
+            kept = kept_approval(self._member.storage, study.name)
+        except ParticipantError as error:  # of this study alone
+            return _failing(study.session, since, error)
+        agreed = is_agreed(study, kept)
+        if kept is None or not agreed or not kept.app or _is_over(board, study, index):
             return None
-        app, word = _Approved(study, kept, self._around(study.name)), state.word_of(index)
-        return Due(
-            study.session,
-            lambda: self._make(study.name, held, app.ready),
-            word.position if word else 0,
-            app.begin,
-            app.close,
-        )
+        app = _Approved(study, kept, self._around(study.name))
+        make = lambda: self._make(study.name, held, app.ready)  # noqa: E731
+        return Due(study.session, make, since, app.begin, app.close)
 
     # ── sums ──
 
@@ -96,12 +107,15 @@ class _Approved:
     def __init__(self, study: Study, kept: KeptApproval, around: Surroundings) -> None:
         self._study, self._kept, self._around = study, kept, around
         self._app: GivenApp | None = None
+        self._is_closed = False
 
     def begin(self) -> None:
         """Have it give the model that it begins with; raises what is wrong with it."""
         app = given_app(self._kept.app, self._around)
         check_app(self._study, self._kept, app)
         self._app = app
+        if self._is_closed:  # while it was read
+            app.close()
         app.prepare(self._study)
 
     @property
@@ -111,9 +125,17 @@ class _Approved:
         return self._app
 
     def close(self) -> None:
-        """End its process, if it has one already."""
+        """End its process, if it has one already; it begins with none any more."""
+        self._is_closed = True
         if self._app is not None:
             self._app.close()
+
+
+def _failing(session: str, since: int, error: Exception) -> Due:
+    def fail() -> NoReturn:
+        raise error
+
+    return Due(session, fail, since, fail)
 
 
 def _is_over(board: Board, study: Study, index: int) -> bool:

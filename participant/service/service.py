@@ -34,10 +34,11 @@ from participant.door import (
 from participant.errors import AgentWaits, ParticipantError
 from participant.home import Membership
 from participant.network import ask_aggregator, local_facts
+from participant.service.course import TaskAt
 from participant.service.jobs import do_job
 from participant.service.notify import Notifier
 from participant.service.trainings import NO_APPS, Apps
-from participant.service.work import TaskAt, TaskChronicle, Work
+from participant.service.work import TaskChronicle, Work
 from protocol.errors import ProtocolError
 
 _STOP_SECONDS = 30.0  # that a step which is under way has to end

@@ -56,7 +56,10 @@ class StudyDesk:
             return (await hospital.studies(timeout=timeout, notices=notices)).values()
         study = hospital.study(job.name)
         if isinstance(job, ApproveStudy):
-            return (await self._approved(job),)
+            try:
+                return (await self._approved(job),)
+            finally:  # it may be kept already, whoever has hung up
+                await self._work.look_anew(job.name)
         if isinstance(job, WithdrawStudy):
             return (await study.withdraw(timeout=timeout, notices=notices),)
         if isinstance(job, EndStudy):

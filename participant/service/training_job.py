@@ -1,15 +1,32 @@
 """``train`` as a job of the agent: to follow what it trains, or to have it train."""
 
 import asyncio
+import time
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from participant.door import Noticed, StudyTrained, Tell, TrainStudy, facts_of
-from participant.errors import MissingApp, OtherTraining
+from participant.errors import MissingApp, OtherTraining, OutOfTime
 from participant.hospital import Hospital
 from participant.network import Notices
 from participant.service.trainings import Apps, Listener
 from participant.service.work import Work
-from participant.study import GivenApp, check_app, given_app, kept_approval
+from participant.study import (
+    GivenApp,
+    ListingTask,
+    check_app,
+    find_study,
+    given_app,
+    is_agreed,
+    kept_approval,
+    require_contributing,
+    require_kind,
+    require_member,
+)
 from participant.training import Event, TrainingTask, plain_value
+from participant.waiting import Waiting
+
+T = TypeVar("T")
 
 
 async def train(
@@ -23,44 +40,86 @@ async def train(
     def printed(line: str, is_error: bool) -> None:
         tell(Noticed("printed", facts_of({"line": line, "is_error": is_error})))
 
-    given = await asyncio.to_thread(_given, job, work)
     with work.trainings.followed(job.study, Listener(event, printed)):
-        if (found := await work.training_of(job.study)) is None:
-            task = await _begun(job, given, hospital, work, notices)
-        elif job.app and given and given.digest != found.app_digest:
-            raise OtherTraining(job.study)
-        else:
-            task = await hospital.work_on(lambda: found, job.timeout, notices)
+        task = await _Train(job, hospital, work, notices).done()
     return StudyTrained(task.finished)
 
 
-def _given(job: TrainStudy, work: Work) -> GivenApp | None:
-    """The app that was given, or approved."""
-    around = work.trainings.around(job.study, Apps(dict(job.variables), job.user or None))
-    if job.app:
-        return given_app(job.app, around)
-    kept = kept_approval(work.member.storage, job.study)
-    return given_app(kept.app, around) if kept is not None and kept.app else None
+class _Train:
+    """One job, with the time that it has."""
 
+    def __init__(self, job: TrainStudy, hospital: Hospital, work: Work, notices: Notices) -> None:
+        self._job, self._hospital, self._work, self._notices = job, hospital, work, notices
+        self._began = time.monotonic()
 
-async def _begun(
-    job: TrainStudy, given: GivenApp | None, hospital: Hospital, work: Work, notices: Notices
-) -> TrainingTask:
-    """A training that ends with this job, if nobody else follows it."""
-    if given is None:
-        raise MissingApp(job.study)
-    held = await work.steps.do(work.member.held_key)
+    async def done(self) -> TrainingTask:
+        """The task, once it is done."""
+        job, work = self._job, self._work
+        given = await self._in_time(work.trainings.in_thread(self._given))
+        course = await self._in_time(work.training_of(job.study))
+        if course is None:
+            return await self._begun(given)
+        assert isinstance(course.task, TrainingTask)
+        if job.app and given and given.digest != course.task.app_digest:
+            raise OtherTraining(job.study)
+        self._hospital.task, self._hospital.session = course.task, work.session
+        await work.follow(course, self._left, self._notices)
+        return course.task
 
-    def prepare() -> None:
-        """As the task itself would do it in a step, if this hospital has approved."""
-        state = work.state_of(job.study)
-        if state is not None and state.contributes(work.member.index):
-            check_app(state.study, kept_approval(work.member.storage, job.study), given)
-            given.prepare(state.study)
+    def _given(self) -> GivenApp | None:
+        """The app that was given, or approved."""
+        job, work = self._job, self._work
+        around = work.trainings.around(job.study, Apps(dict(job.variables), job.user or None))
+        if job.app:
+            return given_app(job.app, around)
+        kept = kept_approval(work.member.storage, job.study)
+        return given_app(kept.app, around) if kept is not None and kept.app else None
 
-    try:
-        await work.reserve(job.study, prepare)
-        make = lambda: work.trainings.task(job.study, held, given)  # noqa: E731
-        return await hospital.work_on(make, job.timeout, notices)
-    finally:
-        await asyncio.to_thread(given.close)
+    async def _begun(self, given: GivenApp | None) -> TrainingTask:
+        """A training that ends with this job, if nobody else follows it."""
+        job, work = self._job, self._work
+        if given is None:
+            raise MissingApp(job.study)
+        with work.reserved(job.study) as begun:
+            try:
+                held = await work.steps.do(work.member.held_key)
+                # Once the board is known: in a step, an app would hold up all that the agent does.
+                look = lambda: ListingTask(work.member.index)  # noqa: E731
+                await self._hospital.work_on(look, self._left, self._notices)
+                await self._in_time(work.trainings.in_thread(lambda: self._prepare(given)))
+                make = lambda: work.trainings.task(job.study, held, given)  # noqa: E731
+                return await self._hospital.work_on(make, self._left, self._notices)
+            finally:
+                if not begun.done():  # else it ends with its task, whoever follows that
+                    await work.trainings.in_thread(given.close)
+
+    def _prepare(self, given: GivenApp) -> None:
+        """Have the app begin, where the task itself would; raises as the task."""
+        work, index = self._work, self._work.member.index
+        assert work.session is not None
+        state = find_study(work.session.agent.board, self._job.study)
+        kept = kept_approval(work.member.storage, self._job.study)
+        require_kind(state, "training")
+        require_member(state, index)
+        if not is_agreed(state.study, kept):
+            require_contributing(state, index)
+        check_app(state.study, kept, given)
+        given.prepare(state.study)
+
+    async def _in_time(self, awaited: Awaitable[T]) -> T:
+        """Raises OutOfTime, where that comes first: it waits for the app."""
+        try:
+            async with asyncio.timeout(self._left) as limit:
+                return await awaited
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            own = self._work.member.index
+            raise OutOfTime(self._job.timeout or 0.0, Waiting("task", (own,))) from None
+
+    @property
+    def _left(self) -> float | None:
+        """Seconds of the time that the command has."""
+        if self._job.timeout is None:
+            return None
+        return max(0.1, self._began + self._job.timeout - time.monotonic())

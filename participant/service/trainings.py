@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from participant.agent import Task
 from participant.home import Membership
@@ -32,7 +33,9 @@ class Apps:
     user: str | None = None
 
 
+T = TypeVar("T")
 NO_APPS = Apps()
+_MOST_THREADS = 4_096  # one for each app that is waited for; more than there are studies
 
 
 class TrainingChronicle(Protocol):
@@ -56,6 +59,9 @@ class Trainings:
         self._member, self._traffic = member, traffic
         self._chronicle, self._wake = chronicle, wake
         self._loop = asyncio.get_running_loop()
+        # Not those of the loop, which are few: apps that hang would leave none to end them with.
+        # None of them ends by itself, since with the thread that began it the app's process ends.
+        self._threads = ThreadPoolExecutor(_MOST_THREADS, "app")
         self._closing = set[asyncio.Task[None]]()
         self._listeners = dict[str, list[Listener]]()  # by study
 
@@ -95,10 +101,20 @@ class Trainings:
         journal = Journal(path, study, self._traffic, lambda event: self._soon(tell, event))
         return TrainingTask(member.terms, study, held, app, member.storage, journal.record)
 
-    def let_go(self, task: Task) -> None:
+    def in_thread(self, call: Callable[[], T]) -> "asyncio.Future[T]":
+        """Do what waits for an app, or for its end, and holds up nothing meanwhile."""
+        return self._loop.run_in_executor(self._threads, call)
+
+    def let_go(self, task: Task, after: Awaitable[object] | None) -> None:
         """End the process that a task has begun, if it trains, while the loop goes on."""
+
+        async def close(task: TrainingTask) -> None:
+            if after is not None:
+                await after
+            await self.in_thread(task.close)
+
         if isinstance(task, TrainingTask):
-            closing = self._loop.create_task(asyncio.to_thread(task.close))
+            closing = self._loop.create_task(close(task))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 

@@ -1,30 +1,30 @@
 """The agent of a service at work: tasks that somebody waits for, and those due by themselves."""
 
 import asyncio
-import re
+import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from participant.agent import Agent, Steps, Stopped, Task, Tasks
 from participant.ceremony import CeremonyTask
-from participant.errors import OutOfTime, SessionTaken, Unreachable
+from participant.errors import OtherApp, OutOfTime, SessionTaken, Unreachable
 from participant.home import Membership
 from participant.hospital import as_room_allows
 from participant.network import CardTask, Notices, Session, Traffic
+from participant.service.course import BOARD, Course, TaskAt, name_of
 from participant.service.due import Due, due_tasks
 from participant.service.due_studies import Duties
+from participant.service.telling import to_all
 from participant.service.trainings import NO_APPS, Apps, TrainingChronicle, Trainings
+from participant.study import kept_approval
 from participant.training import TrainingTask
 from participant.waiting import Waiting
-from protocol.board import StudyState, study_session
+from protocol.board import read_session, study_session
 from protocol.key import HeldKey
-from protocol.terms import AGGREGATOR
 
 T = TypeVar("T", bound=Task)
-_BOARD = Waiting("board", (AGGREGATOR,))
 
 
 class TaskChronicle(TrainingChronicle, Protocol):
@@ -34,35 +34,6 @@ class TaskChronicle(TrainingChronicle, Protocol):
 
     def began(self, task: str, session: str) -> None: ...
     def ended(self, task: str, session: str, error: Exception | None) -> None: ...
-
-
-@dataclass(eq=False)
-class Course:
-    """A task at work, who waits for it, and what it waits for.
-
-    due_in: the session in which it is due by itself, and due_since: the entry of the board by
-    which it is.
-    """
-
-    task: Task
-    due_in: str
-    due_since: int
-    end: asyncio.Future[None]
-    watchers: int = 0
-    waiting: Waiting = _BOARD
-
-    @property
-    def session(self) -> str:
-        """Its session, as far as it is known."""
-        return self.task.session or self.due_in
-
-
-class TaskAt(NamedTuple):
-    """A task, by name and session, and what it waits for."""
-
-    name: str
-    session: str
-    waiting: Waiting
 
 
 class Work:
@@ -83,7 +54,9 @@ class Work:
         self._over = dict[
             str, int
         ]()  # sessions whose automatic task has failed, and since when due
-        self._preparing = dict[str, asyncio.Task[None]]()
+        self._yielded = set[str]()  # where something has given way to what somebody asked for
+        self._preparing = dict[str, asyncio.Task[None]]()  # what is due by itself
+        self._reserved = dict[str, asyncio.Future[None]]()  # for what somebody asked for
         self._held: HeldKey | None = None
         self.trainings = Trainings(member, self.traffic, chronicle, self._wake)
         around = lambda study: self.trainings.around(study, apps)  # noqa: E731
@@ -91,7 +64,7 @@ class Work:
 
     async def run(self) -> None:
         """Work until cancelled. Raises what ends every task, as ``Session.work`` does."""
-        notices = self._to_all()
+        notices = to_all(self._chronicle.notices, self._watching, self._look)
         await as_room_allows(
             self.member.folder, None, lambda _: self._run(notices), notices, self.steps
         )
@@ -135,11 +108,28 @@ class Work:
 
         Raises what ended it, and OutOfTime. It is let go of when nobody waits for it any more.
         """
+
+        async def joined() -> Course:
+            await self._is_running.wait()
+            return self._joined(await self.steps.do(make))
+
+        return await self._watched(joined(), timeout, notices)  # type: ignore[return-value]
+
+    async def follow(self, course: Course, timeout: float | None, notices: Notices) -> Task:
+        """The task of a course that is at work now, once it is done; as ``do``."""
+
+        async def found() -> Course:
+            return course
+
+        return await self._watched(found(), timeout, notices)
+
+    async def _watched(
+        self, joined: Awaitable[Course], timeout: float | None, notices: Notices
+    ) -> Task:
         course: Course | None = None
         try:
             async with asyncio.timeout(timeout) as limit:
-                await self._is_running.wait()
-                course = self._joined(await self.steps.do(make))
+                course = await joined
                 course.watchers += 1
                 self._watching.append(notices)
                 try:
@@ -155,35 +145,58 @@ class Work:
             is_sending = session is not None and session.agent.is_sending
             waiting = self.waiting(course)
             raise OutOfTime(timeout or 0.0, waiting, is_sending) from None
-        return course.task  # type: ignore[return-value]  # of the same class
+        return course.task
 
     def waiting(self, course: Course | None) -> Waiting:
         """What a course waits for, as it was when the agent last rested."""
         found = self.session.hindrance if self.session else None
-        return found or (course.waiting if course else _BOARD)
+        return found or (course.waiting if course else BOARD)
 
-    async def training_of(self, study: str) -> TrainingTask | None:
-        """The task that trains in a study, once it has begun; None if there is none."""
-        if preparing := self._preparing.get(study_session(study)):
-            await asyncio.wait([preparing])
-        tasks = (course.task for course in self.courses.values())
-        found = (t for t in tasks if isinstance(t, TrainingTask) and t.name == study)
-        return next(found, None)
+    async def training_of(self, study: str) -> Course | None:
+        """What trains in a study, once it has begun; None if nothing does."""
+        session = study_session(study)
+        while True:
+            if found := next((c for c in self.courses.values() if c.trains == study), None):
+                return found
+            coming = self._preparing.get(session) or self._reserved.get(session)
+            if coming is None:
+                return None
+            await asyncio.wait([coming])
 
-    async def reserve(self, study: str, prepare: Callable[[], None]) -> None:
-        """Do what comes before training in a thread of its own, while no other begins with it."""
+    @contextlib.contextmanager
+    def reserved(self, study: str) -> Iterator[asyncio.Future[None]]:
+        """Let no other training of a study begin, until its own has begun or the block ends.
+
+        Gives what is done once it has begun. Raises SessionTaken.
+        """
         session = study_session(study)
         if session in self._taken:
             raise SessionTaken(session)
-        preparing = self._preparing[session] = asyncio.create_task(asyncio.to_thread(prepare))
+        begun = self._reserved[session] = asyncio.get_running_loop().create_future()
         try:
-            await preparing
+            yield begun
         finally:
-            self._preparing.pop(session, None)
+            if self._reserved.get(session) is begun:
+                del self._reserved[session]
+            begun.cancel()
 
-    def state_of(self, study: str) -> StudyState | None:
-        """A study as the board has it, as far as that is known."""
-        return self.session.agent.board.studies.get(study) if self.session else None
+    async def look_anew(self, study: str) -> None:
+        """After a word of this hospital's about a study: what it says now is done, and no more.
+
+        What has failed is tried again, and nothing goes on with an app that is no longer approved.
+        """
+        session, storage = study_session(study), self.member.storage
+        kept = await self.steps.do(lambda: kept_approval(storage, study))
+        if preparing := self._preparing.get(session):
+            preparing.cancel()
+        for course in [c for c in self.courses.values() if c.trains == study]:
+            task, due = course.task, kept.app_digest if kept else b""
+            assert isinstance(task, TrainingTask)
+            if kept and due and task.app_digest != due:
+                self._dismiss(course, OtherApp(study, kept.app, "approval", due, task.app_digest))
+        for found in [s for s in self._over if f"{s}/".startswith(f"{session}/")]:
+            del self._over[found]
+        self._moved.set()
 
     def is_statistic(self, study: str) -> bool:
         """Whether a study is one, as far as the board is known."""
@@ -210,10 +223,27 @@ class Work:
         assert self._tasks is not None and self.session is not None
         end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         course = self.courses[task] = Course(task, due_in, due_since, end)
+        if course.trains:
+            self._make_way(study_session(course.trains))
         self._tasks.add(task, yields=bool(due_in))
         self.session.wake()
         self._chronicle.began(name_of(task), course.session)
         return course
+
+    def _make_way(self, session: str) -> None:
+        """A study is trained from now on, and that helps with its sums by itself."""
+        if begun := self._reserved.pop(session, None):
+            begun.set_result(None)
+        for course in list(self.courses.values()):
+            if course.due_in.startswith(f"{session}/"):
+                self._dismiss(course, SessionTaken(course.due_in))
+                self._yielded.discard(course.due_in)
+
+    def _dismiss(self, course: Course, error: Exception) -> None:
+        """End a course with an error."""
+        if self._tasks is not None:
+            self._tasks.remove(course.task)
+        self._end(course.task, error, is_read=True)
 
     def _leave(self, course: Course) -> None:
         course.watchers -= 1
@@ -222,17 +252,25 @@ class Work:
         self.courses.pop(course.task, None)
         if self._tasks is not None:
             self._tasks.remove(course.task)
-        self.trainings.let_go(course.task)
-        self._moved.set()  # what gave way to it may be due again
+        self._let_go(course.task, is_read=True)
+        self._yielded.clear()  # what gave way to it may be due again
+        self._moved.set()
 
-    def _end(self, task: Task, error: Exception | None) -> None:
+    def _let_go(self, task: Task, is_read: bool = False) -> None:
+        """End a task's app. is_read: a step that is under way may still ask what that answers."""
+        self.trainings.let_go(task, self.steps.begin(lambda: None) if is_read else None)
+
+    def _end(self, task: Task, error: Exception | None, is_read: bool = False) -> None:
         course = self.courses.pop(task, None)
-        self.trainings.let_go(task)
+        self._let_go(task, is_read)
         if course is None or course.end.done():
             return
         if isinstance(error, SessionTaken) and course.due_in:
-            self._settle(course, error)  # it gave way to a task that somebody asked for
+            self._yielded.add(course.due_in)
+            self._settle(course, error)
             return
+        if not course.due_in:
+            self._yielded.clear()
         if course.due_in and error is not None:
             self._over[course.due_in] = course.due_since
         self._chronicle.ended(name_of(task), course.session, error)
@@ -242,8 +280,9 @@ class Work:
     def _end_all(self, error: BaseException) -> None:
         """None of the tasks goes on: they are to be made anew."""
         courses, self.courses = list(self.courses.values()), {}
+        self._yielded.clear()
         for course in courses:
-            self.trainings.let_go(course.task)
+            self._let_go(course.task)
             self._settle(course, error)
 
     def _settle(self, course: Course, error: BaseException | None) -> None:
@@ -262,14 +301,27 @@ class Work:
             self._moved.clear()
             if not agent.begun:
                 continue
+            self._give_up_vain(agent)
             for due in await self.steps.do(partial(self._due, agent, self._taken)):
-                if due.session in self._taken or self._over.get(due.session, -1) >= due.since:
+                if due.session in self._taken or self._has_failed(due):
                     continue
                 if due.prepare is None:
                     await self._begin_due(due)
                 else:
                     preparing = asyncio.create_task(self._prepare(due))
                     self._preparing[due.session] = preparing
+
+    def _has_failed(self, due: Due) -> bool:
+        """Whether it was tried, and nothing has been said or done since that makes it due again."""
+        return due.session in self._yielded or self._over.get(due.session, -1) >= due.since
+
+    def _give_up_vain(self, agent: Agent) -> None:
+        """Wait for no app of a study that has ended, or to which nothing is contributed now."""
+        for session, preparing in self._preparing.items():
+            state, index = agent.board.studies[read_session(session).study], self.member.index
+            is_vain = state.is_ended() or not state.contributes(index)
+            if is_vain and not preparing.cancelling():
+                preparing.cancel()
 
     async def _begin_due(self, due: Due) -> None:
         task = await self.steps.do(due.make)
@@ -280,14 +332,14 @@ class Work:
         """Do what comes before a task, however long it takes, and then begin with the task."""
         assert due.prepare is not None
         try:
-            await asyncio.to_thread(due.prepare)
+            await self.trainings.in_thread(due.prepare)
             await self._begin_due(due)
         except Exception as error:
             self._over[due.session] = due.since
             self._chronicle.ended("training", due.session, error)
-            await asyncio.to_thread(due.give_up)
+            await self.trainings.in_thread(due.give_up)
         except BaseException:  # the end of all work, which waits for no app
-            await asyncio.shield(asyncio.to_thread(due.give_up))
+            await asyncio.shield(self.trainings.in_thread(due.give_up))
             raise
         finally:
             self._preparing.pop(due.session, None)
@@ -296,15 +348,17 @@ class Work:
     @property
     def _taken(self) -> set[str]:
         """Sessions, of rounds or of whole studies, in which a task is at work or about to be."""
-        found = {course.session for course in self.courses.values()} | self._preparing.keys()
-        tasks = [course.task for course in self.courses.values()]
-        return found | {study_session(t.name) for t in tasks if isinstance(t, TrainingTask)}
+        courses = self.courses.values()
+        found = {c.session for c in courses} | {
+            study_session(c.trains) for c in courses if c.trains
+        }
+        return found | self._preparing.keys() | self._reserved.keys()
 
     def trains(self, study: str) -> bool:
         """Whether a study is being trained here, or is about to be."""
-        tasks = [course.task for course in self.courses.values()]
-        is_at_work = any(isinstance(t, TrainingTask) and t.name == study for t in tasks)
-        return is_at_work or study_session(study) in self._preparing
+        is_at_work = any(course.trains == study for course in self.courses.values())
+        session = study_session(study)
+        return is_at_work or session in self._preparing or session in self._reserved
 
     def leave_alone(self, session: str) -> None:
         """Begin nothing in a session by itself, until this hospital approves the study anew."""
@@ -319,7 +373,8 @@ class Work:
         if self._held is None and self.member.vault.epochs():
             self._held = self.member.settled_key()
         now_ms = int(time.time() * 1000)
-        return due_tasks(agent.board, self.member, self._held, now_ms, self._duties.due, at_work)
+        studies = partial(self._duties.due, has_failed=self._has_failed)
+        return due_tasks(agent.board, self.member, self._held, now_ms, studies, at_work)
 
     def _wake(self) -> None:
         if self.session is not None:
@@ -342,35 +397,7 @@ class Work:
             return
         begun = {reader.task for reader in tasks.begun()}
         for course in self.courses.values():
-            course.waiting = _BOARD
+            course.waiting = BOARD
             if course.task in begun:
                 course.waiting = course.task.waiting(session.agent.board)
         self._moved.set()
-
-    def _to_all(self) -> Notices:
-        """Notices that each one who waits is told, and the chronicle."""
-
-        def told(name: str) -> Callable[..., None]:
-            def tell(*about: Any) -> None:
-                for notices in [self._chronicle.notices, *self._watching]:
-                    getattr(notices, name)(*about)
-
-            return tell
-
-        def moved() -> None:
-            self._look()
-            told("moved")()
-
-        loop = asyncio.get_running_loop()
-
-        def set_back(found: Any) -> None:  # comes in a step
-            loop.call_soon_threadsafe(told("set_back"), found)
-
-        each: dict[str, Any] = {one.name: told(one.name) for one in fields(Notices)}
-        return Notices(**{**each, "moved": moved, "set_back": set_back})
-
-
-def name_of(task: Task) -> str:
-    """A task in one or two words."""
-    words = re.findall("[A-Z][a-z]*", type(task).__name__.removesuffix("Task"))
-    return " ".join(words).lower() or "task"

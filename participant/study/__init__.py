@@ -5,7 +5,13 @@ opens. ``app_source`` and ``approval`` say which app is run, and no other.
 """
 
 from participant.study.app_source import GivenApp, Surroundings, given_app
-from participant.study.approval import KeptApproval, approval_name, check_app, kept_approval
+from participant.study.approval import (
+    KeptApproval,
+    approval_name,
+    check_app,
+    is_agreed,
+    kept_approval,
+)
 from participant.study.earlier import Earlier, earlier_rounds, representatives
 from participant.study.listing import ListingTask, Phase, StudyStanding, is_locked, standing_of
 from participant.study.plan_file import read_plan, write_plan

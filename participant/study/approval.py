@@ -54,6 +54,11 @@ def kept_approval(storage: Storage, study: str) -> KeptApproval | None:
         raise DamagedFile(name, error.reason, "approval") from None
 
 
+def is_agreed(study: Study, kept: KeptApproval | None) -> bool:
+    """Whether this hospital has approved to contribute to this very plan, by what it keeps."""
+    return kept is not None and kept.contribute and kept.plan == study.digest
+
+
 def check_app(study: Study, kept: KeptApproval | None, app: GivenApp) -> None:
     """Raises OtherApp unless an app is the one of the plan, and the one that was approved here.
 

@@ -12,6 +12,7 @@ from participant.study import (
     check_app,
     ended_by_votes,
     find_study,
+    is_agreed,
     kept_approval,
     require_contributing,
     require_kind,
@@ -101,8 +102,7 @@ class TrainingTask(Task):
         require_kind(state, "training")
         index, kept = self._secret.secret.index, kept_approval(self._storage, self.name)
         require_member(state, index)
-        is_on_its_way = kept is not None and kept.contribute and kept.plan == state.study.digest
-        if not is_on_its_way and not state.contributes(index):
+        if not is_agreed(state.study, kept) and not state.contributes(index):
             return
         check_app(state.study, kept, self._app)
         app = self._app.load(state.study)

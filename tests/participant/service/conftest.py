@@ -21,9 +21,9 @@ from participant.home.folders import federation_folder
 from participant.home.membership import Membership
 from participant.home.vault import Vault
 from participant.network.session import Notices
+from participant.service.course import TaskAt
 from participant.service.notify import Notifier
 from participant.service.service import Service
-from participant.service.work import TaskAt
 from participant.training import Event
 from tests.stage.consortium import CHEAP, Consortium, found, run_all
 
