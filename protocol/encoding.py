@@ -6,7 +6,9 @@ which refuses every other spelling.
 """
 
 import base64
+import threading
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,6 +19,7 @@ from protocol.errors import Malformed
 from protocol.words import shown
 
 T = TypeVar("T")
+_reading = threading.Lock()
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -33,12 +36,23 @@ def decode(data: bytes, kind: type[T], what: str, limit: int) -> T:
     if len(data) > limit:
         raise Malformed(what, f"{len(data)} bytes, at most {limit} are allowed")
     try:
-        message = msgspec.msgpack.decode(data, type=kind, strict=True)
+        message: T = decoder_of(kind).decode(data)  # type: ignore[arg-type]  # a type has a hash
     except (msgspec.DecodeError, RecursionError, OverflowError, UnicodeDecodeError) as error:
         raise Malformed(what, shown(str(error))) from None  # it may quote the sender's words
     if encode(message) != data:
         raise Malformed(what, "not in canonical form")
     return message
+
+
+@cache
+def decoder_of(kind: Any) -> Any:
+    """What reads a kind of message; ``kind`` is a type, or a union of types.
+
+    msgspec learns what a class consists of when it is first read, and crashes where two threads
+    begin with that at once. So one after the other does.
+    """
+    with _reading:
+        return msgspec.msgpack.Decoder(kind, strict=True)
 
 
 def pack_numbers(values: Iterable[mpz], width: int) -> bytes:

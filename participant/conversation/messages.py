@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from participant.conversation.strict_json import read_json
+from protocol.encoding import decoder_of
 from protocol.errors import Malformed
 
 VERSION = 1
@@ -98,6 +99,7 @@ class AppFailed(
 
 
 FromApp = AppHello | AppBegins | AppUpdate | AppAsksModel | AppFailed
+decoder_of(FromApp)  # each app is read in a thread of its own
 
 
 def read_message(header: bytes) -> FromApp:

@@ -11,6 +11,7 @@ import numpy as np
 from msgspec import Meta
 
 from participant.conversation.strict_json import read_json
+from protocol.encoding import decoder_of
 from protocol.errors import Malformed
 
 # numpy's and torch's name, and bytes a number, by the code of the format.
@@ -44,6 +45,9 @@ class _Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dtype: str
     shape: Annotated[tuple[_Number, ...], Meta(max_length=_MAX_DIMENSIONS)]
     data_offsets: tuple[_Number, _Number]
+
+
+decoder_of(_Place)  # each app is read in a thread of its own
 
 
 def read_tensors(body: memoryview) -> dict[str, Values]:

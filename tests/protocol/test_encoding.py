@@ -1,5 +1,8 @@
 """Digests and numbers."""
 
+import subprocess
+import sys
+
 import pytest
 from gmpy2 import mpz
 from hypothesis import given
@@ -55,3 +58,31 @@ def test_a_number_at_the_bound_or_above_is_refused(value):
     with pytest.raises(Malformed):
         unpack_numbers(b"\0\1" + value.to_bytes(2, "big"), 2, 2, mpz(1_000), "share")
     assert unpack_numbers((999).to_bytes(2, "big"), 2, 1, mpz(1_000), "share") == [999]
+
+
+READS = """
+import sys, threading
+from protocol.encoding import Message, decode, encode
+
+sys.setswitchinterval(1e-6)
+
+def fresh():
+    class Inner(Message): number: "int"; data: "bytes"
+    globals()["Inner"] = Inner
+    class Outer(Message): first: "Inner"; second: "tuple[Inner, ...]"; last: "int"
+    return Outer, encode(Outer(Inner(1, b""), (), 3))
+
+for _ in range(500):
+    kind, data = fresh()
+    together = threading.Barrier(3)
+    def read():
+        together.wait()
+        decode(data, kind, "message", 100)
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for each in threads: each.start()
+    for each in threads: each.join()
+"""
+
+
+def test_threads_may_read_a_kind_of_message_for_the_first_time_at_once() -> None:
+    assert subprocess.run([sys.executable, "-c", READS], check=False, timeout=60).returncode == 0
