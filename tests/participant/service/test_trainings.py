@@ -342,3 +342,30 @@ def test_training_waits_for_a_person_who_is_at_one_of_its_rounds(
             assert len(processes(keyed, 1)) == 3
 
     asyncio.run(run())
+
+
+def test_a_fit_that_a_withdrawal_met_is_ended_and_adds_nothing(
+    keyed: Consortium, serves: Serves
+) -> None:
+    approved(keyed, "cardio", 1)
+    approve(keyed, 1, app_of(keyed, 1))
+    fit = holds(keyed, "fit", 1)
+
+    async def run() -> None:
+        async with serves(1, 2, 3) as served:
+            for one in served[1:]:
+                await one.until(lambda one=one: (1, "contributed") in events(one, "cardio"))
+            await served[0].until(
+                lambda: "app" in [t.waiting.kind for t in served[0].service._work.tasks]
+            )
+            found = await served[0].hospital.study("cardio").withdraw(timeout=30)
+            assert found.withdrawn
+            fit.unlink()
+            await served[0].until(lambda: not is_running(processes(keyed, 1)[0][0]))
+            await asyncio.sleep(1)
+            assert len(processes(keyed, 1)) == 1
+            assert (1, "contributed") not in events(served[0], "cardio")
+            said = keyed.relay.core.board.session("study/cardio/1")
+            assert 1 not in {posted.post.sender for posted in said}
+
+    asyncio.run(run())
