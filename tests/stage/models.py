@@ -70,6 +70,7 @@ def begin(app: App) -> tuple[StudyCourse, dict[str, Any]]:
 
 def fit(course: StudyCourse) -> Change:
     """What the app changes in a round."""
+    assert course.fitter.has_fitted(1, course._standing.model)
     return course.fitter._fit(1, course._standing.model)[0]
 
 
