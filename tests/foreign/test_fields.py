@@ -56,6 +56,22 @@ SHOWN = {
     "participant.door.messages.AgentStanding.trouble": "test_views: errors (SaidByAgent)",
     "participant.door.messages.AgentStanding.remedy": "test_views: errors (SaidByAgent)",
     "participant.door.messages.KeyChecked.wrong": "as the command's own: say, and JSON",
+    "participant.door.messages.JobWanted.plan": "said by this user, and back in Failed",
+    "participant.door.messages.TrainStudy.app": "said by this user; test_views: errors (OtherApp)",
+    "participant.door.messages.TrainStudy.user": "said by this user; test_views: errors",
+    "participant.door.messages.TrainStudy.variables": "said by this user, and never shown",
+    "participant.door.study_messages.ApproveStudy.app": "said by this user, and back in Failed",
+    "participant.door.study_messages.ContributeNumbers.file": "said by this user, back in Failed",
+    "participant.door.study_messages.Asked.round_name": "as the command's own: say",
+    "participant.door.study_messages.Asked.kind": "as the command's own: say",
+    "participant.door.study_messages.Asked.contributors": "as the command's own: say",
+    "participant.door.study_messages.Asked.warning": "as the command's own: say",
+    "participant.door.study_messages.Asked.labels": "test_views: a decryption",
+    "participant.door.study_messages.Asked.agreed": "as the command's own: say",
+    "participant.door.study_results.SaidStanding.proposer": "test_views: a study",
+    "participant.door.study_results.SaidStanding.contributors": "test_views: a study",
+    "participant.door.study_results.SaidStanding.openers": "test_views: a study",
+    "participant.door.study_results.SaidStanding.votes": "test_views: a study",
 }
 # Bytes that are, or may hold, text of others; all others are shown as hex or never.
 NESTED = {

@@ -307,7 +307,7 @@ async def test_a_report_with_very_many_rounds_still_fits_into_a_frame(
 ) -> None:
     rounds = [{"session": f"study/cardio/{k}", "filler": "x" * 1000} for k in range(2000)]
     found = {"rounds": rounds, "rounds_not_shown": 0}
-    monkeypatch.setattr(desk.service, "status", lambda connected: dict(found))
+    monkeypatch.setattr(desk.service, "status", lambda *about: dict(found))
     async with serving(desk) as service, service.member(1, None, "status") as line:
         answer = await line.ask(StatusRequest())
     assert isinstance(answer, StatusReport)

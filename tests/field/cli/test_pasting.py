@@ -140,7 +140,7 @@ BARE = re.compile(r"(COMMAND\}|quorate-)[^\"\n]*\{+(c\.file|e\.path|file|out)\b"
 STUDIES = {"session", "study", "study.name", "name", "e.study", "found['study']"}
 OF_OURS = (
     STUDIES
-    | {"command", "needed"}
+    | {"command", "needed", "CARD_NAME"}
     | {"_COMMAND", "COMMAND", "name", "task.session", "e.session", "e.command", "what", "self"}
 )
 
