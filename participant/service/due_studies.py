@@ -45,7 +45,7 @@ class Duties:
         """Training with the app that was approved here, and sums that this hospital helps to open.
 
         Training that a person began with an app is no business of this one's, and what a person
-        contributes to a statistic is not. Where training has failed, it does not help with sums.
+        contributes to a statistic is not. Where training has failed, sums are still helped with.
         """
         found = list[Due]()
         for state in board.studies.values():
@@ -64,6 +64,8 @@ class Duties:
         study, index = state.study, self._member.index
         if not study.is_training or not state.contributes(index) or state.is_ended():
             return None
+        if _is_over(board, study, index):
+            return None
         word = state.word_of(index)
         since = word.position if word else 0
         try:
@@ -71,7 +73,7 @@ class Duties:
         except ParticipantError as error:  # of this study alone
             return _failing(study.session, since, error)
         agreed = is_agreed(study, kept)
-        if kept is None or not agreed or not kept.app or _is_over(board, study, index):
+        if kept is None or not agreed or not kept.app:
             return None
         app = _Approved(study, kept, self._around(study.name))
         make = lambda: self._make(study.name, held, app.ready)  # noqa: E731

@@ -51,9 +51,8 @@ class Work:
         self._chronicle, self._watching = chronicle, list[Notices]()
         self._tasks: Tasks | None = None
         self._is_running, self._moved = asyncio.Event(), asyncio.Event()
-        self._over = dict[
-            str, int
-        ]()  # sessions whose automatic task has failed, and since when due
+        # Sessions whose automatic task has failed, and the entry by which it was due.
+        self._over = dict[str, int]()
         self._yielded = set[str]()  # where something has given way to what somebody asked for
         self._preparing = dict[str, asyncio.Task[None]]()  # what is due by itself
         self._reserved = dict[str, asyncio.Future[None]]()  # for what somebody asked for
