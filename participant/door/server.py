@@ -43,6 +43,7 @@ from protocol.errors import Malformed
 from protocol.words import shown
 
 MAX_LINES = 16  # connections at a time
+MAX_JOBS = 12  # of them, so that who waits for a job keeps nobody from stopping the agent
 OPEN_SECONDS = 5.0  # for greeting and wish
 READ_SECONDS = 30.0  # for one answer to be taken
 MAX_LONG_BYTES = 2 * MAX_WANTED_BYTES  # of all wishes together that are longer than most
@@ -79,7 +80,8 @@ class Door:
 
     def __init__(self, folder: Path, desk: Desk) -> None:
         self._folder, self._desk = folder, desk
-        self._n_lines, self._room = 0, _Room(MAX_LONG_BYTES)
+        self._n_lines = self._n_jobs = 0
+        self._room = _Room(MAX_LONG_BYTES)
         self._lines: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -141,7 +143,13 @@ class Door:
             await line.say(Stopping())
             self._desk.stop()
         elif isinstance(wanted, JobWanted):
-            await self._perform(wanted, line)
+            if self._n_jobs >= MAX_JOBS:
+                raise Malformed("wish", f"{MAX_JOBS} jobs are being done already")
+            self._n_jobs += 1
+            try:
+                await self._perform(wanted, line)
+            finally:
+                self._n_jobs -= 1
         else:
             raise Malformed("wish", "the greeting was said before")
 

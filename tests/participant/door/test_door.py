@@ -28,6 +28,7 @@ from participant.door.messages import (
     Moved,
     Noticed,
     StandingWanted,
+    Stopping,
     StopWanted,
     Waits,
     read_answer,
@@ -196,6 +197,25 @@ async def test_more_lines_than_there_is_room_for_are_denied(
             ):
                 await asyncio.sleep(0.01)
         first[1][1].close()
+
+
+async def test_who_waits_for_jobs_keeps_nobody_from_stopping(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MAX_JOBS", 1)
+    async with opened(folder, forever=True) as desk:
+        path = str(folder / place.SOCKET_NAME)
+        _, waiting = await asyncio.open_unix_connection(path)
+        waiting.write(framed(GREETING) + framed(WANTED))
+        async with asyncio.timeout(20):
+            while not desk.wanted:
+                await asyncio.sleep(0.01)
+        *_, last = await heard(folder, framed(GREETING), framed(WANTED))
+        assert isinstance(last, Denied)
+        assert last.reason == "wish: 1 jobs are being done already"
+        *_, last = await heard(folder, framed(GREETING), framed(StopWanted()))
+        assert isinstance(last, Stopping)
+        waiting.close()
 
 
 async def test_who_does_not_read_is_hung_up_on_and_its_job_given_up(
