@@ -23,6 +23,7 @@ from tests.simulator.federation import Federation, memory_folder
 from tests.simulator.hospital import Hospital
 from tests.simulator.kill.kinds import AGGREGATOR
 from tests.simulator.kill.moments import Death, Moments
+from tests.simulator.memo import remembering
 from tests.simulator.oracle import Violation, judge
 from tests.simulator.plan import Plan
 from tests.simulator.studies.script import StudyScript, Word, common
@@ -212,7 +213,7 @@ def staged(
 ) -> Iterator[tuple[Federation, Moments]]:
     """A federation that is to be run, and its changes, which are seen while the block lasts."""
     make = {"ceremony": WithVaults, "address": WithCards}.get(stage, Federation)
-    with memory_folder() as folder:
+    with memory_folder() as folder, remembering():
         federation = make(STAGES[stage], folder)
         moments = Moments(federation, folder, deaths, stays_down)
         with moments.watching():
