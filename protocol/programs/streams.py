@@ -54,6 +54,8 @@ def make_lasting() -> None:
     beginning no file of the program takes the number, and nobody answers at such a terminal.
     """
     occupy()
+    if os.environ.get("COLUMNS", "").strip("0 ") == "":
+        os.environ.pop("COLUMNS", None)  # of no columns: what is wrong would be told in none
     _lost.clear()
     sys.stdout = of_standard_output(sys.stdout)
     sys.stderr = _lasting(sys.stderr, [])

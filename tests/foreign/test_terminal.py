@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from protocol.board import Training
 from protocol.board.messages import Abort, Body
 from protocol.terms.terms import render
 from protocol.wire.frames import Rejected, StatusReport, Submit
@@ -97,13 +98,14 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]:
     (made.folder / "numbers.csv").write_text("men,3\nwomen,5\n")
     with made.relay.running():
         assert run_all([made.session(i) for i in (1, 2, 3)]) == [None, None, None]
+        made.hold_study("cardio", Training(1, 8.0, 24, 1_000))
         yield made
 
 
 COMMANDS = {
-    "train": ("train", "--app", "app.py"),
-    "contribute": ("contribute", "numbers.csv", "--round", "age"),
-    "decrypt": ("decrypt", "--round", "age", "--yes"),
+    "train": ("train", "--study", "cardio", "--app", "app.py"),
+    "contribute": ("contribute", "numbers.csv", "--study", "age"),
+    "decrypt": ("decrypt", "--study", "age", "--yes"),
     "status": ("status",),
     "key": ("key", "check", "--together"),
     "export": ("export", "--out", "record"),

@@ -261,6 +261,13 @@ def test_an_output_that_is_full_is_said(place: Place, program: str) -> None:
     assert not is_ours(ended)
 
 
+@pytest.mark.parametrize("width", ["0", "000", " 0", "1"])
+def test_what_is_typed_wrong_is_told_on_a_terminal_of_any_width(width: str) -> None:
+    ended = typed("quorate-participant", "train", env={"COLUMNS": width})
+    assert ended.code == 2
+    assert ended.err.strip()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("package", ["participant", "aggregator"])
 def test_streams_that_are_closed_full_or_broken_are_not_our_fault(
@@ -282,7 +289,7 @@ def test_streams_that_are_closed_full_or_broken_are_not_our_fault(
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGTSTP])
 def test_no_signal_is_our_fault(place: Place, number: signal.Signals) -> None:
     words = ("--home", place.home, "--passphrase-file", place.words)
-    train = ("train", place.file, "--app", place.app, *words)
+    train = ("train", place.file, "--study", "a", "--app", place.app, *words)
     with subprocess.Popen(
         [sys.executable, "-m", "participant", *map(str, train)], cwd=place.folder, text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL,

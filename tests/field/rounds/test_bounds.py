@@ -126,12 +126,7 @@ def test_fewer_patients_than_a_step_count_rightly_all_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("clip", "errors"),
-    [
-        pytest.param(1e6, 0.001, marks=pytest.mark.slow),
-        (1e9, 0.01),
-        pytest.param(1e15, 1.0, marks=pytest.mark.slow),
-    ],
+    ("clip", "errors"), [pytest.param(1e6, 0.001, marks=pytest.mark.slow), (1e9, 0.01)]
 )
 def test_a_bound_far_above_all_changes_is_narrowed_or_its_price_is_told(
     clip: float, errors: float

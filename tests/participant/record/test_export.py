@@ -219,7 +219,7 @@ def test_an_aggregator_that_is_down_is_named(ceremony: Consortium) -> None:
 
 
 def test_a_hospital_at_work_is_named(consortium: Consortium) -> None:
-    process = consortium.start(1, "decrypt", "--round", "nothing", "--yes", "--timeout", "30")
+    process = consortium.start(1, "key", "check", "--together", "--timeout", "30")
     try:
         assert process.stdout is not None
         process.stdout.readline()
@@ -227,7 +227,7 @@ def test_a_hospital_at_work_is_named(consortium: Consortium) -> None:
     finally:
         process.kill()
         process.communicate()
-    assert f"in use by process {process.pid} (decrypt)" in errors
+    assert f"in use by process {process.pid} (key check)" in errors
 
 
 def test_a_blob_that_the_aggregator_has_lost_ends_it_without_a_record(

@@ -69,7 +69,7 @@ def test_what_is_drawn_is_not_idle() -> None:
     runs = [play(seed) for seed in (2, 8, 22, 23, 43, 322)]
     assert {"comes back", "ends"} <= {h.way_out for run in runs for h in run.holds}
     assert all(any(h.did for h in run.hospitals.values()) for run in runs)
-    assert any(e[1] == "void" for run in runs for h in run.honest for e in h.events)
+    assert any(e[2] == "void" for run in runs for h in run.honest for e in h.events)
 
 
 # ── each way out ──

@@ -126,10 +126,14 @@ class Place:
         yield "key", "passphrase", file, *home, "--new-passphrase-file", self.words
         yield "verify", self.record
         yield "report", self.record, "--out", out(), "--journal", self.numbers
-        yield "contribute", self.numbers, "--federation", file, "--round", "a", *home, *SOON
-        yield "decrypt", file, "--round", "1", *home, *SOON
+        yield "contribute", self.numbers, "--federation", file, "--study", "a", *home, *SOON
+        yield "decrypt", file, "--study", "a", "--round", "1", *home, *SOON
         yield "ceremony", file, *home, *SOON
-        yield "train", file, "--app", self.app, *home, *SOON
+        yield "train", file, "--study", "a", "--app", self.app, *home, *SOON
+        yield "study", "list", file, *home, *SOON
+        yield "study", "show", "a", file, *home, *SOON
+        yield "study", "approve", "a", file, "--yes", *home, *SOON
+        yield "train", file, *home
         yield "export", file, *home, *SOON, "--out", out()
         yield "verdict", file, *home, *SOON
 
