@@ -14,9 +14,12 @@ class FirstAlone(HybridRound):
     """A round whose sum holds its first contribution and no other one."""
 
     def step(self, is_due: bool) -> bool:
-        """Decide as soon as there is anything to add."""
-        self.is_decided = self.is_decided or bool(self._fit)
-        return super().step(is_due)
+        """Close as soon as there is anything to add."""
+        return super().step(is_due or bool(self.fit))
+
+    def _choose(self) -> bool:
+        self._chosen = frozenset(sorted(self.fit)[:1])
+        return True
 
 
 if __name__ == "__main__":
