@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from queue import Empty
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from participant.agent import Steps, Stopped
 T = TypeVar("T")
 Course = Callable[[], Coroutine[Any, Any, T]]
 _ENDING = (signal.SIGINT, signal.SIGTERM)
+_LOOK_SECONDS = 0.5
 
 
 class Foreground(Steps):
@@ -74,13 +76,23 @@ class Foreground(Steps):
         return await course()
 
     def _take_all(self) -> None:
-        while (step := self._due.get()) is not None:
+        while (step := self._next()) is not None:
             with contextlib.suppress(Stopped):
                 self._is_busy = True
                 step()
                 self._is_busy = False
             self._is_busy = False
             self._listen()  # an app may put handlers of its own in their place
+
+    def _next(self) -> Callable[[], None] | None:
+        """The next step, None for no more.
+
+        The system may give a signal to another thread, which does not wake this one, where it is
+        heard. So this one wakes by itself, too.
+        """
+        while True:
+            with contextlib.suppress(Empty):
+                return self._due.get(timeout=_LOOK_SECONDS)
 
     def _listen(self) -> None:
         for number in _ENDING:

@@ -177,3 +177,16 @@ def test_a_signal_also_ends_what_a_command_does_after_something_else() -> None:
     with pytest.raises(asyncio.CancelledError):
         steps.run(lambda: asyncio.wait_for(second(), 10))
     assert steps.caught == signal.SIGINT
+
+
+def test_a_signal_that_the_system_gives_to_another_thread_is_heard() -> None:
+    """Where several come at once, as when a process is stopped, continued and ended."""
+    steps = Foreground()
+
+    async def course() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        await asyncio.sleep(60)
+
+    with pytest.raises(asyncio.CancelledError):
+        steps.run(lambda: asyncio.wait_for(course(), 10))
+    assert steps.caught == signal.SIGTERM
