@@ -21,9 +21,7 @@ from participant.door.messages import (
     Moved,
     Noticed,
     ReadingAt,
-    StudyTrained,
     TaskStanding,
-    TrainStudy,
     Waits,
     facts_of,
     read_facts,
@@ -48,6 +46,7 @@ from participant.door.study_messages import (
     ProposeStudy,
     ShowStudy,
     StudyJob,
+    TrainStudy,
     WithdrawStudy,
 )
-from participant.door.study_results import encode_standings, read_standings
+from participant.door.study_results import StudyTrained, encode_standings, read_standings

@@ -28,7 +28,6 @@ from participant.door.fields import (
 )
 from participant.door.study_messages import Answered, Asked, StudyJob
 from participant.waiting import Kind, Waiting
-from protocol.board import StudyName
 from protocol.encoding import Message, decode
 from protocol.errors import Malformed
 from protocol.words import json_text
@@ -85,27 +84,7 @@ class ExportRecord(Message, frozen=True, tag="export record"):
     timeout: Seconds | None
 
 
-class TrainStudy(Message, frozen=True, tag="train study"):
-    """``train``: follows what the agent trains, or has it train where it does not.
-
-    app: an absolute path that the agent reads itself, empty for what was approved. variables: of
-    the environment, for the app alone. user: as whom it runs, empty for the agent's own.
-    """
-
-    study: StudyName
-    app: Words
-    variables: Annotated[tuple[tuple[Words, Words], ...], Meta(max_length=256)]
-    user: Words
-    timeout: Seconds | None
-
-
-class StudyTrained(Message, frozen=True):
-    """The result of ``TrainStudy``: the last round whose model is here."""
-
-    finished: Amount
-
-
-Job = MakeKey | CheckKey | JudgeCeremony | ExportRecord | TrainStudy | StudyJob
+Job = MakeKey | CheckKey | JudgeCeremony | ExportRecord | StudyJob
 
 
 class JobWanted(Message, frozen=True, tag="job"):

@@ -12,6 +12,8 @@ from participant.network import Notices
 from protocol.errors import BadTerms, Malformed
 from protocol.terms import parse_card, render_card
 
+FOLLOWED = ("training", "printed")  # notices for who follows a training
+
 
 @dataclass(frozen=True)
 class Follower:

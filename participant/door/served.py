@@ -31,12 +31,10 @@ from participant.door.messages import (
     StandingWanted,
     Stopping,
     StopWanted,
-    StudyTrained,
-    TrainStudy,
     read_facts,
     waiting_of,
 )
-from participant.door.notices import Follower, hear
+from participant.door.notices import FOLLOWED, Follower, hear
 from participant.door.served_study import ServedStudy
 from participant.door.study_messages import Answered, Asked, ListStudies, ProposeStudy
 from participant.door.study_results import read_standings
@@ -132,7 +130,6 @@ class ServedHospital:
         self.terms, self.folder, self.steps = terms, folder, steps or Steps()
         self.traffic = Traffic()
         self.mirror = Mirror()
-        self._follow = Follower(lambda event: None, lambda line, is_error: None)
         self._asker, self._line, self._began = asker, line, time.monotonic()
 
     @property
@@ -224,29 +221,6 @@ class ServedHospital:
         data = await self._do(ListStudies(_seconds(timeout)), notices)
         return {found.study.name: found for found in read_standings(data, self.terms)}
 
-    async def train(
-        self,
-        study: str,
-        app: str | Path | None = None,
-        *,
-        variables: Mapping[str, str],
-        user: str | None = None,
-        timeout: float | None = None,
-        notices: Notices = _SILENT,
-        on_event: Callable[[dict[str, Any]], None],
-        on_output: Callable[[str, bool], None],
-    ) -> int:
-        """Follow what the agent trains, or have it train; the last round whose model is here.
-
-        on_event, on_output: as of HospitalStudy.train, for what happens from now on.
-        """
-        path = "" if app is None else str(Path(app).absolute())
-        given = tuple(variables.items())
-        job = TrainStudy(study, path, given, user or "", _seconds(timeout))
-        self._follow = Follower(on_event, on_output)
-        data = await self._do(job, notices)
-        return decode(data, StudyTrained, "training", _MAX_RESULT_BYTES).finished
-
     async def standing(self) -> AgentStanding:
         """How things stand."""
         async with open_line(self.folder, self._taken()) as line:
@@ -277,8 +251,12 @@ class ServedHospital:
         notices: Notices,
         known: Callable[[str, int], None] = lambda session, count: None,
         approve: Callable[[Question], bool] | None = None,
+        follower: Follower | None = None,
     ) -> bytes:
-        """A job's result; raises SaidByAgent. approve: answers in a step what the agent asks."""
+        """A job's result; raises SaidByAgent.
+
+        approve: answers in a step what the agent asks. follower: is told of training.
+        """
         self.mirror, parts, heard = Mirror(), list[bytes](), deque[FromAgent]()
         async with open_line(self.folder, self._taken()) as line:
             asker = self._asker
@@ -297,8 +275,9 @@ class ServedHospital:
                     notices.moved()
                 elif isinstance(answer, Noticed) and answer.kind == "evidence":
                     known(*_evidence(read_facts(answer.facts)))
-                elif isinstance(answer, Noticed) and answer.kind in ("training", "printed"):
-                    self._follow.hear(answer)
+                elif isinstance(answer, Noticed) and answer.kind in FOLLOWED:
+                    if follower is not None:
+                        follower.hear(answer)
                 elif isinstance(answer, Noticed):
                     hear(answer, notices)
                 elif isinstance(answer, Part):

@@ -1,9 +1,11 @@
 """One study of a hospital whose agent runs in another process: its work is done there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from participant.app import Show
+from participant.door.notices import Follower
 from participant.door.study_messages import (
     ApproveStudy,
     ContributeNumbers,
@@ -11,9 +13,15 @@ from participant.door.study_messages import (
     EndStudy,
     ShowStudy,
     StudyJob,
+    TrainStudy,
     WithdrawStudy,
 )
-from participant.door.study_results import read_contributed, read_decrypted, read_standings
+from participant.door.study_results import (
+    read_contributed,
+    read_decrypted,
+    read_standings,
+    read_trained,
+)
 from participant.hospital import Contributed, Decrypted
 from participant.network import Notices
 from participant.rounds import Question
@@ -30,7 +38,12 @@ class Do(Protocol):
     """Has a job done; what it comes to."""
 
     async def __call__(
-        self, job: StudyJob, notices: Notices, *, approve: Approve | None = None
+        self,
+        job: StudyJob,
+        notices: Notices,
+        *,
+        approve: Approve | None = None,
+        follower: Follower | None = None,
     ) -> bytes: ...
 
 
@@ -59,13 +72,8 @@ class ServedStudy:
         notices: Notices = _SILENT,
     ) -> StudyStanding:
         """As HospitalStudy.approve; the agent reads the app too, and finds the same there."""
-        path, digest = "", b""
-        if app is not None:
-            given = given_app(app, Surroundings(self._errors))
-            path, digest = given.name, given.digest
-        job = ApproveStudy(
-            self.name, plan, contribute, opens, path, digest, unpinned, _seconds(timeout)
-        )
+        seconds, of_app = _seconds(timeout), self._of_app(app)
+        job = ApproveStudy(self.name, plan, contribute, opens, *of_app, unpinned, seconds)
         return self._read(await self._do(job, notices))
 
     async def withdraw(
@@ -99,6 +107,34 @@ class ServedStudy:
         """As HospitalStudy.decrypt."""
         job = DecryptRound(self.name, number, _seconds(timeout))
         return read_decrypted(await self._do(job, notices, approve=approve))
+
+    async def train(
+        self,
+        app: str | Path | None = None,
+        *,
+        variables: Mapping[str, str],
+        user: str | None = None,
+        timeout: float | None = None,
+        notices: Notices = _SILENT,
+        on_event: Callable[[dict[str, Any]], None],
+        on_output: Show,
+    ) -> int:
+        """Follow what the agent trains, or have it train; the last round whose model is here.
+
+        on_event, on_output: as of HospitalStudy.train, for what happens from now on. The agent
+        reads the app too, and finds the same there.
+        """
+        given = tuple(variables.items())
+        job = TrainStudy(self.name, *self._of_app(app), given, user or "", _seconds(timeout))
+        follower = Follower(on_event, on_output)
+        return read_trained(await self._do(job, notices, follower=follower)).finished
+
+    def _of_app(self, app: str | Path | None) -> tuple[str, bytes]:
+        """Path and SHA-256 of an app as it is read here; both are empty for none."""
+        if app is None:
+            return "", b""
+        given = given_app(app, Surroundings(self._errors))
+        return given.name, given.digest
 
     def _read(self, data: bytes) -> StudyStanding:
         found = read_standings(data, self._terms)

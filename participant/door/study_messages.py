@@ -92,6 +92,24 @@ class DecryptRound(Message, frozen=True, tag="decrypt round"):
     timeout: Seconds | None
 
 
+class TrainStudy(Message, frozen=True, tag="train study"):
+    """``train``: follows what the agent trains, or has it train where it does not.
+
+    app, app_digest: as of ``ApproveStudy``; empty for what was approved. variables: of the
+    environment, for the app alone. user: as whom it runs, empty for the agent's own.
+    """
+
+    name: StudyName
+    app: Words
+    app_digest: Annotated[bytes, Meta(max_length=32)]
+    variables: Annotated[tuple[tuple[Words, Words], ...], Meta(max_length=256)]
+    user: Words
+    timeout: Seconds | None
+
+    def __repr__(self) -> str:
+        return f"<training of {self.name}>"
+
+
 StudyJob = (
     ProposeStudy
     | ListStudies
@@ -101,6 +119,7 @@ StudyJob = (
     | EndStudy
     | ContributeNumbers
     | DecryptRound
+    | TrainStudy
 )
 
 

@@ -33,6 +33,12 @@ class SaidStanding(Message, frozen=True):
     locked: _Round
 
 
+class StudyTrained(Message, frozen=True):
+    """The result of ``TrainStudy``: the last round whose model is here."""
+
+    finished: _Round
+
+
 def encode_standings(found: Iterable[StudyStanding]) -> bytes:
     """As ``read_standings`` reads them."""
     return encode([_said(one) for one in found])
@@ -52,6 +58,11 @@ def read_contributed(data: bytes) -> Contributed:
 def read_decrypted(data: bytes) -> Decrypted:
     """What a decryption came to; raises Malformed."""
     return decode(data, Decrypted, "sums", MAX_STUDIES_BYTES)
+
+
+def read_trained(data: bytes) -> StudyTrained:
+    """What a training came to; raises Malformed."""
+    return decode(data, StudyTrained, "training", MAX_STUDIES_BYTES)
 
 
 def _said(found: StudyStanding) -> SaidStanding:

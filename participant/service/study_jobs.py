@@ -1,9 +1,7 @@
 """The commands' jobs about studies, done by the agent that runs."""
 
-import hmac
 import threading
 from collections.abc import Iterable
-from pathlib import Path
 
 from participant.door import (
     ApproveStudy,
@@ -18,14 +16,15 @@ from participant.door import (
     WithdrawStudy,
     encode_standings,
 )
-from participant.errors import AppOutOfReach, DiskError, MissingFile, OtherApp, SessionTaken
+from participant.errors import SessionTaken
 from participant.hospital import Contributed, Decrypted, Hospital
 from participant.network import Notices
 from participant.rounds import Question
 from participant.service.person import Person
+from participant.service.shared_app import app_of
 from participant.service.work import Work
 from participant.statistic import Numbers, numbers_in
-from participant.study import GivenApp, StudyStanding, Surroundings, given_app
+from participant.study import StudyStanding, Surroundings
 from protocol.board import Study, study_session
 from protocol.encoding import encode
 
@@ -68,8 +67,9 @@ class StudyDesk:
         return (await study.standing(timeout=timeout, notices=notices),)
 
     async def _approved(self, job: ApproveStudy) -> StudyStanding:
+        around = Surroundings(self._hospital.folder / "errors")
         return await self._hospital.study(job.name).approve(
-            await self._work.hashing.do(lambda: self._app_of(job)),
+            await self._work.hashing.do(lambda: app_of(job, around)),
             plan=job.plan,
             contribute=job.contribute,
             opens=job.opens,
@@ -77,23 +77,6 @@ class StudyDesk:
             timeout=job.timeout,
             notices=self._notices,
         )
-
-    def _app_of(self, job: ApproveStudy) -> GivenApp | None:
-        """The app as this process finds it.
-
-        Raises AppOutOfReach, and OtherApp where the command has read another one.
-        """
-        if not job.app:
-            return None
-        try:
-            found = given_app(Path(job.app), Surroundings(self._hospital.folder / "errors"))
-        except MissingFile:
-            raise AppOutOfReach(job.app, "there is no such file for it") from None
-        except DiskError as error:
-            raise AppOutOfReach(job.app, error.reason) from None
-        if not hmac.compare_digest(found.digest, job.app_digest):
-            raise OtherApp(job.name, job.app, "command", job.app_digest, found.digest)
-        return found
 
     # ── what a round is given, and what comes out ──
 

@@ -9,6 +9,7 @@ from participant.door import Noticed, StudyTrained, Tell, TrainStudy, facts_of
 from participant.errors import MissingApp, OtherTraining, OutOfTime
 from participant.hospital import Hospital
 from participant.network import Notices
+from participant.service.shared_app import app_of
 from participant.service.trainings import Apps, Listener
 from participant.service.work import Work
 from participant.study import (
@@ -40,7 +41,7 @@ async def train(
     def printed(line: str, is_error: bool) -> None:
         tell(Noticed("printed", facts_of({"line": line, "is_error": is_error})))
 
-    with work.trainings.followed(job.study, Listener(event, printed)):
+    with work.trainings.followed(job.name, Listener(event, printed)):
         task = await _Train(job, hospital, work, notices).done()
     return StudyTrained(task.finished)
 
@@ -56,12 +57,12 @@ class _Train:
         """The task, once it is done."""
         job, work = self._job, self._work
         given = await self._in_time(work.trainings.in_thread(self._given))
-        course = await self._in_time(work.training_of(job.study))
+        course = await self._in_time(work.training_of(job.name))
         if course is None:
             return await self._begun(given)
         assert isinstance(course.task, TrainingTask)
         if job.app and given and given.digest != course.task.app_digest:
-            raise OtherTraining(job.study)
+            raise OtherTraining(job.name)
         self._hospital.task, self._hospital.session = course.task, work.session
         await work.follow(course, self._left, self._notices)
         return course.task
@@ -69,25 +70,25 @@ class _Train:
     def _given(self) -> GivenApp | None:
         """The app that was given, or approved."""
         job, work = self._job, self._work
-        around = work.trainings.around(job.study, Apps(dict(job.variables), job.user or None))
-        if job.app:
-            return given_app(job.app, around)
-        kept = kept_approval(work.member.storage, job.study)
+        around = work.trainings.around(job.name, Apps(dict(job.variables), job.user or None))
+        if named := app_of(job, around):
+            return named
+        kept = kept_approval(work.member.storage, job.name)
         return given_app(kept.app, around) if kept is not None and kept.app else None
 
     async def _begun(self, given: GivenApp | None) -> TrainingTask:
         """A training that ends with this job, if nobody else follows it."""
         job, work = self._job, self._work
         if given is None:
-            raise MissingApp(job.study)
-        with work.reserved(job.study) as begun:
+            raise MissingApp(job.name)
+        with work.reserved(job.name) as begun:
             try:
                 held = await work.steps.do(work.member.held_key)
                 # Once the board is known: in a step, an app would hold up all that the agent does.
                 look = lambda: ListingTask(work.member.index)  # noqa: E731
                 await self._hospital.work_on(look, self._left, self._notices)
                 await self._in_time(work.trainings.in_thread(lambda: self._prepare(given)))
-                make = lambda: work.trainings.task(job.study, held, given)  # noqa: E731
+                make = lambda: work.trainings.task(job.name, held, given)  # noqa: E731
                 return await self._hospital.work_on(make, self._left, self._notices)
             finally:
                 if not begun.done():  # else it ends with its task, whoever follows that
@@ -97,8 +98,8 @@ class _Train:
         """Have the app begin, where the task itself would; raises as the task."""
         work, index = self._work, self._work.member.index
         assert work.session is not None
-        state = find_study(work.session.agent.board, self._job.study)
-        kept = kept_approval(work.member.storage, self._job.study)
+        state = find_study(work.session.agent.board, self._job.name)
+        kept = kept_approval(work.member.storage, self._job.name)
         require_kind(state, "training")
         require_member(state, index)
         if not is_agreed(state.study, kept):

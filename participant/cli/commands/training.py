@@ -161,7 +161,7 @@ def train(
             "on_event": show, "on_output": say,
         }  # fmt: skip
         if isinstance(hospital, ServedHospital):
-            return await hospital.train(study, app, **about)
+            return await hospital.study(study).train(app, **about)
         async for _ in hospital.study(study).train(app, **about):
             pass
         return _task(hospital).finished

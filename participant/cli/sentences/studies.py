@@ -81,7 +81,7 @@ def _other_app(e: errors.OtherApp, c: Context) -> Sentence:
         return Sentence(
             f"the agent that runs finds another app at {e.app}: its SHA-256 is {e.found.hex()}, "
             f"and this command has read {e.expected.hex()}",
-            "put the app where both see the same files. Nothing was approved",
+            "put the app where both see the same files. Nothing was approved or run",
             REFUSED,
         )
     by = "the plan says" if e.by == "plan" else "the one that was approved here has"
@@ -125,7 +125,7 @@ STUDIES: Said = {
     errors.AppOutOfReach: plain(
         "the agent that runs cannot read the app {e.app}: {e.reason}",
         "put it where the agent's user, under its service's rules, may read it. Nothing was "
-        "approved",
+        "approved or run",
     ),
     errors.MissingApp: plain(
         "{e.study} trains, and no app was given or approved here", "give it: --app APP.py"

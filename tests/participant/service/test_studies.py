@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from participant.door.messages import JobWanted
+from participant.door.study_messages import TrainStudy
 from participant.errors import OtherApp, SaidByAgent
 from participant.model.file import model_name
+from participant.network.session import Notices
 from participant.study import write_plan
 from protocol.board import Plan, Study, Training
 from tests.participant.service.conftest import Served, Serves
@@ -199,8 +202,8 @@ def test_what_is_over_is_not_begun_again(keyed: Consortium, serves: Serves) -> N
 def followed(served: Served, study: str, app: Path | None = None) -> "tuple[Any, list[str]]":
     """What ``train`` does at a hospital whose agent runs, and what it is told."""
     told = list[str]()
-    course = served.hospital.train(
-        study, app, variables={}, timeout=60,
+    course = served.hospital.study(study).train(
+        app, variables={}, timeout=60,
         on_event=lambda event: told.append(f"{event['event']} {event['round']}"),
         on_output=lambda line, is_error: told.append(line),
     )  # fmt: skip
@@ -261,3 +264,27 @@ def test_a_command_has_the_agent_train_with_an_app_of_its_own(
             assert "here it is" in courses[-1][1]
 
     asyncio.run(run())
+
+
+def test_an_app_that_the_agent_finds_otherwise_is_not_run(
+    keyed: Consortium, serves: Serves
+) -> None:
+    approved(keyed, "cardio", 1, has_app=False)
+    ran, app = keyed.folder / "ran", keyed.folder / "app1.py"
+    app.write_text(f"open({str(ran)!r}, 'w')")
+
+    async def run() -> None:
+        async with serves(1) as (served,):
+            await served.until(lambda: "running" in served.log.states)
+            for path, said in ((app, "finds another app"), (ran, "cannot read the app")):
+                job = TrainStudy("cardio", str(path), bytes(32), (), "", 30.0)
+                with pytest.raises(SaidByAgent, match=said):
+                    await served.hospital._do(job, Notices())
+            assert not ran.exists()
+
+    asyncio.run(run())
+
+
+def test_no_variable_of_an_app_is_shown_with_its_job() -> None:
+    job = TrainStudy("cardio", "", b"", (("DATABASE", "its password"),), "", None)
+    assert "its password" not in repr(JobWanted(job, "", ""))

@@ -186,8 +186,8 @@ def test_an_app_that_hangs_before_the_board_is_known_holds_up_nothing(
             begun.cancel()
             await served[0].until(lambda: not is_running(processes(keyed, 1)[0][0]))
             with pytest.raises(SaidByAgent, match="not done after 2"):
-                await served[0].hospital.train(
-                    "cardio", app, variables={}, timeout=2,
+                await served[0].hospital.study("cardio").train(
+                    app, variables={}, timeout=2,
                     on_event=lambda event: None, on_output=lambda line, is_error: None,
                 )  # fmt: skip
             await served[0].until(lambda: not is_running(processes(keyed, 1)[-1][0]))
