@@ -32,7 +32,7 @@ PASSED = (
     "HIP_VISIBLE_DEVICES", "PYTORCH_CUDA_ALLOC_CONF",
 )  # fmt: skip
 _PASSED_BEGINNING = ("LC_",)
-_begun, _beginning = set[int](), threading.Lock()  # processes that are waited for here
+_own, _beginning = set[int](), threading.Lock()  # processes that are waited for here
 _GRACE_SECONDS = 5.0  # that a process has to end by itself once it is asked to
 _MOMENT_SECONDS = 2.0
 
@@ -76,7 +76,7 @@ class AppProcess:
             around = environment_for(file, user) | {CONNECTION: f"fd:{theirs.fileno()}"}
             with _beginning:
                 self._process = self._begun(command, around, theirs.fileno(), user)
-                _begun.add(self._process.pid)
+                _own.add(self._process.pid)
         out, err = self._process.stdout, self._process.stderr
         assert out is not None and err is not None
         self._relays = [Relay(os.dup(s.fileno()), s is err, show) for s in (out, err)]
@@ -137,7 +137,7 @@ class AppProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):  # of another user, whom it may not end
             self._process.wait(_GRACE_SECONDS)
         if self._process.returncode is not None:
-            _begun.discard(self._process.pid)
+            _own.discard(self._process.pid)
         for relay in self._relays:
             relay.join(_MOMENT_SECONDS)
 
@@ -150,7 +150,7 @@ class AppProcess:
 def reap_left() -> None:
     """Let go of processes that apps have left behind, once those have ended; see ``reap``."""
     with _beginning:
-        reap(_begun)
+        reap(_own)
 
 
 def _user(name: str) -> pwd.struct_passwd:

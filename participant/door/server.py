@@ -80,7 +80,7 @@ class Door:
 
     def __init__(self, folder: Path, desk: Desk) -> None:
         self._folder, self._desk = folder, desk
-        self._n_lines = self._n_jobs = 0
+        self._n_jobs = 0
         self._room = _Room(MAX_LONG_BYTES)
         self._lines: set[asyncio.Task[None]] = set()
 
@@ -104,11 +104,10 @@ class Door:
         own = asyncio.current_task()
         assert own is not None
         self._lines.add(own)
-        self._n_lines += 1
         line = _Line(reader, writer, self._room)
         try:
             check_peer(writer.get_extra_info("socket"), socket_path(self._folder))
-            if self._n_lines > MAX_LINES:
+            if len(self._lines) > MAX_LINES:
                 await line.say(Denied(f"{MAX_LINES} commands are being served already"))
                 return
             await self._serve(line)
@@ -118,7 +117,6 @@ class Door:
         except (ForeignPeer, TimeoutError, OSError, EOFError):
             pass  # a caller that is not ours, hangs, or has gone
         finally:
-            self._n_lines -= 1
             line.let_go()
             self._lines.discard(own)
             writer.transport.abort() if line.is_stuck else writer.close()

@@ -57,7 +57,7 @@ class Work:
         self._preparing = dict[str, asyncio.Task[None]]()  # what is due by itself
         self._reserved = dict[str, asyncio.Future[None]]()  # for what somebody asked for
         self._held: HeldKey | None = None
-        self.trainings = Trainings(member, self.traffic, chronicle, self._wake)
+        self.trainings = Trainings(member, self.traffic, chronicle, self.wake)
         around = lambda study: self.trainings.around(study, apps)  # noqa: E731
         self._duties = Duties(member, self.trainings.task, around)
 
@@ -365,8 +365,9 @@ class Work:
             self._over[session] = self.session.agent.board.head.position
 
     def wake(self) -> None:
-        """Let the agent make a step soon."""
-        self._wake()
+        """Let the agent make a step soon; in the loop."""
+        if self.session is not None:
+            self.session.wake()
 
     def _due(self, agent: Agent, at_work: set[str]) -> list[Due]:
         if self._held is None and self.member.vault.epochs():
@@ -374,10 +375,6 @@ class Work:
         now_ms = int(time.time() * 1000)
         studies = partial(self._duties.due, has_failed=self._has_failed)
         return due_tasks(agent.board, self.member, self._held, now_ms, studies, at_work)
-
-    def _wake(self) -> None:
-        if self.session is not None:
-            self.session.wake()
 
     def _greet(self, notices: Notices) -> None:
         """Tell one that comes later what the others were told before."""

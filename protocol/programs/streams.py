@@ -51,11 +51,12 @@ def make_lasting() -> None:
     """Let standard output and standard error last as long as the program, and lack no character.
 
     What they have no sign for is shown as its escape. Of a stream that was closed from the
-    beginning no file of the program takes the number, and nobody answers at such a terminal.
+    beginning no file of the program takes the number, and nobody answers at such a terminal. One
+    of no columns has as many as it needs: what is wrong would be told in none.
     """
     occupy()
     if os.environ.get("COLUMNS", "").strip("0 ") == "":
-        os.environ.pop("COLUMNS", None)  # of no columns: what is wrong would be told in none
+        os.environ.pop("COLUMNS", None)
     _lost.clear()
     sys.stdout = of_standard_output(sys.stdout)
     sys.stderr = _lasting(sys.stderr, [])
