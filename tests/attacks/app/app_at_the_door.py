@@ -33,7 +33,7 @@ def left_behind() -> None:
     os.setsid()
     if not os.fork():
         time.sleep(1)  # until its parent has ended
-        FINDINGS.with_name("left").write_text(json.dumps([os.getppid(), knocked()]))
+        FINDINGS.with_name("left").write_text(json.dumps([os.getpid(), knocked()]))
     os._exit(0)
 
 

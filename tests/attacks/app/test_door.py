@@ -79,5 +79,9 @@ def test_no_process_of_an_app_is_heard_at_the_door(
 ) -> None:
     with serving(consortium, code, tmp_path):
         assert written(tmp_path / "own") == own
-        _, said = json.loads(written(tmp_path / "left"))
+        process, said = json.loads(written(tmp_path / "left"))
         assert said == left
+        end = time.monotonic() + 30
+        while os.path.exists(f"/proc/{process}"):  # the agent lets go of what has ended
+            assert time.monotonic() < end
+            time.sleep(0.05)
