@@ -93,8 +93,8 @@ class DecryptionTask(Task):
         if member is None or member.owes_partial or member.owes_complaint:
             return False
         if not member.is_reader:
-            parts = member.view.partials
-            return member.index in parts or len(parts) >= self._terms.quorum
+            view = member.view
+            return member.index in view.partials or len(view.unquestioned) >= self._terms.quorum
         return member.plaintexts is not None and (self._stated or not self._states)
 
     @property

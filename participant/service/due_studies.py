@@ -157,7 +157,7 @@ def _helps(view: RoundView, state: StudyState, index: int) -> bool:
         return False
     if not study.is_training and state.contributes(index):
         return index not in view.statements
-    return index not in view.partials and len(view.partials) < study.terms.quorum
+    return index not in view.partials and len(view.unquestioned) < study.terms.quorum
 
 
 def _agrees(question: Question) -> bool:

@@ -125,6 +125,11 @@ class RoundView:
         )
 
     @property
+    def unquestioned(self) -> frozenset[int]:
+        """Whose part is there, and called wrong by nobody; whether it is right, readers know."""
+        return frozenset(self.partials.keys() - {about for _, about in self.complaints})
+
+    @property
     def locks(self) -> dict[int, bytes]:
         """The set that each member has locked."""
         return {m: posted.post.body.chosen for m, posted in self.lock_posts.items()}
