@@ -9,7 +9,10 @@ def main() -> None:
         from protocol.programs.systems import end_where_unsupported
 
         end_where_unsupported("quorate-aggregator")
-        from aggregator.cli import commands as cli
+        from protocol.programs.imports import to_stay
+
+        with to_stay():
+            from aggregator.cli import commands as cli
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:  # of a module that is another than ours needs, or is not there

@@ -12,7 +12,10 @@ def main() -> None:
         from protocol.programs.processes import hide_memory
 
         hide_memory()
-        from participant import cli
+        from protocol.programs.imports import to_stay
+
+        with to_stay():
+            from participant import cli
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:  # of a module that is another than ours needs, or is not there
