@@ -53,7 +53,7 @@ def measure(weights: int, key_bits: int) -> dict[str, Any]:
             with at_work(hospitals, folder, "ceremony", str(file)) as processes:
                 finish(processes, "the ceremony", _LIMIT_SECONDS)
             propose(hospitals[0], file, STUDY, "--rounds", "1", *PLAN)
-            approve(hospitals, file, STUDY, folder / "approvals.log", "--unpinned")
+            approve(hospitals, file, [STUDY], folder / "approvals.log", "--unpinned")
             peaks = {"aggregator": service.pid}
             found = _train(hospitals, folder, file, weights, peaks)
         found["largest_error"] = _largest_error(hospitals[0], terms, weights)

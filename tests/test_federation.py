@@ -84,7 +84,7 @@ class Federation:
         plan = ("--purpose", "A test.", "--seconds", "20", *settings)
         propose(self.hospitals[0], self.file, name, *plan)
         given = ("--app", app) if app else ()
-        approve(self.hospitals, self.file, name, self.folder / "approvals.log", *given)
+        approve(self.hospitals, self.file, [name], self.folder / "approvals.log", *given)
 
     def train_in(self, name: str, rounds: int) -> None:
         """The same, a study that trains with ``APP``."""

@@ -118,7 +118,7 @@ def found(folder: Path, n_members: int, rounds: int, key_bits: int) -> Federatio
         propose(
             made.hospitals[0], made.file, STUDY, "--rounds", str(rounds), "--seconds", "1", *PLAN
         )
-        approve(made.hospitals, made.file, STUDY, folder / "approvals.log", "--unpinned")
+        approve(made.hospitals, made.file, [STUDY], folder / "approvals.log", "--unpinned")
     return made
 
 

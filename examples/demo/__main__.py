@@ -11,12 +11,15 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from examples.demo import ages, record, refusals, summary, tables, trainings
-from examples.demo.consortium import NAMES, found, hold_ceremony
+from examples.demo.ceremony import hold_ceremony
+from examples.demo.consortium import NAMES, found
 from examples.demo.processes import DemoFailed
+from examples.demo.running import Running
 
 
 def main() -> int:
@@ -41,22 +44,24 @@ def run(folder: Path, key_bits: int, console: Console) -> None:
     """Every part in order; raises DemoFailed at the first that does not happen."""
     console.rule("1. Identities, and terms that all have signed", align="left")
     consortium = found(folder, key_bits)
-    console.rule("2. The key ceremony: nobody ever holds the key", align="left")
-    hold_ceremony(consortium)
-    console.rule("3. Two studies at one time: tumours, and digits, 109,410 weights", align="left")
-    trainings.train_both(consortium)
-    console.rule("4. A statistic: ages, which one hospital has not approved", align="left")
-    mean = ages.mean_age(consortium)
-    console.print(ages.describe(mean), highlight=False, soft_wrap=True)
-    console.rule("5. What must not work", align="left")
-    shown = {
-        "below_quorum": refusals.below_quorum(consortium),
-        "single_update": refusals.single_update(consortium),
-        "unknown_identity": refusals.unknown_identity(consortium),
-    }
-    console.print(refusals.describe(shown), highlight=False, soft_wrap=True)
-    console.rule("6. The record, for auditors", align="left")
-    left = record.leave_record(consortium)
+    with Running(consortium) as running:
+        console.rule("2. The key ceremony: nobody ever holds the key", align="left")
+        hold_ceremony(running, trainings.interrupts(consortium))
+        console.rule(
+            "3. Two studies at one time: tumours, and digits, 109,410 weights", align="left"
+        )
+        trainings.train_both(running)
+        console.rule("4. A statistic: ages, which one hospital has not approved", align="left")
+        mean = ages.mean_age(running)
+        console.print(ages.describe(mean), highlight=False, soft_wrap=True)
+        console.rule("5. What must not work", align="left")
+        shown: dict[str, Any] = {"unknown_identity": refusals.unknown_identity(consortium)}
+        shown["single_update"] = refusals.single_update(running)
+        running.stop(consortium.hospitals)
+        shown["two_key_shares"] = refusals.two_key_shares(consortium)
+        console.print(refusals.describe(shown), highlight=False, soft_wrap=True)
+        console.rule("6. The record, for auditors", align="left")
+        left = record.leave_record(consortium)
     console.print(record.describe(left), highlight=False, soft_wrap=True)
     console.rule("7. What came out", align="left")
     result = summary.summarise(consortium, mean, shown)

@@ -1,6 +1,7 @@
 """A statistic: the mean age of all patients, from two plain numbers of each hospital.
 
 One hospital has not approved the study. It is refused by its own agent, whatever is typed there.
+Two hospitals alone, fewer than the quorum, cannot open the sums of four.
 """
 
 from typing import Any
@@ -8,34 +9,35 @@ from typing import Any
 import numpy as np
 
 from examples.demo.consortium import Consortium
-from examples.demo.processes import DemoFailed, Hospital, ending, finish, propose
+from examples.demo.processes import DemoFailed, Hospital, checked, ending, finish, propose
+from examples.demo.running import Running
 
-NAME, SECONDS = "ages", 8
+NAME, SECONDS = "ages", 10
 LABELS = ("patients", "sum of their ages")
-REFUSED = 3  # exit code of what this hospital has not approved
+PATIENCE_SECONDS = 5  # of two hospitals that ask for the sums alone
+OUT_OF_TIME, REFUSED = 1, 3  # exit codes: of these two, and of what is not approved
 
 
-def mean_age(consortium: Consortium) -> dict[str, Any]:
+def mean_age(running: Running) -> dict[str, Any]:
     """Four hospitals approve and contribute, the fifth does not; what came out, and the truth."""
+    consortium = running.consortium
     *approving, refusing = consortium.hospitals
     files = {h.number: _write(h) for h in consortium.hospitals}
     terms = str(consortium.terms_file)
-    with consortium.serving():
-        _propose(consortium)
-        consortium.approve(approving, NAME)
-        command = ("contribute", "--federation", terms, "--study", NAME)
+    _propose(consortium)
+    consortium.approve(approving, [NAME])
+    command = ("contribute", "--federation", terms, "--study", NAME)
+    log = consortium.logs / f"{NAME}.log"
+    adding = [h.start(*command, files[h.number], log=log) for h in approving]
+    with ending(adding):
         refused = refusing.participant(*command, files[refusing.number])
-        if refused.returncode != REFUSED:
-            raise DemoFailed(f"a study that is not approved: {refused.returncode}, {refused}")
-        logs = {h.number: consortium.logs / f"{NAME}-{h.number}.log" for h in approving}
-        adding = [h.start(*command, files[h.number], log=logs[h.number]) for h in approving]
-        with ending(adding):
-            finish(adding, "the contributions to the ages", 60)
-        opening = ("decrypt", terms, "--study", NAME, "--yes")
-        processes = [h.start(*opening, log=logs[h.number]) for h in approving]
-        with ending(processes):
-            finish(processes, "the decryption of the ages", 60)
-    count, total = _sums(logs[1].read_text())
+        finish(adding, "the contributions to the ages", 60)
+    if refused.returncode != REFUSED:
+        raise DemoFailed(f"a study that is not approved: {refused.returncode}, {refused}")
+    opening = ("decrypt", terms, "--study", NAME, "--yes")
+    codes = _two_alone(running, opening)
+    said = checked(approving[0].participant(*opening))
+    count, total = _sums(said)
     due = np.concatenate([_ages(h) for h in approving])
     if (count, total) != (len(due), due.sum()):
         raise DemoFailed(f"{count} patients, {total} years, not {len(due)} and {due.sum()}")
@@ -45,12 +47,31 @@ def mean_age(consortium: Consortium) -> dict[str, Any]:
         "mean_age": round(total / count, 2),
         "refused_at": refusing.name,
         "refusal": refused.stderr.splitlines()[0],
+        "two_alone": {"exit_codes": codes, "seconds": PATIENCE_SECONDS},
     }
+
+
+def _two_alone(running: Running, opening: tuple[str, ...]) -> list[int]:
+    """Two hospitals ask for the sums while the agents of the others are stopped: exit codes."""
+    hospitals = running.consortium.hospitals
+    two, others = hospitals[:2], hospitals[2:]
+    log = running.consortium.logs / "two-alone.log"
+    running.stop(others)
+    asking = [h.start(*opening, "--timeout", str(PATIENCE_SECONDS), log=log) for h in two]
+    with ending(asking):
+        codes = [process.wait(timeout=60) for process in asking]
+    if codes != [OUT_OF_TIME, OUT_OF_TIME]:
+        raise DemoFailed(f"two hospitals alone: exit codes {codes}")
+    for hospital in others:
+        running.start(hospital)
+    return codes
 
 
 def describe(found: dict[str, Any]) -> str:
     """For people."""
     return (
+        f"Two hospitals asked for the sums alone, and had none after "
+        f"{found['two_alone']['seconds']} s.\n"
         f"{found['hospitals']} hospitals have {found['patients']} patients, of "
         f"{found['mean_age']} years in the mean. No hospital's own mean was opened.\n"
         f"{found['refused_at']} has not approved the study. Its agent says:\n"

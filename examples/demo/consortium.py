@@ -1,16 +1,15 @@
-"""From nothing to a joint key: identities, terms, the key ceremony; and who takes part later."""
+"""Who takes part: hospitals and an aggregator, from identities to terms that all have signed."""
 
 import contextlib
 import shutil
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aggregator.identity import CARD_NAME, CERTIFICATE_NAME, TLS_KEY_NAME
 from aggregator.record import read_board
-from examples.demo.processes import Hospital, aggregator, approve, ending, finish, sign_terms
+from examples.demo.processes import Hospital, aggregator, approve, sign_terms
 from examples.demo.study import Training, handwriting, tumours
 from protocol.board import Board, Study
 from protocol.terms import AddressCard, Terms, parse, parse_card
@@ -70,9 +69,9 @@ class Consortium:
         tls = "--tls-cert", str(place / CERTIFICATE_NAME), "--tls-key", str(place / TLS_KEY_NAME)
         return aggregator(self.terms_file, self.data, log, ("-m", module), tls)
 
-    def approve(self, hospitals: Sequence[Hospital], name: str, *options: str) -> None:
-        """Let some hospitals approve a study; the aggregator runs."""
-        approve(hospitals, self.terms_file, name, self.logs / "approvals.log", *options)
+    def approve(self, hospitals: Sequence[Hospital], names: Sequence[str], *options: str) -> None:
+        """Let some hospitals approve studies; the aggregator runs."""
+        approve(hospitals, self.terms_file, names, self.logs / "approvals.log", *options)
 
 
 def found(folder: Path, key_bits: int) -> Consortium:
@@ -93,16 +92,3 @@ def found(folder: Path, key_bits: int) -> Consortium:
     terms_file = folder / "federation.toml"
     terms = parse(terms_file.read_text()).terms
     return Consortium(folder, hospitals, cancer, digits, terms_file, terms)
-
-
-def hold_ceremony(consortium: Consortium) -> None:
-    """All hospitals run the key ceremony through the aggregator; the first one is shown live."""
-    started = time.monotonic()
-    terms = str(consortium.terms_file)
-    with consortium.serving():
-        first, *others = consortium.hospitals
-        processes = [h.start("ceremony", terms, log=consortium.log_of(h)) for h in others]
-        with ending(processes):
-            processes.append(first.start("ceremony", terms))
-            finish(processes, "the key ceremony", 150)
-    consortium.ceremony_seconds = time.monotonic() - started

@@ -97,25 +97,27 @@ def sign_terms(
     yield checked(hospitals[0].participant("terms", "show", file))
 
 
-def propose(hospital: Hospital, terms: Path, name: str, *settings: str) -> str:
-    """Write the plan of a study beside the terms, and post it; what people are shown of it.
+def propose(hospital: Hospital, terms: Path, name: str, *settings: str) -> None:
+    """Write the plan of a study beside the terms, and post it.
 
     settings: options of ``study new``. The aggregator runs.
     """
     plan = terms.parent / f"{name}.toml"
     checked(hospital.participant("study", "new", str(plan), str(terms), *settings))
     checked(hospital.participant("study", "propose", str(plan), str(terms)))
-    return checked(hospital.participant("study", "show", str(plan), str(terms)))
 
 
 def approve(
-    hospitals: Sequence[Hospital], terms: Path, name: str, log: Path, *options: str
+    hospitals: Sequence[Hospital], terms: Path, names: Sequence[str], log: Path, *options: str
 ) -> None:
-    """Hospitals approve a study, at the same time; raises DemoFailed."""
-    command = ("study", "approve", name, str(terms), "--yes", *options)
-    processes = [hospital.start(*command, log=log) for hospital in hospitals]
+    """Hospitals approve studies, at the same time; raises DemoFailed."""
+    processes = [
+        hospital.start("study", "approve", name, str(terms), "--yes", *options, log=log)
+        for name in names
+        for hospital in hospitals
+    ]
     with ending(processes):
-        finish(processes, f"the approvals of {name}", 60)
+        finish(processes, f"the approvals of {', '.join(names)}", 60)
 
 
 def aggregate(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -150,10 +152,12 @@ def aggregator(
         yield process
 
 
-def stop(process: subprocess.Popen[str]) -> None:
-    """End a process of ours, gently first."""
-    if process.poll() is None:
+def stop(*processes: subprocess.Popen[str]) -> None:
+    """End processes of ours, all at one time, gently first."""
+    running = [process for process in processes if process.poll() is None]
+    for process in running:
         process.send_signal(signal.SIGTERM)
+    for process in running:
         try:
             process.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -167,8 +171,7 @@ def ending(processes: Collection[subprocess.Popen[str]]) -> Iterator[None]:
     try:
         yield
     finally:
-        for process in processes:
-            stop(process)
+        stop(*processes)
 
 
 @contextlib.contextmanager

@@ -7,14 +7,16 @@ from examples.demo.processes import DemoFailed, aggregate, checked
 
 
 def leave_record(consortium: Consortium) -> dict[str, Any]:
-    """Export from the aggregator and, into the same folder, from a hospital; verify; report."""
+    """Export from the aggregator and, into the same folder, from a hospital; verify; report.
+
+    The aggregator runs.
+    """
     terms, record = str(consortium.terms_file), consortium.folder / "record"
     page, first = consortium.folder / "report.html", consortium.hospitals[0]
-    with consortium.serving():
-        place = ("--data", str(consortium.data), "--out", str(record))
-        checked(aggregate("export", terms, *place))
-        # What it finds there must be, byte for byte, what it has verified itself.
-        exported = checked(first.participant("export", terms, "--out", str(record)))
+    place = ("--data", str(consortium.data), "--out", str(record))
+    checked(aggregate("export", terms, *place))
+    # What it finds there must be, byte for byte, what it has verified itself.
+    exported = checked(first.participant("export", terms, "--out", str(record)))
     verifying = first.start("verify", str(record), log=consortium.logs / "verify.log")
     studies = first.folder(consortium.terms.federation) / "studies"
     journal = studies / consortium.tumours.name / "rounds.jsonl"

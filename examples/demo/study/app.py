@@ -12,9 +12,6 @@ from examples import breast_cancer, digits
 Parameters = dict[str, torch.Tensor]  # a state_dict
 Config = dict[str, Any]
 
-# What torch loads at its first optimiser is loaded before any round waits for this hospital.
-torch.optim.Adam([torch.zeros(1, requires_grad=True)])
-
 
 def initial_parameters(config: Config) -> Parameters:
     """The model before the first round."""
