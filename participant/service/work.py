@@ -309,6 +309,8 @@ class Work:
                 else:
                     preparing = asyncio.create_task(self._prepare(due))
                     self._preparing[due.session] = preparing
+                    # Not in the course itself: one that is cancelled at once never begins.
+                    preparing.add_done_callback(partial(self._prepared, due.session))
 
     def _has_failed(self, due: Due) -> bool:
         """Whether it was tried, and nothing has been said or done since that makes it due again."""
@@ -340,9 +342,11 @@ class Work:
         except BaseException:  # the end of all work, which waits for no app
             await asyncio.shield(self.trainings.in_thread(due.give_up))
             raise
-        finally:
-            self._preparing.pop(due.session, None)
-            self._moved.set()
+
+    def _prepared(self, session: str, done: "asyncio.Task[None]") -> None:
+        """Whatever came of it, it may be due again."""
+        del self._preparing[session]
+        self._moved.set()
 
     @property
     def _taken(self) -> set[str]:

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -179,6 +180,30 @@ def test_an_app_that_was_changed_is_not_run_until_it_is_approved(
         assert ran.exists()
 
     asyncio.run(again())
+
+
+def test_training_that_is_called_off_before_it_begins_is_begun_anew(
+    keyed: Consortium, serves: Serves
+) -> None:
+    """An approval ends in the moment in which what it made due is about to begin."""
+    approved(keyed, "cardio", 1)
+    begin, called_off = asyncio.create_task, list[str]()
+
+    def called_off_once(course: Any, **options: Any) -> Any:
+        task = begin(course, **options)
+        if course.__name__ == "_prepare" and not called_off:
+            called_off.append(course.__name__)
+            task.cancel()
+        return task
+
+    async def run() -> None:
+        async with serves(1, 2, 3) as served:
+            for one in served:
+                await one.until(lambda one=one: scored(one, "cardio") == [1])
+
+    with patch("asyncio.create_task", called_off_once):
+        asyncio.run(run())
+    assert called_off
 
 
 def test_what_is_over_is_not_begun_again(keyed: Consortium, serves: Serves) -> None:
