@@ -270,6 +270,7 @@ def test_some_sequences_teach_the_aggregator_nothing():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2_400)
 def test_two_thousand_sequences_teach_the_aggregator_nothing():
     tally = Tally()
     play(2_000, tally=tally)
