@@ -217,7 +217,7 @@ class Agent:
     def _receive_entries(self, frame: Entries) -> None:
         for data in frame.entries:
             entry = decode_entry(data)
-            known = self.board.head.position
+            known = len(self.board.entries)
             if entry.position <= known:
                 if self.board.hash_at(entry.position) != entry.hash:
                     raise Fork(entry.position, "it was another one before")

@@ -90,6 +90,8 @@ class Payloads:
         self, reader: Reader, posted: Posted, entries: Sequence[Posted], others: Sequence[Reader]
     ) -> None:
         """Forget the blobs of an entry that was passed, but for those that the next ones need."""
+        if not reader.asked and self._downloads.is_empty:  # so it is for all that is passed by
+            return
         blobs = {a.digest for a in posted.attachments if a.is_blob}
         if names := {n for n in blobs if n in reader.asked or self._downloads.holds(n)}:
             following = islice(entries, reader.read, reader.read + _PREFETCH)

@@ -195,6 +195,11 @@ class Downloads:
         wanted, done = list(self._wanted.values()), sum(map(len, list(self._done.values())))
         return done + sum(len(w.have) for w in wanted), done + sum(w.size for w in wanted)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no blob is here and none on its way."""
+        return not self._done and not self._wanted
+
     def holds(self, name: bytes) -> bool:
         """Whether a blob is here or on its way."""
         return name in self._done or name in self._wanted

@@ -248,33 +248,37 @@ class Board:
 
         What is beyond its sender's budget has its place on the board, and a Surplus for its body.
         """
+        posted = self._verified(entry)
+        self._keep(posted)
+        return posted
+
+    def _verified(self, entry: Entry) -> Posted:
+        """The next entry, opened, as it counts; raises as ``append``, and nothing is kept."""
         if entry.position != len(self.entries) + 1:
             raise Fork(entry.position, f"the next entry is number {len(self.entries) + 1}")
         if entry.previous != self._hashes[-1]:
             raise Fork(entry.position, "it does not follow the entries seen before")
-        post = self._counted(self.open(entry.post), entry.time_ms)
-        posted = Posted(entry.position, entry.hash, entry.time_ms, post, entry.post.digest)
-        self.entries.append(posted)
-        if not isinstance(post.body, Surplus):
-            self._sessions.setdefault(post.session, []).append(posted)
-            named = read_session(post.session)
-            if named.kind == "study":
-                self.studies.take(
-                    named.study, posted.position, posted.time_ms, post.sender, post.body
-                )
-        self._last[post.sender] = posted
-        self._hashes.append(posted.hash)
-        self._counts[post.session, post.sender] = post.sequence + 1
-        self._last_seen[post.sender] = post.seen_position
-        return posted
+        post = self.open(entry.post)
+        if reason := self.excess(post, entry.time_ms):
+            post = replace(post, body=Surplus(reason))  # it says nothing
+        return Posted(entry.position, entry.hash, entry.time_ms, post, entry.post.digest)
 
-    def _counted(self, post: Post, time_ms: int) -> Post:
-        """The post, or one that says nothing where it is beyond its sender's budget."""
-        if reason := self.excess(post, time_ms):
-            return replace(post, body=Surplus(reason))
-        position = len(self.entries) + 1
-        self._budget.take(position, post.session, post.sender, post.body, time_ms)
-        return post
+    def _keep(self, posted: Posted) -> None:
+        """Count an entry that was verified."""
+        position, post, time_ms = posted.position, posted.post, posted.time_ms
+        sender, session, body = post.sender, post.session, post.body
+        self.entries.append(posted)
+        self._hashes.append(posted.hash)
+        self._counts[session, sender] = post.sequence + 1
+        self._last_seen[sender] = post.seen_position
+        self._last[sender] = posted
+        if isinstance(body, Surplus):
+            return
+        self._budget.take(position, session, sender, body, time_ms)
+        self._sessions.setdefault(session, []).append(posted)
+        named = read_session(session)
+        if named.kind == "study":
+            self.studies.take(named.study, position, time_ms, sender, body)
 
     def session(self, name: str) -> list[Posted]:
         """The entries of one session that count, in order."""
