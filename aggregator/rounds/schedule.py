@@ -1,7 +1,7 @@
 """When a round opens and closes: decisions from the board and the clock alone."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from protocol.board import (
     MAX_BLOB_BYTES,
@@ -51,9 +51,14 @@ class Rounds:
         self.history = OpenedSets(terms, studies)
         self._of_study: defaultdict[str, list[RoundView]] = defaultdict(list)
         self._opened: defaultdict[str, int] = defaultdict(int)  # the last of each study's openings
+        # What follows from the entries alone is found once for all ticks until the next entry.
+        self._open: list[RoundView] | None = None
+        self._due: dict[str, Awaited | None] = {}
 
     def receive(self, posted: Posted) -> None:
         """Take note of an entry, which the studies have taken note of already."""
+        self._open = None
+        self._due.clear()
         session = posted.post.session
         named = read_session(session)
         if named.kind != "round" or named.study not in self.studies:
@@ -93,15 +98,21 @@ class Rounds:
 
     def _next(self, state: StudyState, epoch: Epoch, waited: Waited) -> Opening | None:
         """The opening of a study's next round, if it is due."""
-        study, before = state.study, self._before_next(state.study)
-        due = awaited_after(before, state) if state.is_open() else None
+        study, due = state.study, self._due_next(state)
         if due is None or not (due.step == "opening" or self._is_late(due, study, waited)):
             return None
         if not study.is_training:
             return opening_for(study, epoch.digest)
         # Those who state something else are not waited for: they may change it at any time.
-        alike = list(before.agreed(study.least_agreeing).values())
+        alike = list(self._before_next(study).agreed(study.least_agreeing).values())
         return _opening_after(alike, study, epoch) if alike else None
+
+    def _due_next(self, state: StudyState) -> Awaited | None:
+        """What is waited for before a study's next round opens; None if none can."""
+        if (name := state.study.name) not in self._due:
+            before = self._before_next(state.study)
+            self._due[name] = awaited_after(before, state) if state.is_open() else None
+        return self._due[name]
 
     def _is_late(self, due: Awaited, study: Study, waited: Waited) -> bool:
         """Whether it goes on without those who are waited for."""
@@ -156,12 +167,14 @@ class Rounds:
         """The open rounds that have all contributions, or enough of them and no more time."""
         return [view for view in self._unclosed() if self._is_due(view, waited)]
 
-    def _unclosed(self) -> Iterator[RoundView]:
+    def _unclosed(self) -> list[RoundView]:
         """The rounds that may be closed: of a study, only the last one that was opened."""
-        for name in self.studies:
-            view = self.views.get(round_session(name, self.next_number(name) - 1))
-            if view and view.opening and not view.closing and not self.is_given_up(view):
-                yield view
+        if self._open is None:
+            last = (round_session(name, self.next_number(name) - 1) for name in self.studies)
+            views = [view for session in last if (view := self.views.get(session))]
+            self._open = [v for v in views if v.opening and not v.closing]
+            self._open = [v for v in self._open if not self.is_given_up(v)]
+        return self._open
 
     def _is_due(self, view: RoundView, waited: Waited) -> bool:
         state = self.state_of(view)

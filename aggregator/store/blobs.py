@@ -81,9 +81,16 @@ class BlobStore:
     def look_for_unnamed(self) -> None:
         """Once all that the board names is named: what else lies there is nobody's."""
         with disk_errors(self._blobs):
-            for path in self._blobs.glob("??/*"):
-                with contextlib.suppress(ValueError):
-                    self._claim(NOBODY, bytes.fromhex(path.name), path.stat().st_size)
+            for folder in os.scandir(self._blobs):
+                if len(folder.name) == 2 and folder.is_dir():
+                    self._look_through(folder.path)
+
+    def _look_through(self, folder: str) -> None:
+        for found in os.scandir(folder):
+            with contextlib.suppress(ValueError):
+                digest = bytes.fromhex(found.name)
+                if digest not in self._named:
+                    self._unnamed.claim(NOBODY, digest, found.stat().st_size)
 
     def clean_up(self) -> None:
         """Delete what members have uploaded and not named, and do not go on with."""
@@ -174,9 +181,11 @@ class BlobStore:
         path, recorded = self._path(digest), self.size(digest)
         if recorded is None or size not in (None, recorded):
             raise StoreDamaged(f"blob {digest.hex()}", "the board names it and it is not recorded")
-        if not path.exists():
-            raise StoreDamaged(f"blob {digest.hex()}", "its file is gone")
-        if path.stat().st_size != recorded:
+        try:
+            found = os.stat(path).st_size
+        except FileNotFoundError:
+            raise StoreDamaged(f"blob {digest.hex()}", "its file is gone") from None
+        if found != recorded:
             raise StoreDamaged(f"blob {digest.hex()}", "its file has another length")
 
     def incomplete_bytes(self, member: int) -> int:
