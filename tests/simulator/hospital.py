@@ -14,7 +14,7 @@ from participant.ceremony.task import CeremonyTask
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.errors import CeremonyFailed
-from protocol.key.epoch import read_secret
+from protocol.key.epoch import HeldKey, read_secret
 from protocol.terms.terms import Terms
 from protocol.wire.frames import FromAggregator, FromMember, Welcome
 from tests.simulator.disk import Disk
@@ -125,17 +125,22 @@ class Hospital:
     def _tell(self, study: str, number: int, name: str, facts: dict[str, Any]) -> None:
         self.events.append((study, number, name, facts))
 
+    def held_key(self) -> HeldKey | None:
+        """Its key share, checked against its verification key; None if it has none yet."""
+        stored = self.disk.read("vault/key-share")
+        return None if stored is None else read_secret(stored, self.terms, self.index)
+
     def start(self) -> None:
         """Start the agent from the disk, as a new process would."""
-        stored = self.disk.read("vault/key-share")
-        if stored is None:
+        held = self.held_key()
+        if held is None:
             task = self._ceremony()
             self.agent = Agent(self.terms, self.index, self.key, self.disk, task)
             self._making = self.agent, task
             return
         tasks = Tasks(self.person.over)
         self.agent = Agent(self.terms, self.index, self.key, self.disk, tasks)
-        self.person.come(self.agent, read_secret(stored, self.terms, self.index))
+        self.person.come(self.agent, held)
 
     def _ceremony(self) -> CeremonyTask:
         if self.lie is None:

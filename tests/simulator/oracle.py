@@ -10,7 +10,7 @@ from keyshare.key.partial_decryption import combine, partial_decryption, trial_c
 from participant.errors import RejectedByAggregator
 from protocol.ceremony.judgement import judge as judge_ceremony
 from protocol.errors import Fork
-from protocol.key.epoch import HeldKey, read_secret
+from protocol.key.epoch import HeldKey
 from tests.simulator.federation import Federation, memory_folder
 from tests.simulator.hospital import Hospital
 from tests.simulator.liar import FIRST
@@ -90,11 +90,8 @@ def _where(hospital: Hospital) -> str:
 
 def stored_keys(federation: Federation) -> dict[int, HeldKey]:
     """The key shares on the hospitals' disks, each checked against its verification key."""
-    found = {}
-    for index, hospital in federation.hospitals.items():
-        if stored := hospital.disk.read("vault/key-share"):
-            found[index] = read_secret(stored, federation.terms, index)
-    return found
+    held = {index: hospital.held_key() for index, hospital in federation.hospitals.items()}
+    return {index: key for index, key in held.items() if key is not None}
 
 
 def one_key(federation: Federation) -> None:

@@ -1,17 +1,22 @@
 """What parties of a simulated federation share changes nothing but the time that a run takes."""
 
-import pytest
+from pathlib import Path
 
+import pytest
+from gmpy2 import mpz
+from msgspec.structs import replace
+
+from keyshare.proofs.power_product import power_product
 from protocol.board import board
 from protocol.board.board import Board, Entry, decode_entry
-from protocol.encoding import encode
-from protocol.errors import BadEntry
+from protocol.encoding import decode, encode
+from protocol.errors import BadEntry, Fork
 from tests.simulator import __main__ as command
 from tests.simulator.federation import Federation, toy_of
-from tests.simulator.memo import remembered_steps, remembering
+from tests.simulator.memo import _power_product, remembered_steps, remembering
 from tests.simulator.oracle import simulate
 from tests.simulator.plan import Plan
-from tests.simulator.studies.founding import _table
+from tests.simulator.studies.founding import _table, found
 
 
 @pytest.fixture
@@ -81,6 +86,68 @@ def test_steps_that_are_remembered_rest_as_often() -> None:
             next(steps)
         assert end.value.value == 30
     assert calls == [3]
+
+
+def read_by(entries: list[Entry]) -> Board:
+    seen = Board(toy_of(Plan.of_studies(0)).terms)
+    for entry in entries:
+        seen.append(entry)
+    return seen
+
+
+def counted(seen: Board) -> list[object]:
+    """All that a board knows, what it counts of ceremonies as it is written."""
+    state = {
+        name: value for name, value in vars(seen).items() if name not in ("studies", "_budget")
+    }
+    budget, ceremonies = vars(seen._budget), seen._budget._ceremonies
+    more = budget["_said"], budget["_tries"], budget["_next_check"], ceremonies._due
+    assert not seen.studies
+    return [state, more, ceremonies._ceremonies[1].said, ceremonies.upload_bytes]
+
+
+def test_a_board_that_is_made_equal_to_one_that_has_read_the_ceremony_is(
+    entries: list[Entry], tmp_path: Path
+) -> None:
+    found(toy_of(Plan.of_studies(0)), tmp_path, {})
+    alone = counted(read_by(entries))
+    with remembering():
+        first, second = read_by(entries), read_by(entries)
+        assert counted(first) == counted(second) == alone
+    last = entries[-1].post
+    for seen in first, second:  # and one of them changes nothing of the other
+        before = seen.count("ceremony/1", 4)
+        seen._budget._ceremonies.take(1, 4, decode(last.post, board.Post, "post", 1 << 20).body)
+        seen._counts["ceremony/1", 4] += 1
+        assert counted(seen) != alone
+        assert seen.count("ceremony/1", 4) == before + 1
+
+
+def test_a_board_that_begins_as_the_ceremony_and_goes_on_otherwise_is_read_as_it_is(
+    entries: list[Entry], tmp_path: Path
+) -> None:
+    found(toy_of(Plan.of_studies(0)), tmp_path, {})
+    other = replace(entries[5], time_ms=entries[5].time_ms + 1)
+    alone = counted(read_by([*entries[:5], other]))
+    five = counted(read_by(entries[:5]))
+    with remembering():
+        assert counted(read_by([*entries[:5], other])) == alone
+        seen = read_by(entries[:5])
+        with pytest.raises(Fork):
+            seen.append(entries[6])
+        assert counted(seen) == five
+    unsigned = replace(entries[5], post=board.SignedPost(entries[5].post.post, bytes(64)))
+    with remembering(), pytest.raises(BadEntry, match="signature"):
+        read_by([*entries[:5], unsigned])
+
+
+@pytest.mark.parametrize("n_bases", [0, 1, 9])
+def test_products_of_powers_are_the_same_one_after_the_other(n_bases: int) -> None:
+    bases = [mpz(3**200 + k) for k in range(n_bases)]
+    exponents = [mpz((-1) ** k * 5**50 + k) for k in range(n_bases)]
+    modulus = mpz(2) ** 521 - 1
+    alike = power_product(bases, exponents, modulus)
+    assert _power_product(bases, exponents, modulus) == alike
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

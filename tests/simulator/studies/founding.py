@@ -9,6 +9,7 @@ from participant.agent.checkpoint import CHECKPOINT_NAME, Checkpoint
 from protocol.board.board import Head
 from protocol.encoding import encode
 from tests.simulator.disk import Disk
+from tests.simulator.studies.beginning import Beginning
 from tests.stage import toy
 
 
@@ -23,6 +24,7 @@ def found(federation: toy.Federation, folder: Path, hospitals: Mapping[int, HasD
     table, epoch = _table(federation)
     if (name := federation.terms.federation) not in _FOLDERS:
         _fill(folder, federation, table)
+        BEGINNINGS[federation.terms.federation] = Beginning(table.entries, table.board)
         _FOLDERS[name] = {
             path.relative_to(folder): path.read_bytes() if path.is_file() else None
             for path in sorted(folder.rglob("*"))
@@ -58,5 +60,6 @@ def _table(federation: toy.Federation) -> tuple[toy.CeremonyTable, toy.ToyEpoch]
     return _FOUND[name]
 
 
+BEGINNINGS: dict[bytes, Beginning] = {}  # of their boards
 _FOUND: dict[bytes, tuple[toy.CeremonyTable, toy.ToyEpoch]] = {}
 _FOLDERS: dict[bytes, dict[Path, bytes | None]] = {}  # the aggregator's: files, and folders

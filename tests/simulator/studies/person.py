@@ -4,6 +4,7 @@ A command that a crash has cut short is typed again. A person waits for no study
 ``PATIENCE`` it votes to end what is not done.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from math import inf, nextafter
@@ -56,11 +57,13 @@ class Person:
         self._scripts, self._app, self._tell = scripts, app, tell
         self._jobs = {script: _words_of(script, index) for script in scripts}
         words = [word.at for script in scripts for word in script.says(index)]
-        self._times = [*words, nextafter(PATIENCE, inf)]
+        self._times = sorted([*words, nextafter(PATIENCE, inf)])
         self._idle: tuple[object, ...] = ()  # when nothing was due
+        self._open: tuple[object, ...] = ()  # when not all was done
         self.clock: Callable[[], float] = lambda: 0.0
         self.began: float | None = None  # when it had its key share
         self.ended: dict[Job, Exception | None] = {}
+        self._ran: dict[tuple[str, str, int], list[Job]] = {}  # the same, by study, what and round
         self.sums: dict[str, list[Decimal]] = {}
         self._running: dict[Task, Job] = {}
         self.agent: Agent | None = None
@@ -75,6 +78,7 @@ class Person:
         """A task of the agent has ended."""
         job = self._running.pop(task)
         self.ended[job] = error
+        self._ran.setdefault((job.study, job.what, job.round), []).append(job)
         if isinstance(task, DecryptionTask) and error is None and task.sums is not None:
             self.sums[job.study] = task.sums
 
@@ -100,16 +104,20 @@ class Person:
         """
         assert self.agent is not None
         now = self._now
-        come = sum(at <= now for at in self._times)
+        come = bisect_right(self._times, now)
         jobs, files = (len(self.ended), *self._running.values()), tuple(self._disk.files)
-        return self.agent, self.agent.board.head, come, files, jobs
+        return self.agent, len(self.agent.board.entries), come, files, jobs
 
     @property
     def is_done(self) -> bool:
         """Whether every study has come to an end here, and all that was to be typed has been."""
         if self.agent is None or self._running or self.agent.is_sending:
             return False
-        return all(self._is_over(script) for script in self._scripts) and not list(self._due())
+        if (seen := self._seen()) == self._open:
+            return False
+        is_over = all(self._is_over(script) for script in self._scripts) and not list(self._due())
+        self._open = () if is_over else seen
+        return is_over
 
     def has_finished(self, script: StudyScript) -> bool:
         """Whether the work of a study was done here to its good end."""
@@ -193,15 +201,12 @@ class Person:
     def _has_run(
         self, script: StudyScript, what: str, turn: int | None = None, number: int = 0
     ) -> bool:
-        ended = [j for j in self.ended if (j.study, j.what, j.round) == (script.name, what, number)]
-        return any(turn is None or job.turn == turn for job in ended)
+        ran = self._ran.get((script.name, what, number), ())
+        return any(turn is None or job.turn == turn for job in ran)
 
     def _succeeded(self, script: StudyScript, what: str, number: int = 0) -> bool:
-        ended = self.ended.items()
-        return any(
-            (job.study, job.what, job.round) == (script.name, what, number) and error is None
-            for job, error in ended
-        )
+        ran = self._ran.get((script.name, what, number), ())
+        return any(self.ended[job] is None for job in ran)
 
     def _is_open(self, script: StudyScript, number: int) -> bool:
         assert self.agent is not None
