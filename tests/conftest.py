@@ -28,7 +28,7 @@ IMPORTS_TORCH = re.compile(r"^(import|from) (safetensors\.)?torch\b", re.MULTILI
 _FOUND = [str(Path(__file__).parents[1] / "integrations"), os.environ.get("PYTHONPATH", "")]
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, _FOUND))
 
-LONGEST = ("test_federation.py", "test_simulator.py")
+LONGEST = ("test_federation.py", "test_simulator.py", "test_malice.py")
 
 
 @pytest.fixture(autouse=True)

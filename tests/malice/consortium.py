@@ -17,6 +17,8 @@ KEY_BITS = 512
 SHAPES = ((4, 2), (5, 2), (4, 3), (5, 3), (7, 3), (6, 4))
 COMMON = (*SHAPES[:3], *SHAPES)  # the small ones are cheap
 
+KEPT = 1_000  # answers of each function: those of one sequence are fewer
+
 
 @lru_cache(maxsize=len(SHAPES))
 def consortium(n: int, quorum: int) -> ToyEpoch:
@@ -61,7 +63,7 @@ def _memoised(function: Callable[..., Any]) -> Callable[..., Any]:
     def asked(*arguments: Any) -> Any:
         key = tuple(tuple(a) if isinstance(a, list) else a for a in arguments)
         if key not in known:
-            if len(known) > 20_000:
+            if len(known) >= KEPT:
                 known.clear()
             known[key] = function(*arguments)
         return known[key]
