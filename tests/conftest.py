@@ -16,6 +16,7 @@ from aggregator.rounds import summing
 from keyshare.hybrid import lattice
 from participant.app import module as app_module
 from tests.stage.desk import Desk
+from tests.stage.verdicts import REMEMBERED
 
 # A busy machine is slow, not wrong: no deadline for an example, nor for a tick of the aggregator.
 settings.register_profile("quorate", deadline=None)
@@ -37,6 +38,14 @@ def _no_log_of_an_earlier_service() -> Iterator[None]:
     yield
     root = logging.getLogger()
     root.handlers[:] = [h for h in root.handlers if type(h) is not logging.StreamHandler]
+
+
+@pytest.fixture(autouse=True)
+def _verified_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one hospital of a test has verified; in the simulator, that chooses by itself."""
+    if "simulator" not in request.path.parts:
+        for module, name, remembered in REMEMBERED:
+            monkeypatch.setattr(module, name, remembered)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
