@@ -4,6 +4,8 @@ One hospital has not approved the study. It is refused by its own agent, whateve
 Two hospitals alone, fewer than the quorum, cannot open the sums of four.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,22 +13,27 @@ import numpy as np
 from examples.demo.consortium import Consortium
 from examples.demo.processes import DemoFailed, Hospital, checked, ending, finish, propose
 from examples.demo.running import Running
+from protocol.board import Closing, round_session
 
-NAME, SECONDS = "ages", 10
+NAME, SECONDS = "ages", 2
 LABELS = ("patients", "sum of their ages")
 PATIENCE_SECONDS = 5  # of two hospitals that ask for the sums alone
 OUT_OF_TIME, REFUSED = 1, 3  # exit codes: of these two, and of what is not approved
 
 
 def mean_age(running: Running) -> dict[str, Any]:
-    """Four hospitals approve and contribute, the fifth does not; what came out, and the truth."""
+    """Four hospitals approve and contribute, the fifth does not; what came out, and the truth.
+
+    Two agents go on. At the other hospitals commands do without.
+    """
     consortium = running.consortium
     *approving, refusing = consortium.hospitals
+    two, others = consortium.hospitals[:2], consortium.hospitals[2:]
     files = {h.number: _write(h) for h in consortium.hospitals}
-    terms = str(consortium.terms_file)
-    _propose(consortium)
+    _propose(consortium, len(approving))
     consortium.approve(approving, [NAME])
-    command = ("contribute", "--federation", terms, "--study", NAME)
+    running.stop(others)
+    command = ("contribute", "--federation", str(consortium.terms_file), "--study", NAME)
     log = consortium.logs / f"{NAME}.log"
     adding = [h.start(*command, files[h.number], log=log) for h in approving]
     with ending(adding):
@@ -34,10 +41,12 @@ def mean_age(running: Running) -> dict[str, Any]:
         finish(adding, "the contributions to the ages", 60)
     if refused.returncode != REFUSED:
         raise DemoFailed(f"a study that is not approved: {refused.returncode}, {refused}")
-    opening = ("decrypt", terms, "--study", NAME, "--yes")
-    codes = _two_alone(running, opening)
-    said = checked(approving[0].participant(*opening))
-    count, total = _sums(said)
+    opening = ("decrypt", str(consortium.terms_file), "--study", NAME, "--yes")
+    running.wait_for("the ages to be summed", lambda: _is_closed(consortium), 60, pause=0.5)
+    codes = _alone(two, opening, consortium.logs / "two-alone.log")
+    for hospital in others:
+        running.start(hospital)
+    count, total = _sums(checked(approving[0].participant(*opening)))
     due = np.concatenate([_ages(h) for h in approving])
     if (count, total) != (len(due), due.sum()):
         raise DemoFailed(f"{count} patients, {total} years, not {len(due)} and {due.sum()}")
@@ -51,19 +60,18 @@ def mean_age(running: Running) -> dict[str, Any]:
     }
 
 
-def _two_alone(running: Running, opening: tuple[str, ...]) -> list[int]:
-    """Two hospitals ask for the sums while the agents of the others are stopped: exit codes."""
-    hospitals = running.consortium.hospitals
-    two, others = hospitals[:2], hospitals[2:]
-    log = running.consortium.logs / "two-alone.log"
-    running.stop(others)
+def _is_closed(consortium: Consortium) -> bool:
+    entries = consortium.read_board().session(round_session(NAME, 1))
+    return any(isinstance(posted.post.body, Closing) for posted in entries)
+
+
+def _alone(two: Sequence[Hospital], opening: Sequence[str], log: Path) -> list[int]:
+    """Two hospitals ask for the sums while nobody else is there: exit codes."""
     asking = [h.start(*opening, "--timeout", str(PATIENCE_SECONDS), log=log) for h in two]
     with ending(asking):
         codes = [process.wait(timeout=60) for process in asking]
     if codes != [OUT_OF_TIME, OUT_OF_TIME]:
         raise DemoFailed(f"two hospitals alone: exit codes {codes}")
-    for hospital in others:
-        running.start(hospital)
     return codes
 
 
@@ -79,12 +87,12 @@ def describe(found: dict[str, Any]) -> str:
     )
 
 
-def _propose(consortium: Consortium) -> None:
+def _propose(consortium: Consortium, least: int) -> None:
     labels = [part for label in LABELS for part in ("--label", label)]
     propose(
         consortium.hospitals[0], consortium.terms_file, NAME,
         "--kind", "statistic", "--purpose", "The mean age of all patients", "--data", "patients",
-        "--seconds", str(SECONDS), *labels,
+        "--seconds", str(SECONDS), "--least-contributors", str(least), *labels,
     )  # fmt: skip
 
 

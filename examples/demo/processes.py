@@ -188,16 +188,23 @@ def at_work(
 
 
 def wait_for(
-    what: str, condition: Any, processes: Sequence[subprocess.Popen[str]], seconds: float
+    what: str,
+    condition: Any,
+    processes: Sequence[subprocess.Popen[str]],
+    seconds: float,
+    pause: float = 0.05,
 ) -> None:
-    """Wait until something is so; raises DemoFailed when it takes too long or a process fails."""
+    """Wait until something is so; raises DemoFailed when it takes too long or a process fails.
+
+    pause: seconds until it is looked at again.
+    """
     deadline = time.monotonic() + seconds
     while not condition():
         if failed := [p for p in processes if p.poll() not in (None, 0)]:
             raise DemoFailed(f"while waiting for {what}, a process ended: {failed[0].args!r}")
         if time.monotonic() > deadline:
             raise DemoFailed(f"{what} did not come within {seconds:.0f} s")
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 def finish(processes: Sequence[subprocess.Popen[str]], what: str, seconds: float) -> None:

@@ -28,9 +28,8 @@ def single_update(running: Running) -> dict[str, Any]:
     propose_training(consortium, study, *start, name=GOING_ON)
     approve_trainings(consortium, GOING_ON)
     everybody = len(consortium.hospitals)
-    running.wait_for(
-        "all hospitals to refuse", lambda: len(_refusals(consortium)) == everybody, PATIENCE_SECONDS
-    )
+    have_refused = lambda: len(_refusals(consortium)) == everybody  # noqa: E731
+    running.wait_for("all hospitals to refuse", have_refused, PATIENCE_SECONDS, pause=0.5)
     running.run_aggregator()
     refusals = _refusals(consortium)
     if wrong := [reason for reason in refusals.values() if not reason.startswith(SINGLE)]:

@@ -59,6 +59,8 @@ class Running:
         agent.kill()
         agent.wait()
 
-    def wait_for(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
+    def wait_for(
+        self, what: str, condition: Callable[[], bool], seconds: float, pause: float = 0.05
+    ) -> None:
         """Wait until something is so; raises DemoFailed when it is late or an agent has ended."""
-        wait_for(what, condition, list(self._agents.values()), seconds)
+        wait_for(what, condition, list(self._agents.values()), seconds, pause)

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aggregator.identity import CERTIFICATE_NAME
-from examples.demo.consortium import NAMES, Consortium
+from examples.demo.consortium import Consortium
 from examples.demo.processes import Hospital, aggregate, checked, free_port, propose
 from examples.demo.running import Running
 from examples.demo.study import Training
+from participant.home import Address
 from participant.model import model_name
-from protocol.board import CardSeen
 
 APP = Path(__file__).parent / "study" / "app.py"
 WAIT_SECONDS = 8
@@ -92,8 +92,13 @@ def _mark(hospital: Hospital) -> Path:
 
 
 def _have_seen(consortium: Consortium) -> bool:
-    entries = consortium.read_board().session("address/2")
-    return sum(isinstance(posted.post.body, CardSeen) for posted in entries) == len(NAMES)
+    """Whether every hospital has kept the newest card."""
+    terms = consortium.terms
+    kept = [
+        Address(terms.aggregator_key, None, hospital.folder(terms.federation)).kept()
+        for hospital in consortium.hospitals
+    ]
+    return all(card == consortium.card for card in kept)
 
 
 def _has_model(consortium: Consortium, study: Training, number: int) -> Callable[[], bool]:
