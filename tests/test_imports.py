@@ -4,6 +4,7 @@ import ast
 import graphlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,14 @@ FOLDERS = [*MAY_IMPORT, "benchmarks", "examples", "tests"]
 IMPURE = {"asyncio", "io", "os", "pathlib", "socket", "sqlite3", "time", "websockets"}
 
 
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports(package: str) -> Iterator[tuple[Path, str]]:
     for path in sorted((ROOT / package).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.Import):
                 yield from ((path, alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -97,7 +103,7 @@ def test_the_mathematics_and_the_protocol_do_no_input_or_output(package: str) ->
 def attributes(package: str) -> Iterator[tuple[Path, str]]:
     """Every ``a.b.c`` that the package's code names."""
     for path in sorted((ROOT / package).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.Attribute):
                 yield path, ast.unparse(node)
 
@@ -113,7 +119,7 @@ def test_no_weak_randomness_is_used(package: str) -> None:
 
 def test_a_class_of_protocol_or_participant_has_its_name_alone() -> None:
     paths = [p for name in ("protocol", "participant") for p in (ROOT / name).rglob("*.py")]
-    bodies = [ast.parse(path.read_text()).body for path in paths]
+    bodies = [tree(path).body for path in paths]
     names = [node.name for body in bodies for node in body if isinstance(node, ast.ClassDef)]
     shared = {name for name, count in Counter(names).items() if count > 1}
     assert {name for name in shared if not name.startswith("_")} == set()
