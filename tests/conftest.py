@@ -16,7 +16,7 @@ from aggregator.rounds import summing
 from keyshare.hybrid import lattice
 from participant.app import module as app_module
 from tests.stage.desk import Desk
-from tests.stage.verdicts import REMEMBERED
+from tests.stage.programs.remembered import REMEMBERED
 
 # A busy machine is slow, not wrong: no deadline for an example, nor for a tick of the aggregator.
 settings.register_profile("quorate", deadline=None)
@@ -41,8 +41,8 @@ def _no_log_of_an_earlier_service() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _verified_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one hospital of a test has verified; in the simulator, that chooses by itself."""
+def _computed_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one program of a test has verified, no other does; the simulator chooses by itself."""
     if "simulator" not in request.path.parts:
         for module, name, remembered in REMEMBERED:
             monkeypatch.setattr(module, name, remembered)

@@ -1,14 +1,17 @@
-"""What one hospital of a test has verified, remembered for the others that verify the same.
+"""What all the programs of a test compute alike, remembered: they are in one process.
 
-They are all in one process, and most of what they do is to verify each other's signatures and
-proofs. Remembered are functions whose answer follows from their arguments alone, and what is raised
-is not. The simulator goes further (tests/simulator/memo.py), and can do without.
+Most of what a test's hospitals do is to verify each other's signatures and proofs, and each command
+that is typed makes all commands anew. Remembered are functions whose answer follows from their
+arguments alone, and what is raised is not. The simulator goes further (tests/simulator/memo.py),
+and can do without.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 from gmpy2 import mpz
+from typer import testing
 
 from keyshare.proofs import equality_proof
 from protocol.board import board
@@ -23,8 +26,13 @@ def _product_of(bases: Sequence[mpz], exponents: Sequence[mpz], modulus: mpz) ->
     return _product(tuple(bases), tuple(exponents), modulus)
 
 
+def _lasting(module: Any, name: str) -> tuple[Any, str, Any]:
+    return module, name, lru_cache(maxsize=_KEPT)(getattr(module, name))
+
+
 REMEMBERED = (
-    (board, "verify", lru_cache(maxsize=_KEPT)(board.verify)),
+    _lasting(board, "verify"),
+    _lasting(testing, "_get_command"),
     (equality_proof, "power_product", _product_of),
     (ciphertexts, "verify_in_steps", remembered_steps(ciphertexts.verify_in_steps)),
 )
