@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import gc
 import logging
 import math
 import os
@@ -17,6 +18,9 @@ from keyshare.hybrid import lattice
 from participant.app import module as app_module
 from tests.stage.desk import Desk
 from tests.stage.programs.remembered import REMEMBERED
+
+# What is imported until the first test stays: it is searched for garbage neither now nor later.
+gc.disable()
 
 # A busy machine is slow, not wrong: no deadline for an example, nor for a tick of the aggregator.
 settings.register_profile("quorate", deadline=None)
@@ -51,6 +55,12 @@ def _computed_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that take longest come first, or one worker would end alone with them."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_collection_finish() -> None:
+    """All is imported."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
