@@ -111,8 +111,9 @@ class HospitalStudy:
     async def withdraw(
         self, *, timeout: float | None = None, notices: Notices = _SILENT
     ) -> StudyStanding:
-        """Take the approval back, from the next opening on; raises NotApproved without one.
+        """Take the approval back, from the next opening on.
 
+        Raises NotApproved without one, and StudyEnded where nothing is opened any more.
         What this hospital has locked before, ``decrypt`` still helps to open.
         """
         member = self._work.member

@@ -186,13 +186,19 @@ class WithdrawalTask(StudyTask):
         return self._is_forgotten and not self._stands
 
     def due(self) -> Draft | None:
-        """The withdrawal; raises UnknownStudy, and NotApproved where there was no approval."""
+        """The withdrawal. Raises UnknownStudy, StudyEnded, and NotApproved for no approval."""
         if not self.state.words.get(self.index):
             raise NotApproved(self.name, "contribute")
+        if self.state.is_ended() and self._stands:
+            raise ended_by_votes(self.state)
         forget_approval(self._storage, self.name)
         self._is_forgotten = True
         digest = self.state.study.digest
         return Draft(self.session, Withdrawal(digest)) if self._stands else None
+
+    def explains(self, post: Post) -> bool:
+        """Whether the study's end crossed with this; ``due`` raises that."""
+        return self.state.is_ended()
 
     @property
     def _stands(self) -> bool:

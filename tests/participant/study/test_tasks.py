@@ -280,6 +280,36 @@ def test_an_approval_that_crosses_with_the_end_is_explained_by_it(table: Table) 
         task.due()
 
 
+def test_a_withdrawal_that_crosses_with_the_end_is_explained_by_it(table: Table) -> None:
+    table.say(3, proposal(CARDIO))
+    disk = Disk()
+    said(table, approving(disk))
+    task = WithdrawalTask(TERMS, 1, "cardio", disk)
+    task.begin(table.board)
+    draft = task.due()
+    assert draft is not None
+    post = table.board.open(table.sign(draft.session, 1, draft.body))
+    assert not task.explains(post)
+    for i in (2, 3, 4, 5):
+        table.say(i, Draft("study/cardio", Ending(CARDIO.digest)))
+    assert table.board.excess(post, 0)
+    assert task.explains(post)
+    with pytest.raises(StudyEnded):
+        task.due()
+
+
+def test_after_the_end_of_a_study_no_approval_of_it_is_taken_back(table: Table) -> None:
+    table.say(3, proposal(CARDIO))
+    disk = Disk()
+    said(table, approving(disk))
+    for i in (2, 3, 4, 5):
+        table.say(i, Draft("study/cardio", Ending(CARDIO.digest)))
+    task = WithdrawalTask(TERMS, 1, "cardio", disk)
+    task.begin(table.board)
+    with pytest.raises(StudyEnded):
+        task.due()
+
+
 @pytest.mark.parametrize(
     "task",
     [
