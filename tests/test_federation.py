@@ -21,7 +21,6 @@ from examples.demo.processes import (
     ROOT,
     Hospital,
     aggregator,
-    approve,
     checked,
     ending,
     finish,
@@ -84,7 +83,9 @@ class Federation:
         plan = ("--purpose", "A test.", "--seconds", "20", *settings)
         propose(self.hospitals[0], self.file, name, *plan)
         given = ("--app", app) if app else ()
-        approve(self.hospitals, self.file, [name], self.folder / "approvals.log", *given)
+        for hospital in self.hospitals:
+            approval = ("study", "approve", name, str(self.file), "--yes", *given)
+            checked(hospital.participant(*approval))
 
     def train_in(self, name: str, rounds: int) -> None:
         """The same, a study that trains with ``APP``."""
