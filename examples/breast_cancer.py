@@ -1,19 +1,22 @@
-"""The demo's app: is a tumour malignant, from 30 measurements of cell nuclei?
+"""The demo's first app: is a tumour malignant, from 30 measurements of cell nuclei?
 
 Each hospital trains on its own file, named by the environment variable PATIENTS: a CSV file with a
-header, 30 measurements a row and the diagnosis (0 malignant, 1 benign) in the last column.
+header, 30 measurements a row and the diagnosis (0 malignant, 1 benign) in the last column. The app
+needs NumPy alone: an app may do with whatever libraries it likes.
 """
 
 import os
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-Parameters = dict[str, torch.Tensor]  # a state_dict
+Floats = NDArray[Any]  # of float32 outside, of float64 while it is computed
+Parameters = dict[str, Floats]
 Config = dict[str, Any]
 
-EPOCHS, LEARNING_RATE = 20, 1.0
+MEASUREMENTS, HIDDEN = 30, 16
+STEPS, LEARNING_RATE = 20, 1.0
 
 # Largest values of the measurements, from the data set's public description: no hospital's own
 # figures are needed to bring the columns to one scale.
@@ -23,38 +26,32 @@ WORST = (36.04, 49.54, 251.2, 4254.0, 0.223, 1.058, 1.252, 0.291, 0.664, 0.208)
 LARGEST = np.array((*MEANS, *ERRORS, *WORST))
 
 
-def network() -> torch.nn.Module:
-    """30 measurements, 16 hidden units, one logit: 513 parameters."""
-    return torch.nn.Sequential(torch.nn.Linear(30, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
-
-
-def load(path: str) -> tuple[torch.Tensor, torch.Tensor]:
+def load(path: str) -> tuple[Floats, Floats]:
     """Measurements on the scale -1 to 1, shape (patients, 30), and diagnoses, shape (patients,)."""
     table = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
-    scaled = 2 * table[:, :30] / LARGEST - 1
-    return torch.tensor(scaled, dtype=torch.float32), torch.tensor(table[:, 30]).float()
+    return 2 * table[:, :MEASUREMENTS] / LARGEST - 1, table[:, MEASUREMENTS]
 
 
 def initial_parameters(config: Config) -> Parameters:
-    """The same at every hospital: it depends on the federation's seed alone."""
-    torch.manual_seed(config["seed"])
-    return network().state_dict()
+    """30 measurements, 16 hidden units, one logit: 513 weights, by the federation's seed alone."""
+    draw = np.random.default_rng(config["seed"])
+    shapes = {"hidden.weight": (MEASUREMENTS, HIDDEN), "hidden.bias": (HIDDEN,)}
+    shapes |= {"output.weight": (HIDDEN,), "output.bias": (1,)}
+    return {
+        name: draw.uniform(-0.2, 0.2, shape).astype(np.float32) for name, shape in shapes.items()
+    }
 
 
 def fit(parameters: Parameters, config: Config) -> tuple[Parameters, int, Config]:
     """Gradient descent, each step over all of this hospital's patients."""
-    torch.set_num_threads(1)
     features, diagnoses = load(os.environ["PATIENTS"])
-    model = network()
-    model.load_state_dict(parameters)
-    loss_function = torch.nn.BCEWithLogitsLoss()
-    for _ in range(EPOCHS):
-        loss = loss_function(model(features).squeeze(1), diagnoses)
-        gradients = torch.autograd.grad(loss, list(model.parameters()))
-        with torch.no_grad():  # as torch.optim.SGD, which takes a second or more to load
-            for weights, gradient in zip(model.parameters(), gradients, strict=True):
-                weights.sub_(gradient, alpha=LEARNING_RATE)
-    return model.state_dict(), len(diagnoses), {"loss": loss.item()}
+    model = {name: weights.astype(np.float64) for name, weights in parameters.items()}
+    for _ in range(STEPS):
+        for name, gradient in _gradients(model, features, diagnoses).items():
+            model[name] -= LEARNING_RATE * gradient
+    loss = _loss(_forward(model, features)[1], diagnoses)
+    trained = {name: weights.astype(np.float32) for name, weights in model.items()}
+    return trained, len(diagnoses), {"loss": loss}
 
 
 def evaluate(parameters: Parameters, config: Config) -> tuple[float, int, Config]:
@@ -65,10 +62,30 @@ def evaluate(parameters: Parameters, config: Config) -> tuple[float, int, Config
 def score(parameters: Parameters, path: str) -> tuple[float, int, Config]:
     """Loss and accuracy on the patients in a file."""
     features, diagnoses = load(path)
-    model = network()
-    model.load_state_dict(parameters)
-    with torch.no_grad():
-        logits = model(features).squeeze(1)
-    loss = float(torch.nn.functional.binary_cross_entropy_with_logits(logits, diagnoses))
-    accuracy = float(((logits > 0) == (diagnoses > 0.5)).float().mean())
-    return loss, len(diagnoses), {"accuracy": accuracy}
+    logits = _forward(parameters, features)[1]
+    accuracy = float(((logits > 0) == (diagnoses > 0.5)).mean())
+    return _loss(logits, diagnoses), len(diagnoses), {"accuracy": accuracy}
+
+
+def _forward(model: Parameters, features: Floats) -> tuple[Floats, Floats]:
+    """The hidden units, shape (patients, 16), and the logits, shape (patients,)."""
+    hidden = np.tanh(features @ model["hidden.weight"] + model["hidden.bias"])
+    return hidden, hidden @ model["output.weight"] + model["output.bias"]
+
+
+def _gradients(model: Parameters, features: Floats, diagnoses: Floats) -> Parameters:
+    """Those of the mean cross-entropy, by back-propagation."""
+    hidden, logits = _forward(model, features)
+    of_logits = (1 / (1 + np.exp(-logits)) - diagnoses) / len(diagnoses)
+    of_hidden = np.outer(of_logits, model["output.weight"]) * (1 - hidden**2)
+    return {
+        "hidden.weight": features.T @ of_hidden,
+        "hidden.bias": of_hidden.sum(axis=0),
+        "output.weight": hidden.T @ of_logits,
+        "output.bias": of_logits.sum(keepdims=True),
+    }
+
+
+def _loss(logits: Floats, diagnoses: Floats) -> float:
+    """The mean cross-entropy in nats."""
+    return float(np.mean(np.logaddexp(0, logits) - diagnoses * logits))

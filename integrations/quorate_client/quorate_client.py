@@ -309,7 +309,8 @@ def _packed(entries: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[Any]
 def _tensor(name: str, entry: Any) -> Tensor:
     """The values of an array or a torch tensor; raises TypeError for anything else."""
     torch = sys.modules.get("torch")
-    if torch is not None and isinstance(entry, torch.Tensor):
+    tensor = getattr(torch, "Tensor", None)  # not there while another thread imports torch
+    if torch is not None and tensor is not None and isinstance(entry, tensor):
         code = _CODES.get(str(entry.dtype).removeprefix("torch."))
         if code is None or entry.layout is not torch.strided:
             raise TypeError(f"entry {name!r} is a tensor of a kind that cannot be sent")

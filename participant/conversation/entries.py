@@ -6,7 +6,6 @@ is imported where somebody says that an entry is its tensor, and not otherwise.
 """
 
 import base64
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
@@ -125,8 +124,11 @@ def _is_simple(entry: Any) -> bool:
     """Whether an entry of numbers that are not averaged comes back as it is."""
     if isinstance(entry, np.ndarray | np.generic):
         return type(entry) is np.ndarray or isinstance(entry, np.generic)
-    torch = sys.modules.get("torch")
-    if torch is None or type(entry) not in (torch.Tensor, torch.nn.Parameter):
+    if not is_tensor(entry):
+        return False
+    import torch
+
+    if type(entry) not in (torch.Tensor, torch.nn.Parameter):
         return False
     simple = entry.layout is torch.strided and not entry.is_quantized and not entry.is_nested
     return bool(simple and not entry.is_meta)

@@ -101,9 +101,9 @@ def is_extra(name: str) -> bool:
 
 
 def is_tensor(entry: object) -> bool:
-    """Whether it is a torch tensor."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(entry, torch.Tensor)
+    """Whether it is a torch tensor. Another thread may be about to import torch just now."""
+    tensor = getattr(sys.modules.get("torch"), "Tensor", None)
+    return tensor is not None and isinstance(entry, tensor)
 
 
 def is_or_was_tensor(entry: object) -> bool:

@@ -2,15 +2,13 @@
 
 import os
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from examples import breast_cancer, digits
-
-Parameters = dict[str, torch.Tensor]  # a state_dict
+Parameters = dict[str, Any]  # NumPy's arrays, or PyTorch's tensors
 Config = dict[str, Any]
+EXAMPLES = {"tumours": "examples.breast_cancer"}  # any other study trains on digits
 
 
 def initial_parameters(config: Config) -> Parameters:
@@ -34,7 +32,7 @@ def evaluate(parameters: Parameters, config: Config) -> tuple[float, int, Config
 
 
 def _app(config: Config) -> Any:
-    return breast_cancer if config["study"] == "tumours" else digits
+    return import_module(EXAMPLES.get(config["study"], "examples.digits"))
 
 
 def _reach(function: str, config: Config) -> None:

@@ -1,6 +1,8 @@
 """A model comes over as it was: arrays, tensors, plain values, and what stays with the app."""
 
 import json
+import sys
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -14,6 +16,7 @@ from participant.conversation.tensors import read_tensors
 from participant.model import AtHome, Elsewhere, Unfit
 from participant.model.layout import Layout
 from protocol.errors import Malformed
+from quorate_client import quorate_client
 
 
 def over(entries: dict[str, Any], form: str = "dict") -> Any:
@@ -96,6 +99,16 @@ def test_of_what_stays_with_the_app_its_fate_comes_over(
 def test_the_layout_of_a_model_is_the_same_on_both_sides() -> None:
     entries = {"w": torch.ones(2, 3), "n": torch.tensor(1), "x._extra_state": Own(), "own": Own()}
     assert Layout.of(over(entries)) == Layout.of(entries)
+
+
+def test_an_array_is_none_of_torch_while_another_thread_imports_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = np.arange(3.0)
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
+    said, _ = said_of({"w": values, "n": np.arange(3)})
+    assert [one["tensor"] for one in said] == [False, False]
+    assert not quorate_client._tensor("w", values).is_torch
 
 
 def entry(**facts: Any) -> tuple[EntrySaid, ...]:
