@@ -22,6 +22,7 @@ class Waiting(NamedTuple):
     facts: as far as they are known, and as the words for its kind need them: ``session`` or
     ``round``, ``needed`` (so many members are enough; 0: it goes on without any in time),
     ``refused`` (numbers), ``until_seconds`` (of the whole wait, after which it goes on by itself),
+    ``votes`` (so many end the study, where too few are left who would help with a sum),
     ``reason`` and ``remedy`` (of the aggregator or the link), ``whose`` vector (a number), ``step``
     of a ceremony, and for "agreement" those of the event "disagreement". ``study``: its name. For
     "approvals" so many are ``needed`` to "contribute" or to "open", ``what``. For "other-rounds",

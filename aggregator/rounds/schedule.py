@@ -29,6 +29,7 @@ from protocol.rounds import (
     awaited_in,
     bounds_of,
     opening_for,
+    outlasts_end,
 )
 from protocol.terms import Terms
 
@@ -156,12 +157,12 @@ class Rounds:
     def is_given_up(self, view: RoundView) -> bool:
         """Whether nothing will come of this round any more.
 
-        Hospitals have gone on without it, to a later one of its study; or the study has ended
-        before enough of them had locked the round's sum.
+        Hospitals have gone on without it, to a later one of its study; or the study has ended, and
+        too few help who had locked the round's sum by then.
         """
         if read_session(view.session).number < self.next_number(view.study) - 1:
             return True
-        return self.state_of(view).is_ended() and not self._is_locked(view)
+        return self.state_of(view).is_ended() and not outlasts_end(view, self.terms)
 
     def to_close(self, waited: Waited) -> list[RoundView]:
         """The open rounds that have all contributions, or enough of them and no more time."""
@@ -182,10 +183,6 @@ class Rounds:
         if found is None or found.step == "sum":
             return found is not None
         return self._is_late(found, state.study, waited)
-
-    def _is_locked(self, view: RoundView) -> bool:
-        chosen = view.chosen(self.terms.federation)
-        return list(view.locks.values()).count(chosen or b"") >= self.terms.lock_threshold
 
     # ── waiting ──
 

@@ -120,7 +120,10 @@ def _shown(rounds: Rounds, held_back: Collection[str]) -> list[RoundView]:
 
 
 def _waiting(session: str, found: Awaited, rounds: Rounds) -> Report:
-    """For whom a round waits: ``needed`` of them are enough, and none ``until`` the given time."""
+    """For whom a round waits: ``needed`` of them are enough, and none ``until`` the given time.
+
+    votes_needed: to end the study, where that is the only way on; else 0.
+    """
     study, terms = rounds.studies[read_session(session).study].study, rounds.terms
     return {
         "session": session,
@@ -132,6 +135,7 @@ def _waiting(session: str, found: Awaited, rounds: Rounds) -> Report:
         "since": iso(found.since_ms) if found.since_ms else None,
         "until": iso(found.until_ms) if found.until_ms else None,
         "refused": [terms.name_of(m) for m in found.refused],
+        "votes_needed": terms.lock_threshold if found.is_refused else 0,
     }
 
 

@@ -7,7 +7,6 @@ from aggregator.clock import iso
 from aggregator.rounds import Rounds
 from aggregator.status.ceremony import Report
 from protocol.board import StudyState
-from protocol.rounds import awaited_in
 
 Standing = Literal["proposed", "open", "done", "ended"]
 _OF_LITTLE_MATTER = ("done", "ended")
@@ -20,7 +19,7 @@ def standing(state: StudyState, rounds: Rounds) -> Standing:
     """
     study = state.study
     last = rounds.views.get(study.round(study.rounds))
-    if last is not None and last.closing is not None and awaited_in(last, state) is None:
+    if last is not None and len(last.partials) >= rounds.terms.quorum:
         return "done"
     if state.is_ended():
         return "ended"

@@ -245,6 +245,12 @@ def _waiting(found: dict[str, Any], rounds: list[dict[str, Any]]) -> list[str]:
         said += f" {', '.join(found['refused'])} {_will_not(step)}."
     if step in ("opening", "sum"):
         return [f"{said} That is this service's own work: if it lasts, see its log"]
+    if votes := found["votes_needed"]:
+        return [
+            " ".join(
+                [said, "Too few are left to open the sum.", *ways_out((), votes, found["study"])]
+            )
+        ]
     if step == "approvals":
         return [f"{said} They type: quorate-participant study approve {found['study']}"]
     command = _OF_STATISTICS.get(step, "decrypt") if found["kind"] == "statistic" else "train"

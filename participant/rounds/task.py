@@ -9,12 +9,12 @@ from participant.disk import Storage
 from participant.rounds.held_back import HeldBack
 from participant.rounds.vector_reader import OwnChecksum
 from participant.rounds.waiting import session_waiting
-from participant.study import ended_by_votes, find_study, is_locked, require_opening, standing_of
+from participant.study import ended_by_votes, find_study, require_opening, standing_of
 from participant.waiting import Waiting
 from protocol.board import Board, Draft, Post, Posted, Refusal, Statement, StudyState, round_session
 from protocol.errors import Refused
 from protocol.key import HeldKey
-from protocol.rounds import OpenedSets, RoundMember, RoundView, decode_sums
+from protocol.rounds import OpenedSets, RoundMember, RoundView, decode_sums, outlasts_end
 from protocol.terms import AGGREGATOR, Terms
 
 
@@ -220,9 +220,11 @@ class DecryptionTask(Task):
         """A reader without an approval to open reads what the others release."""
         state = self.state  # which raises where there is no such study
         member = self.member
-        if state.is_ended() and not is_locked(member.view, self._terms):
+        if self.done:
+            return
+        if state.is_ended() and not outlasts_end(member.view, self._terms):
             raise ended_by_votes(state)
-        if not member.is_reader and not self._may_help and not self.done:
+        if not member.is_reader and not self._may_help:
             require_opening(state, member.index)
 
     def _answer(self) -> bool | None:

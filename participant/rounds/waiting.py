@@ -22,6 +22,9 @@ def round_waiting(view: RoundView, state: StudyState, abstaining: tuple[int, ...
     """The step that is due in an open round; ``abstaining``: who adds nothing to it."""
     assert view.opening is not None
     found = awaited_in(view, state)
+    if found is not None and found.is_refused:
+        waiting = step_waiting(found, view.session)
+        return waiting._replace(facts={**waiting.facts, "votes": state.study.terms.lock_threshold})
     if found is None:  # enough parts, of which some are wrong
         everybody = range(1, state.study.terms.n_members + 1)
         members = tuple(m for m in everybody if m not in view.partials)

@@ -14,13 +14,12 @@ from participant.study import (
     check_app,
     given_app,
     is_agreed,
-    is_locked,
     kept_approval,
 )
 from participant.training import TrainingTask
 from protocol.board import Board, Statement, Study, StudyState
 from protocol.key import HeldKey
-from protocol.rounds import RoundView
+from protocol.rounds import RoundView, outlasts_end
 
 MakeTraining = Callable[[str, HeldKey, GivenApp], TrainingTask]
 
@@ -151,7 +150,7 @@ def _helps(view: RoundView, state: StudyState, index: int) -> bool:
     study = state.study
     if view.closing is None or index in view.refusals:
         return False
-    if state.is_ended() and not is_locked(view, study.terms):
+    if state.is_ended() and not outlasts_end(view, study.terms):
         return False
     if not state.opens(index) and index not in view.lock_posts:
         return False

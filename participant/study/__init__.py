@@ -13,7 +13,7 @@ from participant.study.approval import (
     kept_approval,
 )
 from participant.study.earlier import Earlier, earlier_rounds, representatives
-from participant.study.listing import ListingTask, Phase, StudyStanding, is_locked, standing_of
+from participant.study.listing import ListingTask, Phase, StudyStanding, standing_of
 from participant.study.plan_file import read_plan, write_plan
 from participant.study.rules import (
     ended_by_votes,

@@ -1,6 +1,5 @@
 """How the studies of a federation stand, as this hospital's board has them."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -8,8 +7,8 @@ from typing import Literal
 from participant.agent import Task
 from participant.waiting import Waiting
 from protocol.board import Board, Posted, Study, StudyState
-from protocol.rounds import RoundView
-from protocol.terms import AGGREGATOR, Terms
+from protocol.rounds import RoundView, is_locked
+from protocol.terms import AGGREGATOR
 
 Phase = Literal["proposed", "open", "over", "ended"]
 
@@ -62,12 +61,6 @@ def standing_of(board: Board, state: StudyState, index: int) -> StudyStanding:
         opened,
         locked,
     )
-
-
-def is_locked(view: RoundView, terms: Terms) -> bool:
-    """Whether enough holders have locked the set that the closing chose: its sum may be known."""
-    chosen = view.chosen(terms.federation)
-    return chosen is not None and Counter(view.locks.values())[chosen] >= terms.lock_threshold
 
 
 def _phase(state: StudyState, locked: int) -> Phase:

@@ -20,7 +20,6 @@ from participant.app import App, Turns, config_of, evaluate
 from participant.disk import Storage
 from participant.model import Layout, LocalEntries, Model, checked, entry_facts
 from participant.rounds import Reading, other_rounds_waiting, round_waiting, step_waiting
-from participant.study import is_locked
 from participant.training.bounds import Bounds
 from participant.training.fitting import Fitter
 from participant.training.outcome import Standing, load, start_of
@@ -31,7 +30,7 @@ from participant.waiting import Waiting
 from protocol.board import Board, Draft, Posted, Refusal, StudyState, read_session
 from protocol.errors import Refused
 from protocol.key import HeldKey
-from protocol.rounds import OpenedSets, RoundMember, RoundView, awaited_after
+from protocol.rounds import OpenedSets, RoundMember, RoundView, awaited_after, outlasts_end
 from protocol.terms import AGGREGATOR
 
 
@@ -117,13 +116,13 @@ class StudyCourse:
             return True
         has_said = me in view.partials or me in view.refusals
         is_ahead = one.number > self.finished and me in view.lock_posts and not has_said
-        return is_ahead and (not self.state.is_ended() or is_locked(view, self.study.terms))
+        return is_ahead and (not self.state.is_ended() or outlasts_end(view, self.study.terms))
 
     @property
     def awaits_sum(self) -> bool:
-        """Whether enough have locked the sum that leads to the next model, so that it will come."""
+        """Whether the sum that leads to the next model comes though the study has ended."""
         current = self.current
-        return current is not None and is_locked(current.member.view, self.study.terms)
+        return current is not None and outlasts_end(current.member.view, self.study.terms)
 
     @property
     def current(self) -> RoundInProgress | None:

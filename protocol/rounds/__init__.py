@@ -5,7 +5,14 @@ hospital has to say in it. ``set_rules`` and ``history`` have the rules that no 
 out of.
 """
 
-from protocol.rounds.awaited import Awaited, Step, awaited_after, awaited_in
+from protocol.rounds.awaited import (
+    Awaited,
+    Step,
+    awaited_after,
+    awaited_in,
+    is_locked,
+    outlasts_end,
+)
 from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,

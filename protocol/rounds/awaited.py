@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from protocol.board import StudyState
 from protocol.rounds.view import RoundView
-from protocol.terms import AGGREGATOR
+from protocol.terms import AGGREGATOR, Terms
 
 Step = Literal[
     "approvals", "statements", "agreement", "opening", "contributions", "sum", "locks", "parts"
@@ -33,6 +33,11 @@ class Awaited(NamedTuple):
     until_ms: int = 0
     refused: Members = ()
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether a closed sum is not opened, since all but too few have refused to help."""
+        return self.step in ("locks", "parts") and len(self.members) < self.needed
+
 
 def awaited_in(view: RoundView, state: StudyState) -> Awaited | None:
     """Of a round that is open; None once a quorum's parts are there, or if it can have none."""
@@ -41,13 +46,13 @@ def awaited_in(view: RoundView, state: StudyState) -> Awaited | None:
         return None
     if view.closing is None:
         return None if state.is_ended() else _contributions(view, state)
+    if state.is_ended() and not outlasts_end(view, terms):
+        return None
     lock_times = sorted(posted.time_ms for posted in view.lock_posts.values())
     refused = tuple(sorted(view.refusals))
     could_lock = _missing(_holders(state), *view.locks, *refused)
     approved = tuple(m for m in could_lock if state.opens(m))
     if (short := terms.lock_threshold - len(lock_times)) > 0:
-        if state.is_ended():
-            return None
         members = approved if len(approved) >= short else could_lock
         return Awaited("locks", members, short, view.closing.time_ms, refused=refused)
     if (short := terms.quorum - len(view.partials)) > 0:
@@ -58,6 +63,26 @@ def awaited_in(view: RoundView, state: StudyState) -> Awaited | None:
         since_ms = lock_times[terms.lock_threshold - 1]
         return Awaited("parts", members, short, since_ms, refused=refused)
     return None
+
+
+def is_locked(view: RoundView, terms: Terms) -> bool:
+    """Whether enough holders have locked the set that the closing chose: its sum may be known."""
+    return len(_locked(view, terms)) >= terms.lock_threshold
+
+
+def outlasts_end(view: RoundView, terms: Terms) -> bool:
+    """Whether a sum may still be opened once its study has ended, and nobody locks it any more.
+
+    Enough have locked it, and of them a quorum has not refused to help since then.
+    """
+    helping = _locked(view, terms) - view.refusals.keys() | view.partials.keys()
+    return is_locked(view, terms) and len(helping) >= terms.quorum
+
+
+def _locked(view: RoundView, terms: Terms) -> set[int]:
+    """Who has locked the set that the closing chose."""
+    chosen = view.chosen(terms.federation)
+    return {m for m, lock in view.locks.items() if chosen is not None and lock == chosen}
 
 
 def awaited_after(view: RoundView, state: StudyState) -> Awaited | None:

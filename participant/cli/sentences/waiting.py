@@ -9,7 +9,7 @@ from participant.cli.sentences.sentence import COMMAND, Context
 from participant.waiting import Waiting
 from protocol.board import read_session
 from protocol.terms import AGGREGATOR
-from protocol.words import due, number_of, pasted, round_name, shown
+from protocol.words import due, number_of, pasted, round_name, shown, ways_out
 from protocol.words.duration import duration
 
 _WHY = {
@@ -57,6 +57,7 @@ _BY_ITSELF = "There is nothing to do: it goes on by itself."
 _ONCE_THERE_ARE = (
     "If it had no examples: once it has some, stop this command and type the same again."
 )
+_TOO_FEW = "Too few are left to open the sum."
 _OPERATOR = "It goes on by itself. If it lasts, ask the aggregator's operator."
 _REMEDIES = {
     "link": "Ask the aggregator's operator whether it runs: quorate-aggregator serve",
@@ -137,6 +138,8 @@ def why_and_remedy(waiting: Waiting, own: int, c: Context) -> tuple[str, str]:
         said.append("This hospital adds nothing to the round, and helps to decrypt its sum.")
     if refused := facts.get("refused"):
         said.append(f"{c.names(refused)} {_will_not(kind)}.")
+    if votes := facts.get("votes"):
+        return " ".join([*said[1:], _TOO_FEW]), " ".join(ways_out((), votes, waiting.study))
     remedy = facts.get("remedy") or _REMEDIES.get(kind) or _typed(waiting, own, c)
     return " ".join(filter(None, said)), f"{remedy} {_otherwise(waiting)}".strip()
 
@@ -231,6 +234,9 @@ def round_waiting(found: Mapping[str, Any], own: str, c: Context) -> str:
         said.append(f"It goes on without them at {shown(found['until'])}.")
     if refused := [shown(name) for name in _listed(found.get("refused"))]:
         said.append(f"{', '.join(refused)} {_will_not(step)}.")
+    votes = found.get("votes_needed")
+    if isinstance(votes, int) and votes > 0:
+        return " ".join([*said, _TOO_FEW, *ways_out((), votes, found.get("study"))])
     is_statistic = found.get("kind") == "statistic"
     command = _command_for(step, str(found.get("study")), c, is_statistic)
     said.append(_REMEDIES.get(step) or _asked(names, own, command))

@@ -3,7 +3,8 @@
 import pytest
 
 from aggregator.rounds.omission import WITHDRAWN
-from protocol.board.messages import SetLock
+from aggregator.status.text import render
+from protocol.board.messages import Refusal, SetLock
 from protocol.board.study import Study
 from protocol.wire.frames import Declined, Submit
 from tests.stage.desk import SECONDS, Desk
@@ -154,6 +155,35 @@ def test_after_the_end_the_parts_of_a_locked_sum_are_waited_for(desk: Desk) -> N
     desk.end(study, 1, 2, 3)
     ((_, found),) = desk.service.rounds.awaited()
     assert (found.step, found.members, found.needed) == ("parts", (1, 2, 3), 2)
+
+
+def test_after_the_end_no_sum_is_waited_for_that_too_few_still_help_with(desk: Desk) -> None:
+    session = desk.open_statistic()
+    study = desk.study(session)
+    desk.fill(session)
+    assert desk.wait(0)
+    chosen = desk.service.rounds.views[session].chosen(desk.federation.terms.federation)
+    assert chosen is not None
+    for member in (1, 2, 3):
+        desk.say(member, session, SetLock(chosen))
+    for member in (2, 3, 4):
+        desk.say(member, session, Refusal("differencing", 0, "it would show too few"))
+    ((_, found),) = desk.service.rounds.awaited()
+    assert (found.step, found.members, found.refused) == ("parts", (1,), (2, 3, 4))
+    (line,) = [one for one in told(desk) if one.startswith("waiting for")]
+    assert "H2, H3, H4 refused, and will not." in line
+    assert line.endswith(
+        "3 hospitals can end the study age and go on in another one: "
+        "quorate-participant study end age."
+    )
+    desk.end(study, 2, 3, 4)
+    assert not desk.service.rounds.awaited()
+    assert any("ended after round 1" in one for one in told(desk))
+
+
+def told(desk: Desk) -> list[str]:
+    """What the operator reads."""
+    return render(desk.service.status({}), None)
 
 
 # ── several studies ──

@@ -19,13 +19,23 @@ from participant.cli.commands.rounds import _approval
 from participant.cli.sentences.sentence import Context
 from participant.cli.sentences.waiting import waiting_line
 from participant.cli.views.standing import show_standing
+from participant.errors import StudyEnded
 from participant.key.check import KeyCheckTask
 from participant.network.status import read_report
 from participant.rounds.task import DecryptionTask, Question
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.waiting import Waiting
-from protocol.board.messages import CheckPart, Contribution, Join, Partial, SetLock, Statement, Step
+from protocol.board.messages import (
+    CheckPart,
+    Contribution,
+    Join,
+    Partial,
+    Refusal,
+    SetLock,
+    Statement,
+    Step,
+)
 from protocol.key.epoch import HeldKey
 from protocol.wire.frames import StatusReport, StatusRequest
 from tests.participant.ceremony.test_task import Seeds
@@ -194,6 +204,31 @@ def test_a_check_of_key_shares_names_who_has_no_part_in_it(hall: ToldHall) -> No
     assert line.endswith(
         "each of them types: quorate-participant key check --together federation.toml"
     )
+
+
+def test_where_too_few_are_left_to_open_a_sum_all_are_told_who_refused_and_the_way_out(
+    hall: ToldHall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in TOY.federation.members:
+        contribute(hall, i)
+    hall.talk()
+    for i in (2, 3):
+        hall.say(i, "study/age/1", Refusal("differencing", 0, "it would show too few"))
+    hall.agents.clear()
+    decrypt(hall, 1)
+    hall.talk()
+    hall.later(130.0)
+    (line,) = hall.read[1]
+    out = "2 hospitals can end the study age and go on in another one: "
+    out += "quorate-participant study end age."
+    said = "H2, H3 refused, and will not help. Too few are left to open the sum."
+    assert line.endswith(f"the sum of age/1. {said} {out}")
+    show_standing(None, status(hall), "H1", Context(file=Path("federation.toml")))
+    (row,) = [row for row in capsys.readouterr().out.splitlines() if "waiting for" in row]
+    assert row.endswith(f"{said} {out}")
+    hall.end(hall.study("study/age/1"), 2, 3)
+    with pytest.raises(StudyEnded):
+        hall.talk()
 
 
 class Without(Steps):

@@ -9,7 +9,7 @@ from participant.rounds.task import DecryptionTask, Question
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from protocol.board.draft import Draft
-from protocol.board.messages import Complaint
+from protocol.board.messages import Complaint, Refusal
 from protocol.board.plan import Ending, Withdrawal
 from protocol.key.epoch import HeldKey
 from tests.simulator.disk import Disk
@@ -132,6 +132,30 @@ def test_a_sum_that_too_few_had_locked_at_the_end_of_the_study_is_never_opened()
     for i in (1, 2, 4):
         with pytest.raises(StudyEnded):
             decrypting(table, i).due()
+
+
+def test_a_locked_sum_that_too_few_still_help_with_ends_with_its_study() -> None:
+    table = closed_statistic(1, 2, 3)
+    tasks = {i: decrypting(table, i) for i in (1, 2, 3, 4)}
+    for i in tasks:
+        draft = tasks[i].due()
+        assert draft is not None
+        table.publish(i, draft)
+    draft = tasks[1].due()
+    assert draft is not None
+    table.publish(1, draft)
+    table.tasks = {1: tasks[1]}
+    for i in (2, 3, 4):
+        refusal = Refusal("differencing", 0, "with another sum it shows too few")
+        table.publish(i, Draft("study/age/1", refusal))
+    assert tasks[1].due() is None
+    waiting = tasks[1].waiting(table.board)
+    assert (waiting.kind, waiting.members) == ("parts", (5,))
+    assert (waiting.facts["refused"], waiting.facts["needed"]) == ((2, 3, 4), 2)
+    for i in (2, 3, 4, 5):
+        table.publish(i, Draft("study/age", Ending(table.study_of("study/age").digest)))
+    with pytest.raises(StudyEnded):
+        tasks[1].due()
 
 
 def test_a_study_that_is_not_there_is_named() -> None:

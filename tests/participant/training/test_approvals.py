@@ -21,7 +21,7 @@ from participant.study.app_source import GivenApp, Surroundings, given_app
 from participant.study.tasks import ApprovalTask
 from participant.training.task import TrainingTask
 from protocol.board.draft import Draft
-from protocol.board.messages import Contribution, Partial, SetLock, Statement
+from protocol.board.messages import Contribution, Partial, Refusal, SetLock, Statement
 from protocol.board.plan import Ending, Withdrawal
 from protocol.board.study import Study
 from tests.stage.rounds.round_table import RoundTable, Steps
@@ -240,6 +240,23 @@ def test_a_set_that_enough_have_locked_is_opened_after_the_end() -> None:
     with pytest.raises(StudyEnded) as caught:
         task.due()
     assert caught.value.finished == 1
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_locked_sum_that_too_few_still_help_with_ends_with_its_study(restarted: bool) -> None:
+    table = closed_and_locked(1, 2, 3, 4)
+    draft = table.tasks[1].due()
+    assert draft is not None
+    assert isinstance(draft.body, Partial)
+    table.publish(1, draft)
+    table.tasks = {1: table.tasks[1]}
+    for i in (2, 3, 4):
+        table.publish(i, Draft(SESSION, Refusal("differencing", 0, "it would show too few")))
+    assert table.tasks[1].due() is None
+    end(table, 2, 3, 4, 5)
+    task = table.train(1, Steps()) if restarted else table.tasks[1]
+    with pytest.raises(StudyEnded):
+        task.due()
 
 
 def test_a_lock_that_crosses_with_the_end_is_explained_by_it() -> None:

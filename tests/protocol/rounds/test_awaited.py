@@ -2,7 +2,7 @@
 
 from protocol.board.messages import Refusal, Statement
 from protocol.board.session import round_session
-from protocol.rounds.awaited import Awaited, awaited_after, awaited_in
+from protocol.rounds.awaited import Awaited, awaited_after, awaited_in, outlasts_end
 from protocol.rounds.view import RoundView
 from tests.stage.rounds.toy_round import TERMS, Round, closed, contributed, statistic, training
 from tests.stage.studies import STUDY, training_plan
@@ -102,6 +102,29 @@ def test_after_the_end_nothing_is_awaited_but_parts_of_what_was_locked():
     locked.publish(4, draft.body)
     locked.end(1, 2, 3, 4)
     assert who(now(locked)) == ("parts", (1, 2, 3, 4), 3)
+
+
+def test_a_sum_that_too_few_are_left_to_open_is_awaited_until_the_end_of_its_study():
+    for whole in (False, True):
+        found = Round(approving=(1, 2, 3, 4))
+        found.open()
+        for i in (1, 2, 3):
+            found.contribute(i, training(i))
+        found.close()
+        for i in (1, 2, 3, 4):
+            draft = found.due(i)
+            assert draft
+            found.publish(i, draft.body)
+        refusing = (2, 3, 4) if whole else (3,)
+        for i in refusing:
+            found.publish(i, Refusal("differencing", 0, "it would show too few"))
+        awaited = now(found)
+        assert awaited is not None
+        assert awaited.refused == refusing
+        assert awaited.is_refused == whole
+        assert outlasts_end(found.view, TERMS) != whole
+        found.end(1, 2, 3, 4)
+        assert (now(found) is None) == whole
 
 
 def test_after_the_last_round_none_is_awaited():
