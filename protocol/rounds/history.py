@@ -10,39 +10,37 @@ same or nearly the same (``Contribution.near``): then that member's variables of
 one, and of whatever else is near to either. A sum is a row over variables
 (protocol/rounds/isolation.py).
 
-*What may be open* (``possible``): every closed set that anybody has locked, in any other round, of
+*What may be open*: every closed set that anybody has locked, in any other round, of
 any study and of any key. One lock is enough: more than (n+f)/2 locks open a set, and a hospital
 that is shown the board late sees some of them before all. What nobody has locked cannot be open,
 and of what is not connected with a sum, by variables that they share, nothing can be subtracted.
 
-*What is open for sure* (``released``): a set whose parts enough members have posted, one more than
-may collude. So an honest hospital has released it. Locks alone are no such sign: three sets may
-each be locked by enough members that have not seen the others' locks, and the third is then never
-released (tests/attacks/studies/test_delayed_boards.py).
-
 *The rule* (``difference``). A hospital locks a sum S, and releases its part of it, unless there is
 a combination S - Σ a_j·P_j other than 0, of sums that may be open, that holds variables of fewer
-than ``least_difference`` members, and S is no combination of sums that are open for sure.
+than ``least_difference`` members. That some P_j is S itself by its variables, and open, is no
+excuse. Variables are what is *said* to be one. Mean and variance of the same patients have one
+start, and what is near to one of two rounds of a start is near to both. So two sums may have one
+row and be two numbers (tests/attacks/studies/test_same_row.py).
 
 *Theorem.* Let L be members that collude, no more than max(f, assumed_colluders). Let all hospitals
-but L keep the rule, and be shown one board, each a beginning of it, of whatever length. Then no
-combination of sums of which a hospital outside L has released its part holds, of the variables of
-the members outside L, those of exactly one member.
+but L keep the rule, and be shown one board, each a beginning of it, of whatever length. Let w be a
+combination of sums of which hospitals outside L have released parts, taken over what members really
+added: things that are really one are said to be one, and not the other way round. If w holds what
+one member m outside L added, and nothing of others outside L, then by what is said of m it is 0: it
+shows at most how far things differ which m added and which are said to be one.
 
-*Proof.* For a sum P released by an honest hospital let r(P) be the position to which the first one
-had read the board when it did. It had seen lock_threshold locks of P there. Suppose there is such a
-combination c. Compare such combinations by the r of their sums, the largest first, and take the
-least c. Let z be a sum of it with the largest r. The hospital that released z had read as far as
-all the others had been locked: they may be open. c is not 0, and it holds variables of one honest
-member and perhaps of L, which is fewer than least_difference >= |L| + 2 members. So the hospital
-would have refused, unless z is a combination of sums Q that it knew to be open for sure: of each,
-|L| + 1 members had posted their parts up to r(z), hence an honest one had released it before, and
-r(Q) < r(z). Put that combination in the place of z. What c holds of honest members is as before,
-and r(z) occurs once less: against the choice of c. ∎ By the same proof no combination but 0 holds
-variables of fewer than ``least_difference`` members, as all of them say what is near.
+*Proof.* For a sum P let r(P) be the position to which the first honest hospital that released it
+had read the board when it did. It had seen lock_threshold locks of P there. Let z be a sum of w
+with the largest r, and divide w by its factor. The hospital that released z had read as far as all
+the others of w had been locked: they may be open. All contributions to them were said before, with
+what they are near to. Suppose that w, by what is said up to there, holds a variable of m. Then it
+is not 0. Of other members outside L it holds none: what they really added cancels, and all the more
+by what is said. So it holds variables of m and perhaps of L, which is fewer than least_difference
+>= |L| + 2 members, and the hospital would have refused. ∎ By the same proof w shows no more than
+such changes of any members fewer than ``least_difference``.
 
-A false ``near`` makes variables of its author alone one. Whether c is 0 was asked of the variables
-of honest members, so that nothing follows for them; and what the liar itself added, L knows.
+What is said to be near later changes nothing of it, since each step asks what was said by then. A
+false ``near`` makes variables of its author alone one, and what a liar itself added, L knows.
 
 *Assumed*: a hospital asks again when it releases; it says ``near`` where it is true; a quorum is
 more than L, or L needs nobody's part. *Several boards*: more is needed there than the rule. Two
@@ -168,7 +166,7 @@ class OpenedSets:
         state = self._studies.get(view.study)
         n = self._terms.n_members
         everybody = range(1, n + 1) if state is None else state.study.members
-        return tuple(self._others(view, self._row(view, everybody)).possible)
+        return tuple(self._others(view, self._row(view, everybody)))
 
     def closable(self, view: RoundView, members: Members) -> Members:
         """Those of the contributors over whom the round may be closed now.
@@ -179,7 +177,7 @@ class OpenedSets:
         """
         own = self._own(view, members)
         others = self._others(view, frozenset(own.values()))
-        if not others.possible:
+        if not others:
             return members
         floors = self._terms.least_difference, self._least_contributors(view)
         return self._answer(view, largest, members, own, others, *floors)
@@ -265,8 +263,7 @@ class OpenedSets:
                     left += found[session] - seen
                     seen |= found[session]
         order = sorted(found, key=lambda session: _opened_at(self._views[session]))
-        released = frozenset(read_session(s).name for s in order if self._is_released(s))
-        return Sums({read_session(s).name: found[s] for s in order}, released)
+        return {read_session(session).name: found[session] for session in order}
 
     def _answer(self, view: RoundView, function: Callable[..., A], *question: object) -> A:
         """What a function says, computed anew where the question is another than the last one."""
@@ -281,13 +278,6 @@ class OpenedSets:
     def _may_be_open(self, session: str) -> bool:
         chosen = self._chosen.get(session)
         return chosen is not None and chosen in self._views[session].locks.values()
-
-    def _is_released(self, session: str) -> bool:
-        """Whether so many members have posted their parts that one of them is honest."""
-        partials = self._views[session].partials.values()
-        chosen = self._chosen[session]
-        n_parts = sum(posted.post.body.chosen == chosen for posted in partials)
-        return n_parts >= self._terms.floor - 1
 
     def _is_over(self, view: RoundView) -> bool:
         """Whether enough have locked a round's sum, or that can be no more.

@@ -1,13 +1,14 @@
 """What a sum shows of too few members, with others that may be open; and which sums show nothing.
 
 Of rows and variables: protocol/rounds/span.py; of what may be open: protocol/rounds/history.py.
-What cannot be decided counts as a sum that shows too few.
+That a sum has the row of one that is open excuses nothing. What cannot be decided counts as a sum
+that shows too few.
 """
 
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from protocol.rounds.span import (
     EFFORT,
@@ -22,6 +23,8 @@ from protocol.rounds.span import (
     fewest,
 )
 from protocol.terms import Terms
+
+Sums = Mapping[str, Row]  # others that may be open: what each holds, by the name of its round
 
 _LISTED = 4_096  # choices of a set
 _CHOICES = 64  # of who may be waited for
@@ -61,43 +64,17 @@ class Difference:
         return reason[:_MAX_REASON]
 
 
-@dataclass(frozen=True)
-class Sums:
-    """Other sums, by the names of their rounds: what each holds, and which are surely open.
-
-    ``possible`` has all that may be open; ``released`` are the names of those that are.
-    """
-
-    possible: Mapping[str, Row] = field(default_factory=dict)
-    released: frozenset[str] = frozenset()
-
-    @property
-    def rows(self) -> tuple[Row, ...]:
-        """All different rows that may be open."""
-        return tuple(dict.fromkeys(self.possible.values()))
-
-    @property
-    def sure(self) -> tuple[Row, ...]:
-        """All different rows that are open."""
-        return tuple(dict.fromkeys(self.possible[name] for name in sorted(self.released)))
-
-
 def isolated(row: Row, others: Sums, least: int, effort: Effort | None = None) -> Difference | None:
     """Fewer than ``least`` members whose variables come out of a sum and the others.
 
     The fewest, and of several the first; with as few other sums as they need. None if there are no
-    such members, or if the sum is a combination of sums that are open for sure: it shows nothing
-    new then, whatever the others are.
+    such members.
     """
     effort = effort or Effort()
-    rows = _relevant(row, others.rows, least)
-    sure = _relevant(row, others.sure, 1)
-    named = {name: one for name, one in others.possible.items() if one in rows}
+    rows = _relevant(row, _different(others), least)
+    named = {name: one for name, one in others.items() if one in rows}
     try:
-        if not rows or Span.of(sure, row, effort).holds(row):
-            return None
-        found = fewest(row, rows, least, effort)
-        if found is None:
+        if not rows or (found := fewest(row, rows, least, effort)) is None:
             return None
         return Difference(_needed(row, named, found, effort), tuple(sorted(found)))
     except TooMuch:
@@ -118,9 +95,9 @@ def largest(
     variables are alike in all other sums are interchangeable, so that only their numbers are tried,
     the largest first, and no more of them than ``limit`` allows: who voids round after round must
     not stop the aggregator. That leaves larger sets out in federations of ten and more with many
-    other sums, if at all; a set whose sum is open already is always found.
+    other sums, if at all; the sets of these sums are tried always.
     """
-    groups = _interchangeable(members, own, others.rows)
+    groups = _interchangeable(members, own, _different(others))
     counts = itertools.product(*(range(len(group), -1, -1) for group in groups))
     enough = (one for one in itertools.islice(counts, _LISTED) if sum(one) >= fewest)
     spent = 0
@@ -132,7 +109,7 @@ def largest(
         spent += effort.spent
         if spent > limit:
             break
-    sets = (Members(member for member, _ in row) for row in others.rows)
+    sets = (Members(member for member, _ in row) for row in _different(others))
     same = [one for one in sets if one <= members and len(one) >= fewest]
     same = [one for one in same if isolated(_row(one, own), others, least) is None]
     return max(same, key=len, default=NOBODY)
@@ -152,20 +129,25 @@ def fewest_missing(
     ``_CHOICES`` over the number of other sums: beyond that it is who is missing of one of those.
     """
     everybody = members | absent
-    rows = [row for row in others.rows if row <= _row(everybody, own)]
-    completions = (Members(m for m, _ in row) - members for row in rows)
+    rows = _different(others)
+    within = [row for row in rows if row <= _row(everybody, own)]
+    completions = (Members(m for m, _ in row) - members for row in within)
     possible = (one for one in completions if one)
     best = min(possible, key=lambda one: (len(one), sorted(one)), default=NOBODY)
     sizes = range(1, len(best) or len(absent) + 1)
     choices = (c for size in sizes for c in itertools.combinations(sorted(absent), size))
-    for choice in itertools.islice(choices, _CHOICES // max(1, len(others.rows))):
+    for choice in itertools.islice(choices, _CHOICES // max(1, len(rows))):
         limit = 2 * EFFORT // _CHOICES
         if largest(members.union(choice), own, others, least, fewest, limit):
             return Members(choice)
     return best
 
 
-def _relevant(row: Row, rows: Iterable[Row], least: int) -> tuple[Row, ...]:
+def _different(others: Sums) -> tuple[Row, ...]:
+    return tuple(dict.fromkeys(others.values()))
+
+
+def _relevant(row: Row, rows: Sequence[Row], least: int) -> tuple[Row, ...]:
     """The rows that a combination of fewer than ``least`` members may need, beside this one.
 
     A row is needed in none if it has variables of so many members that no other row has. Without

@@ -6,14 +6,10 @@ There is one board, and hospitals are shown it late, so that each knows of two s
 locks: at any time a hospital has read less than the aggregator has.
 """
 
-from collections.abc import Callable
-
 import pytest
 
 from protocol.rounds.decryption import RoundMember
-from protocol.rounds.history import OpenedSets
-from protocol.rounds.isolation import Sums
-from tests.stage.rounds.delayed import DelayedTable
+from tests.stage.rounds.delayed import DelayedTable, excuse_rows
 from tests.stage.toy import toy_epoch
 
 TOY = toy_epoch(6, 4)
@@ -130,7 +126,7 @@ def test_where_nobody_looks_again_all_three_are_opened(monkeypatch: pytest.Monke
     assert all(len(parts) >= TERMS.quorum - 1 for parts in released(table, sessions))
 
 
-# ── a set that is locked by enough, and never opened, as an excuse ──
+# ── a set that is locked by enough, and never opened: no excuse ──
 
 
 def once_more() -> set[int]:
@@ -149,16 +145,8 @@ def test_what_enough_have_locked_is_no_excuse_for_the_same_sum_once_more() -> No
     assert not once_more()
 
 
-def counting_locks(original: Callable[..., bool]) -> Callable[..., bool]:
-    def is_released(self: OpenedSets, session: str) -> bool:
-        locks = list(self._views[session].locks.values())
-        return locks.count(self._chosen[session]) >= TERMS.lock_threshold
-
-    return is_released
-
-
-def test_where_locks_were_an_excuse_it_would_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OpenedSets, "_is_released", counting_locks(OpenedSets._is_released))
+def test_where_it_were_an_excuse_it_would_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    excuse_rows(monkeypatch)
     assert len(once_more()) >= TERMS.quorum - 1
 
 
@@ -174,8 +162,7 @@ def test_a_liars_lock_is_no_excuse_either(monkeypatch: pytest.MonkeyPatch) -> No
         table.settle(sessions[0])
         table.lock(sessions[1], LIAR)
         if excuses:
-            every = property(lambda self: self.rows)
-            monkeypatch.setattr(Sums, "sure", every)
+            excuse_rows(monkeypatch)
         table.settle(sessions[2])
         shown.append(table.partials(sessions[2]))
     assert shown == [set(), {1, 2, 3, 4, 5}]

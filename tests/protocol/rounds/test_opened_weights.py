@@ -22,7 +22,7 @@ from keyshare.rounds.slots import Slots
 from keyshare.rounds.tally import CHANGE_CLASSES
 from protocol.board.suite import suite_of
 from protocol.rounds.ciphertexts import lattice_context
-from protocol.rounds.isolation import Row, Sums, isolated
+from protocol.rounds.isolation import Row, isolated
 from protocol.terms.terms import floor
 from tests.stage.rounds import toy_round
 from tests.stage.rounds.toy_round import (
@@ -183,7 +183,7 @@ def allowed(draw: st.DrawFn) -> tuple[int, Rounds, Members]:
         chosen = draw(st.frozensets(st.integers(1, n), min_size=least))
         model = draw(st.sampled_from("ab"))
         same = {str(k): row(members) for k, (members, of) in enumerate(rounds) if of == model}
-        if isolated(row(chosen), Sums(same, frozenset(same)), least) is None:
+        if isolated(row(chosen), same, least) is None:
             rounds.append((chosen, model))
     assume(len(rounds) > 1)
     colluders = draw(st.frozensets(st.integers(1, n), max_size=least - 2))

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import pytest
+
 from protocol.board.board import Board, Posted
 from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
@@ -10,8 +12,11 @@ from protocol.board.plan import Plan
 from protocol.board.session import read_session, round_session
 from protocol.board.study import Study
 from protocol.board.suite import suite_of
+from protocol.rounds import history, isolation
 from protocol.rounds.decryption import RoundMember
 from protocol.rounds.history import OpenedSets
+from protocol.rounds.isolation import Difference, Sums
+from protocol.rounds.span import Row
 from protocol.rounds.view import RoundView
 from tests.stage.rounds.aggregator import AggregatorTable
 from tests.stage.rounds.contribution import contribution, training
@@ -149,3 +154,12 @@ class DelayedTable(AggregatorTable):
     def partials(self, session: str) -> set[int]:
         """Who has released its part."""
         return set(self.view_of(session).partials)
+
+
+def excuse_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let hospitals take a sum with the row of another one to show nothing new."""
+    monkeypatch.setattr(history, "isolated", _isolated)
+
+
+def _isolated(row: Row, others: Sums, least: int) -> Difference | None:
+    return None if row in others.values() else isolation.isolated(row, others, least)
