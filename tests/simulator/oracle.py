@@ -16,6 +16,7 @@ from tests.simulator.hospital import Hospital
 from tests.simulator.liar import FIRST
 from tests.simulator.memo import remembering
 from tests.simulator.plan import Plan
+from tests.simulator.studies.parted import all_wait_for_the_other_board
 from tests.simulator.studies.studied import (
     Violation,
     every_job_ended_as_it_may,
@@ -39,6 +40,7 @@ def simulate(
 ) -> str:
     """How the run of a seed ended: "done" or "fork"; raises Violation if it must not have.
 
+    "fork": somebody has named it, or nobody could and all know whom they wait for (``parted``).
     forgetful: each party computes all by itself, which takes longer (``memo``).
     """
     plan = seed if isinstance(seed, Plan) else Plan.of(seed)
@@ -63,6 +65,8 @@ def judge(federation: Federation, in_time: bool) -> str:
         raise Violation(f"the budget is too small for honest hospitals: {found!r}")
     if failures:
         raise Violation(f"hospitals failed though nobody cheated: {failures!r}")
+    if not in_time and all_wait_for_the_other_board(federation):
+        return "fork"
     if not in_time:
         raise Violation(f"no end in sight: {[_where(h) for h in hospitals]}")
     the_set_back_are_marked(federation)

@@ -7,11 +7,14 @@ import pytest
 
 from aggregator.rounds.sums import OpenRound
 from participant.errors import NotApproved, StudyEnded, StudyTaken
+from participant.rounds.task import DecryptionTask
+from participant.waiting import Waiting
 from protocol.board.study import StudyState
 from protocol.errors import Refused
 from protocol.rounds import set_rules
 from protocol.rounds.history import OpenedSets
 from tests.simulator.federation import Federation
+from tests.simulator.hospital import Hospital
 from tests.simulator.oracle import Violation, simulate
 from tests.simulator.plan import Plan
 from tests.simulator.studies.script import StudyScript, Word, common
@@ -139,6 +142,39 @@ def test_a_board_that_comes_late_to_one_hospital_holds_up_nobody_for_good(laggar
     scripts = common(4, 2), statistic("age")
     federation = played(*scripts, plan=replace(CALM, laggard=laggard))
     assert opened(federation) == {"cardio/1", "cardio/2", "age/1"}
+
+
+# ── a fork that nobody sees ──
+
+
+def parting() -> Plan:
+    """All have changed sides when what hospitals 3 and 4 say comes to one board each."""
+    script = statistic("age")
+    words = tuple(replace(w, at=60.0) if w.member > 2 else w for w in script.words)
+    return replace(CALM, fork=True, scripts=(replace(script, words=words),))
+
+
+def test_of_a_fork_that_nobody_sees_each_side_is_told_whom_it_waits_for() -> None:
+    seen: list[Federation] = []
+    assert simulate(parting(), seen.append) == "fork"
+    hospitals = seen[0].hospitals.values()
+    assert not any(hospital.failure for hospital in hospitals)
+    waits = [w for h in hospitals if h.agent for w in named(h)]
+    assert waits == [(2,), (1,), (2,), (1,)]  # to contribute
+
+
+def named(hospital: Hospital) -> list[tuple[int, ...]]:
+    assert hospital.agent is not None
+    board = hospital.agent.board
+    return [task.waiting(board).members for task in hospital.person._running]
+
+
+def test_planted_waits_for_nobody_at_the_other_board_are_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(DecryptionTask, "waiting", lambda task, board: Waiting("task", (0,)))
+    with pytest.raises(Violation, match="no end in sight"):
+        simulate(parting())
 
 
 # ── a crash at each durable moment ──
