@@ -18,6 +18,7 @@ from tests.simulator.hospital import Hospital
 from tests.simulator.oracle import Violation, simulate
 from tests.simulator.plan import Plan
 from tests.simulator.studies.script import StudyScript, Word, common
+from tests.stage.rounds.delayed import excuse_rows
 
 SEEDS, CHUNK = 200, 10
 CALM = Plan(seed=0, n_members=4, quorum=2, founded=True)
@@ -100,6 +101,19 @@ def test_a_mean_over_one_hospital_fewer_is_never_opened(data: str) -> None:
     ends = [h.person.ended for h in federation.hospitals.values()]
     found = {type(e) for jobs in ends for job, e in jobs.items() if job.study == "fewer" and e}
     assert found <= {Refused, StudyEnded}
+
+
+def in_the_name_of_another() -> tuple[StudyScript, ...]:
+    """A mean over 1 to 3, a count over all; then the mean over all, by the name of the count."""
+    return (
+        statistic("mean", (1, 2, 3), data="visits"),
+        later(statistic("count", source=1), 30),
+        later(statistic("again"), 60),
+    )
+
+
+def test_a_mean_in_the_name_of_a_count_that_is_open_is_never_opened() -> None:
+    assert opened(played(*in_the_name_of_another())) == {"mean/1", "count/1"}
 
 
 def test_who_approves_late_is_in_the_next_round_and_holds_the_same_models() -> None:
@@ -224,6 +238,12 @@ def test_planted_numbers_that_a_hospital_does_not_know_again_are_caught(
     )
     with pytest.raises(Violation, match=r"show what \(4,\) added"):
         played(FEWER[0], replace(FEWER[1], data="other"))
+
+
+def test_a_planted_excuse_of_sums_of_one_row_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    excuse_rows(monkeypatch)
+    with pytest.raises(Violation, match=r"show what \(4,\) added"):
+        played(*in_the_name_of_another())
 
 
 def test_planted_locks_without_an_approval_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:

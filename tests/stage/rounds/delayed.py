@@ -16,7 +16,7 @@ from protocol.rounds import history, isolation
 from protocol.rounds.decryption import RoundMember
 from protocol.rounds.history import OpenedSets
 from protocol.rounds.isolation import Difference, Sums
-from protocol.rounds.span import Row
+from protocol.rounds.span import Effort, Row
 from protocol.rounds.view import RoundView
 from tests.stage.rounds.aggregator import AggregatorTable
 from tests.stage.rounds.contribution import contribution, training
@@ -157,9 +157,13 @@ class DelayedTable(AggregatorTable):
 
 
 def excuse_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let hospitals take a sum with the row of another one to show nothing new."""
-    monkeypatch.setattr(history, "isolated", _isolated)
+    """Let all take a sum with the row of another one to show nothing new."""
+    judged = isolation.isolated
 
+    def isolated(
+        row: Row, others: Sums, least: int, effort: Effort | None = None
+    ) -> Difference | None:
+        return None if row in others.values() else judged(row, others, least, effort)
 
-def _isolated(row: Row, others: Sums, least: int) -> Difference | None:
-    return None if row in others.values() else isolation.isolated(row, others, least)
+    for module in (history, isolation):
+        monkeypatch.setattr(module, "isolated", isolated)
