@@ -15,9 +15,10 @@ from typing import Any
 
 from rich.console import Console
 
-from examples.demo import ages, record, refusals, summary, tables, trainings
+from examples.demo import ages, record, refusals, trainings
 from examples.demo.ceremony import hold_ceremony
 from examples.demo.consortium import NAMES, found
+from examples.demo.measured import summary, tables
 from examples.demo.processes import DemoFailed
 from examples.demo.running import Running
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from examples import digits
-from examples.demo.precision import error_bound
+from examples.demo.measured.precision import error_bound
 from examples.demo.study.images import pool, write_images
 from protocol.board.messages import Opening
 from protocol.board.suite import suite_of

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from examples.demo.consortium import NAMES
-from examples.demo.rounds import PHASES
-from examples.demo.summary import Row
+from examples.demo.measured.rounds import PHASES
+from examples.demo.measured.summary import Row
 
 TITLES = {
     "tumours": "Tumours: {weights:,} weights",

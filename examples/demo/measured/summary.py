@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from examples.demo import clear, rounds
 from examples.demo.consortium import QUORUM, Consortium
-from examples.demo.precision import error_bound
+from examples.demo.measured import clear, rounds
+from examples.demo.measured.precision import error_bound
 from examples.demo.study import Training
 from participant.app import config_of
 from participant.model import Vector
