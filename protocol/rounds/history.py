@@ -17,10 +17,11 @@ and of what is not connected with a sum, by variables that they share, nothing c
 
 *The rule* (``difference``). A hospital locks a sum S, and releases its part of it, unless there is
 a combination S - Σ a_j·P_j other than 0, of sums that may be open, that holds variables of fewer
-than ``least_difference`` members. That some P_j is S itself by its variables, and open, is no
-excuse. Variables are what is *said* to be one. Mean and variance of the same patients have one
-start, and what is near to one of two rounds of a start is near to both. So two sums may have one
-row and be two numbers (tests/attacks/studies/test_same_row.py).
+than ``least_difference`` members, and does not fall apart into two that share no variable. That
+some P_j is S itself by its variables, and open, is no excuse. Variables are what is *said* to be
+one. Mean and variance of the same patients have one start, and what is near to one of two rounds of
+a start is near to both. So two sums may have one row and be two numbers
+(tests/attacks/studies/test_same_row.py).
 
 *Theorem.* Let L be members that collude, no more than max(f, assumed_colluders). Let all hospitals
 but L keep the rule, and be shown one board, each a beginning of it, of whatever length. Let w be a
@@ -30,14 +31,16 @@ one member m outside L added, and nothing of others outside L, then by what is s
 shows at most how far things differ which m added and which are said to be one.
 
 *Proof.* For a sum P let r(P) be the position to which the first honest hospital that released it
-had read the board when it did. It had seen lock_threshold locks of P there. Let z be a sum of w
-with the largest r, and divide w by its factor. The hospital that released z had read as far as all
-the others of w had been locked: they may be open. All contributions to them were said before, with
-what they are near to. Suppose that w, by what is said up to there, holds a variable of m. Then it
-is not 0. Of other members outside L it holds none: what they really added cancels, and all the more
-by what is said. So it holds variables of m and perhaps of L, which is fewer than least_difference
->= |L| + 2 members, and the hospital would have refused. ∎ By the same proof w shows no more than
-such changes of any members fewer than ``least_difference``.
+had read the board when it did. It had seen lock_threshold locks of P there. All contributions to P
+were said before, with what they are near to. Suppose that some w, by what was said up to the
+largest r of its sums, holds a variable of m; then it is not 0. Take one of the fewest sums, let z
+be the one with that r, and divide w by its factor. Of other members outside L it holds none: what
+they really added cancels, and all the more by what is said. Nor does w fall apart. What is really
+one lies in one part of it, so that a part with a variable of m would be such a w itself, of fewer
+sums: up to its own largest r less was said to be one. The hospital that released z had read as far
+as all others of w had been locked: they may be open. So it saw a combination with variables of m
+and perhaps of L, which is fewer than least_difference >= |L| + 2 members, and would have refused. ∎
+By the same proof w shows no more than such changes of any members fewer than ``least_difference``.
 
 What is said to be near later changes nothing of it, since each step asks what was said by then. A
 false ``near`` makes variables of its author alone one, and what a liar itself added, L knows.
