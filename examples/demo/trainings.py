@@ -14,7 +14,7 @@ from examples.demo.study import Training
 from participant.home import Address
 from participant.model import model_name
 
-APP = Path(__file__).parent / "study" / "app.py"
+APP = Path(__file__).parent / "app.py"
 WAIT_SECONDS = 8
 SECONDS = 150  # that all rounds may take before something must be wrong
 KILLED, KILLED_ROUND = 4, 3  # which hospital is killed, and while it trains for which round
