@@ -1,6 +1,10 @@
-"""To which rounds of other studies this hospital has contributed, as its board has it."""
+"""To which rounds this hospital has contributed, as its board has it.
 
-from collections.abc import Callable, Sequence
+What came after the closing is in no sum, and what it names as near is said to nobody: it counts for
+nothing here, or else a later contribution would rely on it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from protocol.board import MAX_NEAR, Board, Contribution, Opening, Study, read_session
@@ -21,16 +25,34 @@ class Earlier:
 def earlier_rounds(board: Board, index: int, study: Study) -> list[Earlier]:
     """Those of other studies of its kind, the newest first; ``index``: this hospital's number."""
     found = []
+    for session, view, body in _contributions(board, index, lambda name: name != study.name):
+        named = read_session(session)
+        other, opening = board.studies[named.study].study, view.terms_of_opening
+        if other.kind == study.kind and opening is not None:
+            found.append(Earlier(other, named.number, session, opening, body.near))
+    return found
+
+
+def has_contributed(board: Board, index: int, study: Study) -> bool:
+    """Whether a contribution of this hospital's to some round of a study counts."""
+    return any(_contributions(board, index, lambda name: name == study.name))
+
+
+def _contributions(
+    board: Board, index: int, is_of: Callable[[str], bool]
+) -> Iterator[tuple[str, RoundView, Contribution]]:
+    """Those of this hospital's that came before the closing, the newest first.
+
+    is_of: whether they are asked for, by the study's name.
+    """
     for posted in reversed(board.entries):
         body, session = posted.post.body, posted.post.session
         if posted.post.sender != index or not isinstance(body, Contribution):
             continue
-        named = read_session(session)
-        other = board.studies[named.study].study
-        opening = RoundView.of(session, board.session(session)).terms_of_opening
-        if other.name != study.name and other.kind == study.kind and opening is not None:
-            found.append(Earlier(other, named.number, session, opening, body.near))
-    return found
+        if is_of(read_session(session).study):
+            view = RoundView.of(session, board.session(session))
+            if view.contributions.get(index) is posted:
+                yield session, view, body
 
 
 def representatives(
@@ -39,7 +61,8 @@ def representatives(
     """The sessions that a contribution names, for all rounds that are near: one of each class.
 
     among: the newest first. What a round named as near itself, and what started where it did, need
-    not be named again, nor looked at. In ascending order, MAX_NEAR at most: the newest.
+    not be named again, nor looked at. In ascending order, MAX_NEAR at most: the newest. A full list
+    stands for all of them (protocol/rounds/history.py).
     """
     by_session = {one.session: one for one in among}
     named, covered = list[str](), set[str]()

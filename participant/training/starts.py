@@ -16,8 +16,8 @@ import numpy as np
 from participant.disk import Storage
 from participant.errors import DamagedFile
 from participant.model import SLICE, Model, model_name, read_entries
-from participant.study import Earlier, earlier_rounds, representatives
-from protocol.board import Board, Contribution, Opening, Study, read_session
+from participant.study import Earlier, earlier_rounds, has_contributed, representatives
+from protocol.board import Board, Opening, Study
 
 LATER = 1 / 64  # of a weight's change: as far apart as near models are after the first round
 
@@ -29,7 +29,7 @@ def near_starts(
 
     index: this hospital's number. opening: of the round, which is from the model ``start``.
     """
-    share = LATER if _has_contributed(board, index, study) else 1.0
+    share = LATER if has_contributed(board, index, study) else 1.0
     verdicts: dict[bytes, bool] = {}
 
     def is_near(one: Earlier) -> bool:
@@ -42,15 +42,6 @@ def near_starts(
 
     among = earlier_rounds(board, index, study)
     return representatives([one for one in among if one.opening.model != opening.model], is_near)
-
-
-def _has_contributed(board: Board, index: int, study: Study) -> bool:
-    return any(
-        posted.post.sender == index
-        and isinstance(posted.post.body, Contribution)
-        and read_session(posted.post.session).study == study.name
-        for posted in board.entries
-    )
 
 
 def _is_near(start: Model, data: bytes | None, name: str, bound: float) -> bool:

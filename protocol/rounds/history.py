@@ -7,7 +7,8 @@ though each sum by itself held enough. So no sum is judged alone.
 its plan names. Whatever a member adds to the rounds of one start is one variable of it. A
 contribution may name rounds that started from something else, in which the same member added the
 same or nearly the same (``Contribution.near``): then that member's variables of the two starts are
-one, and of whatever else is near to either. A sum is a row over variables
+one, and of whatever else is near to either. A list that is full (MAX_NEAR) may lack some: then
+those of all its earlier rounds of that kind are. A sum is a row over variables
 (protocol/rounds/isolation.py).
 
 *What may be open*: every closed set that anybody has locked, in any other round, of
@@ -63,7 +64,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from protocol.board import Board, Contribution, Opening, Posted, StudyState, read_session
+from protocol.board import MAX_NEAR, Board, Contribution, Opening, Posted, StudyState, read_session
 from protocol.rounds.isolation import Difference, Sums, fewest_missing, isolated, largest
 from protocol.rounds.span import Members
 from protocol.rounds.view import RoundView
@@ -121,6 +122,7 @@ class OpenedSets:
         self._starts: dict[str, Start] = {}  # of opened rounds, by session
         self._rounds = defaultdict[Start, list[str]](list)  # in the order of their openings
         self._classes = _Classes()
+        self._added = defaultdict[int, list[str]](list)  # by member: where it contributed, in order
         self._chosen: dict[str, bytes] = {}  # what is closed, by session
         self._others_of: dict[Hashable, Sums] = {}  # as long as no round goes on
         self._last: dict[Hashable, tuple[Any, Any]] = {}  # question and answer, by round and kind
@@ -144,6 +146,7 @@ class OpenedSets:
             self._rounds[start].append(session)
         elif isinstance(body, Contribution) and view.contributions.get(sender) is posted:
             self._join(session, sender, body.near)
+            self._added[sender].append(session)
         elif view.closing is posted:
             chosen = view.chosen(self._terms.federation)
             assert chosen is not None
@@ -205,10 +208,10 @@ class OpenedSets:
         """
         self._catch_up()
         assert view.opening is not None
-        named = [self._starts[session] for session in near if session in self._starts]
+        own = self._start_of(view, view.opening.post.body)
         starts = dict.fromkeys(
             other
-            for start in (self._start_of(view, view.opening.post.body), *named)
+            for start in (own, *self._named(own, member, near))
             for other in self._classes.starts((member, start))
         )
         found = []
@@ -315,9 +318,21 @@ class OpenedSets:
         return self._terms.least_contributors if state is None else state.study.least_contributors
 
     def _join(self, session: str, member: int, near: Iterable[str]) -> None:
-        for other in near:
-            if session in self._starts and other in self._starts:
-                self._classes.join(member, self._starts[session], self._starts[other])
+        if (start := self._starts.get(session)) is not None:
+            for other in self._named(start, member, near):
+                self._classes.join(member, start, other)
+
+    def _named(self, start: Start, member: int, near: Iterable[str]) -> list[Start]:
+        """The starts of what a contribution names as near; of all before it, if its list is full.
+
+        Of its kind, that is. There may be more that it had no room for.
+        """
+        named = list(near)
+        found = [self._starts[session] for session in named if session in self._starts]
+        if len(named) == MAX_NEAR:
+            before = (self._starts.get(session) for session in self._added[member])
+            found += [one for one in before if one is not None and one.kind == start.kind]
+        return found
 
     def _catch_up(self) -> None:
         while self._read < len(self._entries):
