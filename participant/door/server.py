@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -83,30 +84,43 @@ class Door:
         self._n_jobs = 0
         self._room = _Room(MAX_LONG_BYTES)
         self._lines: set[asyncio.Task[None]] = set()
+        self._is_closed = False
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Let commands in while the block runs; raises what ``place.listen`` raises."""
         line = listen(self._folder, MAX_LINES)
-        server = await asyncio.start_unix_server(self._enter, sock=line, limit=_CHUNK)
+        server = await asyncio.start_unix_server(self._arrive, sock=line, limit=_CHUNK)
         try:
             yield
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(socket_path(self._folder))
             server.close()
+            self._is_closed = True
             for one in list(self._lines):
                 one.cancel()
             if self._lines:
                 await asyncio.wait(self._lines, timeout=READ_SECONDS)
 
-    async def _enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        own = asyncio.current_task()
-        assert own is not None
-        self._lines.add(own)
+    def _arrive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A connection is there; its task is ours, since asyncio logs one of its own cancelled."""
+        if self._is_closed:
+            writer.close()
+            return
         line = _Line(reader, writer, self._room)
+        entered = asyncio.create_task(self._enter(line))
+        self._lines.add(entered)
+        entered.add_done_callback(partial(self._leave, line))
+
+    def _leave(self, line: "_Line", entered: "asyncio.Task[None]") -> None:
+        """Also one that was cancelled before it began."""
+        self._lines.discard(entered)
+        line.close()
+
+    async def _enter(self, line: "_Line") -> None:
         try:
-            check_peer(writer.get_extra_info("socket"), socket_path(self._folder))
+            line.check_peer(socket_path(self._folder))
             if len(self._lines) > MAX_LINES:
                 await line.say(Denied(f"{MAX_LINES} commands are being served already"))
                 return
@@ -116,10 +130,6 @@ class Door:
                 await line.say(Denied(f"{error.what}: {error.reason}"))
         except (ForeignPeer, TimeoutError, OSError, EOFError):
             pass  # a caller that is not ours, hangs, or has gone
-        finally:
-            line.let_go()
-            self._lines.discard(own)
-            writer.transport.abort() if line.is_stuck else writer.close()
 
     async def _serve(self, line: "_Line") -> None:
         async with asyncio.timeout(OPEN_SECONDS) as line.limit:
@@ -218,10 +228,15 @@ class _Line:
         """Whether something was said that is not heard yet."""
         return bool(self._frames) or not self._unframer.is_between
 
-    def let_go(self) -> None:
-        """The other side says no more."""
+    def check_peer(self, path: Path) -> None:
+        """Raises ForeignPeer, as ``place.check_peer`` does."""
+        check_peer(self._writer.get_extra_info("socket"), path)
+
+    def close(self) -> None:
+        """Hang up."""
         self._room.left += self._taken
         self._taken = 0
+        self._writer.transport.abort() if self.is_stuck else self._writer.close()
 
     def _make_room(self, size: int) -> None:
         """For a wish that is longer than most there is room, and time; raises Malformed if not."""
