@@ -225,8 +225,7 @@ class Session:
         finally:
             self._inbox = None
             reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await reader
+            await asyncio.wait([reader])  # awaiting itself would hide that this is cancelled now
 
     async def _take(self, inbox: Inbox, link: Link) -> bool:
         """Give the agent frames that are here, waiting for one; False if nothing came.

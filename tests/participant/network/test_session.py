@@ -35,7 +35,7 @@ from participant.network.session import Notices
 from protocol.board.draft import Draft
 from protocol.errors import Malformed
 from protocol.wire.channel import MAX_SEALED_BYTES
-from protocol.wire.frames import Accepted, Rejected
+from protocol.wire.frames import Accepted, Rejected, Welcome
 from tests.stage.consortium import CHEAP, Consortium, found, lost_into, run_all
 from tests.stage.link.relay import make_tls_key
 from tests.stage.toy import toy_federation
@@ -177,6 +177,30 @@ async def test_what_waits_is_decoded_when_it_is_taken(consortium: Consortium) ->
     await inbox.put(b"no frame")
     with pytest.raises(Malformed):
         await consortium.session(1)._take(inbox, NoLink())  # type: ignore[arg-type]
+
+
+async def test_who_is_stopped_while_a_link_is_lost_does_not_look_for_another(
+    consortium: Consortium,
+) -> None:
+    class Lost:
+        """Its end, and the agent's, come in one moment."""
+
+        welcome = Welcome(0, bytes(32))
+
+        async def receive_bytes(self) -> bytes:
+            try:
+                return await asyncio.Future()
+            finally:
+                working.cancel()
+
+        async def send(self, frame: object) -> None:
+            await asyncio.sleep(0)  # the other half listens
+            raise Unreachable("wss://localhost", "gone")
+
+    session = consortium.session(1)
+    working = asyncio.create_task(session._work_on(Lost()))  # type: ignore[arg-type]
+    await asyncio.wait([working])
+    assert working.cancelled()
 
 
 def test_the_time_limit_names_who_has_not_joined(consortium: Consortium) -> None:
