@@ -25,7 +25,7 @@ from participant.training.fitting import Fitter
 from participant.training.outcome import Standing, load, start_of
 from participant.training.round_in_progress import RoundInProgress
 from participant.training.stance import Report, Stance
-from participant.training.starts import near_starts
+from participant.training.starts import Alike, alike_before
 from participant.waiting import Waiting
 from protocol.board import Board, Draft, Posted, Refusal, StudyState, read_session
 from protocol.errors import Refused
@@ -69,7 +69,7 @@ class StudyCourse:
         self._stance = Stance(self.study, self._index, key, self._layout, standing, report)
         self.fitter = Fitter(self.study, secret, app, turns, storage, local, report)
         # For which opening, and since which own post: while a round waits, others go on.
-        self._near: tuple[tuple[bytes, Posted | None], tuple[str, ...]] = ((b"", None), ())
+        self._alike: tuple[tuple[bytes, Posted | None], Alike] = ((b"", None), Alike())
         self._unended: tuple[str, ...] = ()  # what the contribution that is due waits for
         report(self.finished, "entries", entry_facts(self._layout))
         self._history.follow(board)
@@ -229,7 +229,11 @@ class StudyCourse:
         view = current.member.view
         assert view.opening is not None
         self._stance.check(view)
-        near = self._near_of(view)
+        near, otherwise = self._alike_before(view)
+        if otherwise:
+            self._report(current.number, "weighed-otherwise", {"studies": list(otherwise)})
+            current.abstains = True
+            return None
         before, self._unended = self._unended, self._history.unended(view, self._index, near)
         if self._unended:
             if self._unended != before:
@@ -243,15 +247,15 @@ class StudyCourse:
         current.abstains = found is None
         return found
 
-    def _near_of(self, view: RoundView) -> tuple[str, ...]:
-        """Which rounds of other studies a contribution to this one names."""
+    def _alike_before(self, view: RoundView) -> Alike:
+        """What this hospital has added to rounds of other studies, from the same or nearly."""
         opened = view.opening
         assert opened is not None
         asked = opened.digest, self._board.last_of(self._index)
-        if self._near[0] != asked:
+        if self._alike[0] != asked:
             place = self._board, self._index, self.study, opened.post.body
-            self._near = asked, near_starts(*place, self._standing.model, self._storage)
-        return self._near[1]
+            self._alike = asked, alike_before(*place, self._standing.model, self._storage)
+        return self._alike[1]
 
     @property
     def differing(self) -> tuple[int, ...]:

@@ -9,7 +9,14 @@ has no more counts as near: that makes it wait, or others contribute, and shows 
 Two studies from one model go the same way, if the same hospitals train with the same app: after
 each round their models are nearly the same. So a later contribution is compared too, with a
 narrower bound: as near as that come only models of such studies, while each study moves on.
+
+Whoever has added n times its update to one sum adds nothing to another one, from the same model or
+nearly, in which all hospitals count alike. Each of the two holds enough, and over the same
+hospitals they differ by none. But they are two equations for the same updates: of three hospitals
+one solves them for both others', if it knows how many examples those have.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,10 +29,21 @@ from protocol.board import Board, Opening, Study
 LATER = 1 / 64  # of a weight's change: as far apart as near models are after the first round
 
 
-def near_starts(
+class Alike(NamedTuple):
+    """What a hospital has contributed before, from the model of a round or nearly.
+
+    near: the sessions that its contribution names as near, in order. weighed_otherwise: those
+    studies that weigh hospitals in another way, by name.
+    """
+
+    near: tuple[str, ...] = ()
+    weighed_otherwise: tuple[str, ...] = ()
+
+
+def alike_before(
     board: Board, index: int, study: Study, opening: Opening, start: Model, storage: Storage
-) -> tuple[str, ...]:
-    """The sessions that this hospital's contribution to a round names as near, in order.
+) -> Alike:
+    """What is alike among the rounds of other studies.
 
     index: this hospital's number. opening: of the round, which is from the model ``start``.
     """
@@ -41,7 +59,12 @@ def near_starts(
         return verdicts[model]
 
     among = earlier_rounds(board, index, study)
-    return representatives([one for one in among if one.opening.model != opening.model], is_near)
+    others = [one for one in among if one.opening.model != opening.model]
+    weights = study.training.weights
+    otherwise = [one for one in among if one.study.training.weights != weights]
+    alike = [one for one in otherwise if one.opening.model == opening.model or is_near(one)]
+    names = tuple(sorted({one.study.name for one in alike}))
+    return Alike(representatives(others, is_near), names)
 
 
 def _is_near(start: Model, data: bytes | None, name: str, bound: float) -> bool:

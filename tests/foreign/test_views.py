@@ -156,6 +156,7 @@ EVENTS: list[dict[str, Any]] = [
     {"event": "widened", "members": ["H1"], "clip": 8.0, "most": 100},
     {"event": "uncounted"},
     {"event": "abstained"},
+    {"event": "weighed-otherwise", "studies": ["cardio"]},
     {"event": "given-up"},
     {"event": "wrong-partial", "members": ["H1"], "by": "H2", "entry": 3, "verdict": "proven"},
     {"event": "false-complaint", "members": ["H1"], "by": "H2", "entry": 3, "verdict": "false"},

@@ -8,6 +8,7 @@ from unittest.mock import PropertyMock, patch
 from participant.agent.set_ledger import SetLedger
 from participant.statistic.same_numbers import SameNumbers
 from participant.training import course
+from participant.training.starts import Alike
 from protocol.board.messages import Contribution
 from protocol.board.study import StudyState, Word
 from protocol.key.epoch import Epoch
@@ -62,6 +63,10 @@ def _nothing_is_near(*arguments: Any) -> tuple[str, ...]:
     return ()
 
 
+def _no_model_is_near(*arguments: Any) -> Alike:
+    return Alike()
+
+
 def _whoever_is_a_member(self: StudyState, member: int, before: int | None = None) -> bool:
     return member in self.study.members
 
@@ -90,7 +95,7 @@ _BUGS: dict[str, tuple[tuple[Any, str, Any], ...]] = {  # by the rule, what is r
     "the proof of plaintext in statistics": ((set_rules, "check_proof", _proof_in_training_alone),),
     "differencing": ((RoundMember, "_check_difference", lambda *arguments: None),),
     "differencing over studies": ((OpenedSets, "_start_of", _each_study_for_itself),),
-    "near models": ((course, "near_starts", _nothing_is_near),),
+    "near models": ((course, "alike_before", _no_model_is_near),),
     "near numbers": ((SameNumbers, "near", _nothing_is_near),),
     "approvals": ((StudyState, "word_of", _even_unapproved),),
     "withdrawals": ((set_rules._Set, "_contributors", _whoever_withdrew),),

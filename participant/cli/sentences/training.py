@@ -57,6 +57,9 @@ SENTENCES: Mapping[str, str | Callable[[Event], str | None]] = {
     "other-rounds": "waits for the end of {rounds}, which began where this round begins. Only one "
     "after the other can be added",
     "abstained": "fit had no examples. This hospital adds nothing to the sum",
+    "weighed-otherwise": "this hospital adds nothing to the sum. It has added to {studies}, from "
+    "this model or one near to it, where hospitals weigh otherwise. Both sums together could show "
+    "what single hospitals added. Another study can have those weights, or begin elsewhere",
     "given-up": "the sum is there before the app has trained. Its process was ended, and a new one "
     "goes on with the next round",
     "wrong-partial": _complaint,

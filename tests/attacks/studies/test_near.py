@@ -17,6 +17,7 @@ from participant.statistic.numbers import Numbers
 from participant.statistic.same_numbers import SameNumbers
 from participant.statistic.task import StatisticTask
 from participant.training import course, starts
+from participant.training.starts import Alike
 from protocol.board.draft import Draft
 from protocol.board.plan import Ending
 from protocol.board.session import round_session
@@ -95,7 +96,7 @@ def test_a_model_that_differs_in_a_dummy_weight_is_no_other_model(app: type[Step
 def test_where_hospitals_do_not_compare_models_the_difference_is_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(course, "near_starts", lambda *arguments: ())
+    monkeypatch.setattr(course, "alike_before", lambda *arguments: Alike())
     table = trained_again(Dummy)
     assert len(table.view("study/tumours/1").partials) >= table.terms.quorum
 
