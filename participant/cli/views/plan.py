@@ -148,6 +148,13 @@ def _rules(study: Study) -> Iterator[str]:
         "A hospital does only what it has approved. It may withdraw, from the next round on. "
         f"{terms.lock_threshold} hospitals together may end the study",
     )
+    if study.is_training:
+        other = "examples" if _is_equal(study.training) else "equal"
+        yield from row(
+            "",
+            f'A hospital that has added to a study with weights = "{other}", from the same model '
+            "or one near to it, adds nothing here",
+        )
 
 
 def _names(study: Study, members: Sequence[int]) -> str:

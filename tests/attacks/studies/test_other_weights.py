@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from participant.cli.views.plan import plan_lines
 from participant.rounds.task import DecryptionTask
 from participant.training import course
 from participant.training.starts import Alike, alike_before
@@ -89,6 +90,12 @@ def test_a_hospital_adds_to_sums_of_one_weighting_alone(
     assert [e for e in events if e[1] == "weighed-otherwise"] == 3 * [
         (1, "weighed-otherwise", facts)
     ]
+
+
+@pytest.mark.parametrize(("plan", "other"), [({}, "equal"), (EQUAL, "examples")])
+def test_who_approves_a_plan_is_told(plan: dict[str, Any], other: str) -> None:
+    said = " ".join(" ".join(plan_lines(training_study(TERMS, "cardio", **plan))).split())
+    assert f'has added to a study with weights = "{other}", from the same model' in said
 
 
 def test_from_another_model_it_adds_to_both() -> None:
