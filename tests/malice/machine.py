@@ -15,7 +15,7 @@ from protocol.board.session import round_session
 from protocol.rounds.statistic import opening_for
 from protocol.rounds.view import RoundView
 from tests.malice.aggregator import Aggregator, Branch
-from tests.malice.choices import Course, course, enough, small, subset
+from tests.malice.choices import Course, course, enough, small, subset, which
 from tests.malice.consortium import COMMON, consortium
 from tests.malice.reading import check_reading
 from tests.malice.studies import FOCI, study_of
@@ -58,6 +58,13 @@ class Play(RuleBasedStateMachine):
     @rule(before=course)
     def go_on(self, before: Course) -> None:
         self._go_on(before)
+
+    @rule(order=st.permutations(range(3)), which=which, left_out=small)
+    def go_through(self, order: list[int], which: int, left_out: int) -> None:
+        """A whole round of every study, one after the other, of one of them without a member."""
+        for study in order:
+            without = 1 << left_out if study == which else 0
+            self._go_on(Course(study, 3, 0, without, False))
 
     def _go_on(self, before: Course) -> None:
         for _ in range(before.steps):

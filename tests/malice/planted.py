@@ -12,10 +12,12 @@ from participant.training.starts import Alike
 from protocol.board.messages import Contribution
 from protocol.board.study import StudyState, Word
 from protocol.key.epoch import Epoch
-from protocol.rounds import decryption, set_rules
+from protocol.rounds import decryption, history, isolation, set_rules
 from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, check_proof, read_ciphertexts
 from protocol.rounds.decryption import RoundMember
 from protocol.rounds.history import OpenedSets, Start
+from protocol.rounds.isolation import Difference, Sums
+from protocol.rounds.span import Effort, Row
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
 from tests.malice.studies import TRAINING
@@ -23,6 +25,7 @@ from tests.malice.studies import TRAINING
 _check_set = set_rules.check_set
 _start_of = OpenedSets._start_of
 _contributors = set_rules._Set._contributors
+_isolated = isolation.isolated
 
 
 def _of_any_number(
@@ -57,6 +60,11 @@ def _each_study_for_itself(self: OpenedSets, view: RoundView, opening: Any) -> S
     """As if no study were compared with another."""
     kind, name = _start_of(self, view, opening)
     return Start(kind, name + view.study.encode())
+
+
+def _excused(row: Row, others: Sums, least: int, effort: Effort | None = None) -> Difference | None:
+    """As if a sum with the row of an open one showed nothing new."""
+    return None if row in others.values() else _isolated(row, others, least, effort)
 
 
 def _nothing_is_near(*arguments: Any) -> tuple[str, ...]:
@@ -95,6 +103,10 @@ _BUGS: dict[str, tuple[tuple[Any, str, Any], ...]] = {  # by the rule, what is r
     "the proof of plaintext in statistics": ((set_rules, "check_proof", _proof_in_training_alone),),
     "differencing": ((RoundMember, "_check_difference", lambda *arguments: None),),
     "differencing over studies": ((OpenedSets, "_start_of", _each_study_for_itself),),
+    "a sum whose row is open excuses nothing": (
+        (history, "isolated", _excused),
+        (isolation, "isolated", _excused),
+    ),
     "near models": ((course, "alike_before", _no_model_is_near),),
     "near numbers": ((SameNumbers, "near", _nothing_is_near),),
     "approvals": ((StudyState, "word_of", _even_unapproved),),

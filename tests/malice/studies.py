@@ -25,6 +25,7 @@ COLUMNS = {  # what a statistic adds, and what its plan calls the data
     "age": ("patients", (0, 1)),
     "ages": ("patients", (0,)),
     "stay": ("visits", (0, 1)),  # the same numbers by another name
+    "nights": ("visits", (5, 6)),  # other numbers by that name
     "beds": ("wards", (2,)),
     "rooms": ("wards", (3, 4)),
 }
@@ -35,6 +36,7 @@ FOCI = (
     ("cardio", "twin", "stay"),
     ("age", "ages", "stay"),
     ("age", "stay"),
+    ("age", "nights", "stay"),
     ("age", "ages", "cardio"),
     ("beds", "rooms", "tumours"),
 )
