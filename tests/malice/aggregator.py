@@ -40,7 +40,7 @@ from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
 from tests.malice.hospital import Hospital
 from tests.malice.oracle import Closed, Knowledge, Place, Row, Rows, Sum
-from tests.malice.studies import Sources
+from tests.malice.studies import Sources, times_of
 from tests.malice.theft import Loot, Theft, plus
 from tests.stage.rounds.contribution import contribution
 from tests.stage.rounds.whole_update import quantise
@@ -206,7 +206,8 @@ class Aggregator:
             self.sources.learn(opening.model, self.hospitals[index].model(study.name))
         encrypted = read_ciphertexts(body.ciphertexts.data, opening, study, self.toy.key.n)
         places = self.places(study, opening)
-        rows = [{(index, source, place): 1} for source, place in places]
+        times = times_of(study.plan, index)
+        rows = [{(index, source, place): times} for source, place in places]
         found = Contributed(encrypted, rows)
         self.contributed[digest] = found
         self._by_payload[body.ciphertexts.digest] = found
@@ -272,7 +273,8 @@ class Aggregator:
             return [mpz(100 * member + k) for k in range(count)]
         suite = suite_of("paillier", study)
         update = np.full(opening.length, member / 8)
-        values = quantise(update, 10, suite.slots(opening), seed_of("colluder", member))
+        times = times_of(study.plan, member)
+        values = quantise(update, times, suite.slots(opening), seed_of("colluder", member))
         return list(pack(values, suite.packing(opening.length)))
 
     def copy(self, branch: Branch, member: int, session: str, victim: int, power: int) -> None:

@@ -2,7 +2,9 @@
 
 The unknowns are what honest hospitals encrypt, number by number: of training one update for each
 member and model, since what a hospital trains from one model is one update, in whatever study it
-contributes it, and nearly the same from nearly the same model (tests/malice/studies.py); of
+contributes it, and nearly the same from nearly the same model (tests/malice/studies.py). A study
+that weighs by examples has it as many times as that hospital has examples, which the adversary
+knows, and a study in which all count alike has it once: two equations for one unknown. Of
 statistics each column of its numbers, whatever plans call the data. A ciphertext that the
 aggregator or a colluder has put together, from whatever it has seen, is a row of multiplicities
 over them; what colluders encrypt themselves is known.
@@ -12,14 +14,14 @@ might be sealed to honest hospitals alone.
 *Promised*, with at most f colluders:
 
 1. in a round (a session's name), one set is opened, whatever boards are shown;
-2. an opened sum holds what the honest members of its set encrypted for it, each once, all from one
-   model or of one column;
+2. an opened sum holds what the honest members of its set encrypted for it, each as often as it
+   counts by the plan, all from one model or of one column;
 3. and that of two of them at least;
 4. no combination over the rationals of all that is open, but zero, holds what one honest hospital
    alone encrypted from a model or of a column, even when that of the colluders is taken out, and if
    they knew all that was encrypted from other models and of other columns; nor, the colluders
    counted as well, of fewer than ``least_difference`` members (what a colluder says of what it adds
-   is its own affair: it counts as the same where the model or the data is);
+   is its own affair: it counts once, and as the same where the model or the data is);
 5. nobody's numbers are opened, and nobody helps to open any, but under a plan that it has approved
    for that; nobody's are that withdrew before the closing, and none are that are closed after the
    study's end.
@@ -47,6 +49,7 @@ from protocol.errors import Malformed
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.rounds.partial_payload import LockedSum
 from protocol.sealing import SealingKey
+from tests.malice.studies import times_of
 from tests.stage import elimination
 from tests.stage.toy import ToyEpoch
 
@@ -160,7 +163,8 @@ class Knowledge:
             raise Violation(f"two sets of {closed.session} are open")
         honest = closed.members - self.colluders
         for (source, place), row in zip(closed.places, self.opened[chosen], strict=True):
-            if row != {(member, source, place): 1 for member in honest}:
+            times = {m: times_of(closed.plan, m) for m in honest}
+            if row != {(m, source, place): times[m] for m in honest}:
                 raise Violation(f"{closed.session}: the sum of {sorted(honest)} holds {_text(row)}")
         if len(honest) < 2:
             raise Violation(f"{closed.session}: what {sorted(honest)} alone encrypted is open")
@@ -183,9 +187,10 @@ class Knowledge:
         least = self.toy.federation.terms.least_difference
         lines = defaultdict[Place, list[Row]](list)
         for closed in map(self.closed.__getitem__, self.opened):
+            times = {m: times_of(closed.plan, m) for m in closed.members - self.colluders}
             for source, place in dict.fromkeys(closed.places):
                 named = self.name_of(source)
-                of_honest = {(m, named, place): 1 for m in closed.members - self.colluders}
+                of_honest = {(m, named, place): times[m] for m in times}
                 own = {(m, closed.start, -1): 1 for m in closed.members & self.colluders}
                 lines[named, place].append(of_honest | own)
         for found in lines.values():

@@ -26,6 +26,7 @@ _check_set = set_rules.check_set
 _start_of = OpenedSets._start_of
 _contributors = set_rules._Set._contributors
 _isolated = isolation.isolated
+_alike_before = course.alike_before
 
 
 def _of_any_number(
@@ -75,6 +76,11 @@ def _no_model_is_near(*arguments: Any) -> Alike:
     return Alike()
 
 
+def _however_it_was_weighed(*place: Any) -> Alike:
+    """As if a hospital might add its update to a sum, and so many times that to another one."""
+    return Alike(_alike_before(*place).near)
+
+
 def _whoever_is_a_member(self: StudyState, member: int, before: int | None = None) -> bool:
     return member in self.study.members
 
@@ -108,6 +114,7 @@ _BUGS: dict[str, tuple[tuple[Any, str, Any], ...]] = {  # by the rule, what is r
         (isolation, "isolated", _excused),
     ),
     "near models": ((course, "alike_before", _no_model_is_near),),
+    "two weightings": ((course, "alike_before", _however_it_was_weighed),),
     "near numbers": ((SameNumbers, "near", _nothing_is_near),),
     "approvals": ((StudyState, "word_of", _even_unapproved),),
     "withdrawals": ((set_rules._Set, "_contributors", _whoever_withdrew),),

@@ -9,18 +9,24 @@ words (``Contribution.near``) are measured by.
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from participant.statistic.numbers import Numbers
-from protocol.board.plan import Plan
+from protocol.board.plan import Plan, Training
 from protocol.board.study import Study
 from protocol.terms.terms import Terms
 from tests.stage.rounds.round_table import Steps
 from tests.stage.studies import statistic_plan, training_plan
 
 ROUNDS = 3
-TRAINING = ("cardio", "tumours", "twin")  # the twin has another dummy weight to begin with
+TRAINING = (
+    "cardio",
+    "tumours",
+    "twin",  # has another dummy weight to begin with
+    "peers",  # all hospitals count alike
+)
 COLUMNS = {  # what a statistic adds, and what its plan calls the data
     "age": ("patients", (0, 1)),
     "ages": ("patients", (0,)),
@@ -38,6 +44,8 @@ FOCI = (
     ("age", "stay"),
     ("age", "nights", "stay"),
     ("age", "ages", "cardio"),
+    ("cardio", "peers"),
+    ("cardio", "peers", "tumours"),
     ("beds", "rooms", "tumours"),
 )
 DUMMY = 1e-3
@@ -46,8 +54,20 @@ CLOSE = 0.01  # of each weight; a round moves some weight by more
 Weights = tuple[float, ...]
 
 
-class Twin(Steps):
-    """``Steps`` from a model that differs in one weight."""
+class Counting(Steps):
+    """``Steps`` from as many examples as its hospital has."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(index / 8)
+        self.examples = examples_of(index)
+
+    def fit(self, parameters: list[np.ndarray], config: object) -> Any:
+        fitted, _, metrics = super().fit(parameters, {})
+        return fitted, self.examples, metrics
+
+
+class Twin(Counting):
+    """``Counting`` from a model that differs in one weight."""
 
     def initial_parameters(self, config: object) -> list[np.ndarray]:
         weights, bias = super().initial_parameters({})
@@ -57,7 +77,18 @@ class Twin(Steps):
 
 def app_of(name: str, index: int) -> Steps:
     """The app that a hospital runs in a study."""
-    return (Twin if name == "twin" else Steps)(index / 8)
+    return (Twin if name == "twin" else Counting)(index)
+
+
+def examples_of(index: int) -> int:
+    """How many examples a hospital has; of no two as many, and the adversary knows it."""
+    return 10 + index
+
+
+def times_of(plan: Plan, index: int) -> int:
+    """How many times a hospital's contribution to a round of a plan holds its number."""
+    work = plan.work
+    return examples_of(index) if isinstance(work, Training) and work.weights == "examples" else 1
 
 
 def numbers_of(name: str, index: int) -> Numbers:
@@ -70,7 +101,12 @@ def numbers_of(name: str, index: int) -> Numbers:
 def study_of(terms: Terms, name: str, variant: int = 0) -> Study:
     """A study of this name; of its two plans the second one is for all members but the first."""
     n = terms.n_members
-    changes = {"members": tuple(range(1 + variant, n + 1)), "purpose": f"Plan {variant}."}
+    changes: dict[str, Any] = {
+        "members": tuple(range(1 + variant, n + 1)),
+        "purpose": f"Plan {variant}.",
+    }
+    if name == "peers":
+        changes |= {"weights": "equal", "max_examples": 1}
     if name in TRAINING:
         plan: Plan = training_plan(terms, rounds=ROUNDS, **changes)
     else:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from protocol.board.suite import suite_of
 from tests.malice.aggregator import Aggregator
 from tests.malice.choices import Course
 from tests.malice.consortium import consortium
@@ -12,6 +13,7 @@ from tests.malice.oracle import Violation, alone, rank, smallest_support
 from tests.malice.planted import RULES, without
 from tests.malice.reading import check_reading
 from tests.malice.run import Tally, play
+from tests.malice.studies import study_of
 from tests.malice.theft import Theft
 
 M = b"m"
@@ -45,6 +47,14 @@ def test_the_oracle_counts_multiplicities_models_and_places():
     assert rank([row(1, 2), row(1, 2), other], sorted({*row(1, 2), *other})) == 2
     mixed = [{(1, M, 0): 1, (2, M, 0): 1}, {(1, M, 1): 1, (2, M, 0): 1}]
     assert alone(mixed) == 1  # the difference of two of its own numbers
+
+
+def test_the_oracle_solves_for_what_counts_by_examples_once_and_alike_once():
+    by_examples = {(1, M, 0): 11, (2, M, 0): 12}
+    assert alone([by_examples, row(1, 2)]) == 1
+    assert alone([by_examples | {(3, M, 0): 13}, row(1, 2, 3)]) is None
+    assert smallest_support([by_examples | {(3, M, 0): 13}, row(1, 2, 3)], 2) is not None
+    assert alone([{(1, M, 0): 11, (2, M, 0): 11}, row(1, 2)]) is None
 
 
 # ── one federation, as it goes ──
@@ -138,6 +148,22 @@ def test_studies_that_go_the_same_way_are_compared_after_the_first_round_too():
         moves()
 
 
+def test_a_hospital_adds_to_a_study_of_one_weighting_alone():
+    machine = begun("cardio", "peers")
+    goes(machine, 0)
+    goes(machine, 1)
+    a: Aggregator = machine.a
+    assert studies_of(a) == ["study/cardio/1"]
+    assert set(machine.branch.view("study/peers/1").contributions) == a.colluders
+    assert not rules_of(a)
+
+
+def test_studies_of_both_weightings_have_their_numbers_at_the_same_places():
+    terms = consortium(5, 3).federation.terms
+    cardio, peers = (suite_of("paillier", study_of(terms, name)) for name in ("cardio", "peers"))
+    assert cardio.ciphertext_count(3) == peers.ciphertext_count(3) == 1
+
+
 # ── thefts ──
 
 # The latest ciphertexts are the round's sums and the statistic's, then H4's update.
@@ -229,6 +255,15 @@ def same_row(machine: MaliciousAggregator) -> None:
     goes(machine, 2)
 
 
+def two_weightings(machine: MaliciousAggregator) -> None:
+    """One model is trained by examples and with all alike, over two hospitals and a colluder."""
+    machine.focus = ("cardio", "peers")
+    for name in machine.focus:
+        machine.propose(name, 0, machine.honest)
+    for study in (0, 1):
+        goes(machine, study, without=0b11)
+
+
 def word(said: str) -> Callable[[MaliciousAggregator], None]:
     """A hospital withdraws, or all vote to end the study, before the closing."""
 
@@ -247,6 +282,7 @@ MOVES = [
     ("the recomputed sum", close_with("one alone"), "holds|alone"),
     ("the proof of plaintext", copied, "holds"),
     ("a sum whose row is open excuses nothing", same_row, "member 1 alone"),
+    ("two weightings", two_weightings, "member 3 alone"),
     ("approvals", unapproved, "has not approved it|unasked"),
     ("withdrawals", word("withdraw"), "had withdrawn"),
     ("the end of a study", word("end"), "had withdrawn, or all"),
