@@ -6,7 +6,7 @@ branch, or never.
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -146,14 +146,26 @@ class Aggregator:
         signed, hospital.mail = hospital.mail, None
         return signed is not None and self.shown[index].put(signed)
 
-    def run(self, who: Iterable[int]) -> None:
-        """Let some hospitals read and speak until they have nothing more to say."""
+    def run(self, who: Iterable[int], late: Collection[int] = (), session: str = "") -> None:
+        """Let some hospitals read and speak until they have nothing more to say.
+
+        late: whose contributions to a session stay on their way.
+        """
         moving = True
         while moving:
             moving = False
             for index in who:
                 moving |= self.deliver(index)
-                moving |= self.publish(index)
+                if index not in late or not self._is_contributing(index, session):
+                    moving |= self.publish(index)
+
+    def _is_contributing(self, index: int, session: str) -> bool:
+        """Whether what a hospital has said, and no branch has, is its contribution to a session."""
+        signed = self.hospitals[index].mail
+        if signed is None:
+            return False
+        post = decode(signed.post, Post, "post", MAX_POST_BYTES)
+        return post.session == session and isinstance(post.body, Contribution)
 
     def restart(self, index: int, branch: Branch, loses_head: bool = False) -> None:
         """A hospital's process starts anew, is shown a branch, and reads it all.

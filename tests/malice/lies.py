@@ -7,7 +7,7 @@ from protocol.board.messages import Body, Complaint, Refusal
 from protocol.board.plan import Approval, Ending, Withdrawal
 from protocol.board.session import read_session, round_session
 from tests.malice.aggregator import LIES
-from tests.malice.choices import Course, bits, course, small, some, subset
+from tests.malice.choices import Course, bits, course, enough, small, some, subset
 from tests.malice.choices import which as which_study
 from tests.malice.machine import Play
 from tests.malice.oracle import Violation
@@ -88,6 +88,30 @@ class MaliciousAggregator(Play):
         if self.branch.view(session).opening is not None:
             self.a.close(self.branch, session, self._contributors(session, mask), lie)
             self._help(self.branch, session)
+
+    @rule(before=course, which=which_study, mask=bits)
+    def close_early(self, before: Course, which: int, mask: int) -> None:
+        """Close a round while contributions are on their way; they follow the closing."""
+        self._go_on(before)
+        name = self._name(which)
+        session = self._session(name)
+        view = self.branch.view(session)
+        if view.opening is None:
+            self._open(session, "as it stands")
+        if view.opening is None or view.closing is not None:
+            return
+        least = self.a.terms.least_contributors
+        prompt = enough(self.honest, mask, least - len(self.a.colluders))
+        late = [index for index in self.honest if index not in prompt]
+        self.a.run(self.honest, late, session)
+        for colluder in sorted(self.a.colluders - view.contributions.keys()):
+            self.a.contribute(self.branch, colluder, session, False)
+        if len(view.contributions) >= least:
+            self.a.close(self.branch, session, sorted(view.contributions), "none")
+        for index in late:
+            self.a.publish(index)
+        self._help(self.branch, session)
+        self.a.run(self.honest)
 
     @rule(before=course, which=which_study, victim=small, power=st.sampled_from((1, 2, 1 << 40)))
     def copy(self, before: Course, which: int, victim: int, power: int) -> None:

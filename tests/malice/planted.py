@@ -1,15 +1,18 @@
 """Hospitals that leave one rule out, for the machine to find."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 from unittest.mock import PropertyMock, patch
 
 from participant.agent.set_ledger import SetLedger
 from participant.statistic.same_numbers import SameNumbers
+from participant.study import earlier
 from participant.training import course
 from participant.training.starts import Alike
+from protocol.board.board import Board
 from protocol.board.messages import Contribution
+from protocol.board.session import read_session
 from protocol.board.study import StudyState, Word
 from protocol.key.epoch import Epoch
 from protocol.rounds import decryption, history, isolation, set_rules
@@ -72,6 +75,18 @@ def _nothing_is_near(*arguments: Any) -> tuple[str, ...]:
     return ()
 
 
+def _with_what_came_late(
+    board: Board, index: int, is_of: Callable[[str], bool]
+) -> Iterator[tuple[str, RoundView, Contribution]]:
+    """As if others heard what a contribution named that came after the closing."""
+    for posted in reversed(board.entries):
+        body, session = posted.post.body, posted.post.session
+        if posted.post.sender != index or not isinstance(body, Contribution):
+            continue
+        if is_of(read_session(session).study):
+            yield session, RoundView.of(session, board.session(session)), body
+
+
 def _no_model_is_near(*arguments: Any) -> Alike:
     return Alike()
 
@@ -114,6 +129,7 @@ _BUGS: dict[str, tuple[tuple[Any, str, Any], ...]] = {  # by the rule, what is r
         (isolation, "isolated", _excused),
     ),
     "near models": ((course, "alike_before", _no_model_is_near),),
+    "late contributions are not heard": ((earlier, "_contributions", _with_what_came_late),),
     "two weightings": ((course, "alike_before", _however_it_was_weighed),),
     "near numbers": ((SameNumbers, "near", _nothing_is_near),),
     "approvals": ((StudyState, "word_of", _even_unapproved),),

@@ -32,6 +32,7 @@ COLUMNS = {  # what a statistic adds, and what its plan calls the data
     "ages": ("patients", (0,)),
     "stay": ("visits", (0, 1)),  # the same numbers by another name
     "nights": ("visits", (5, 6)),  # other numbers by that name
+    "cases": ("records", (0, 1)),  # and by a third name
     "beds": ("wards", (2,)),
     "rooms": ("wards", (3, 4)),
 }
@@ -42,6 +43,7 @@ FOCI = (
     ("cardio", "twin", "stay"),
     ("age", "ages", "stay"),
     ("age", "stay"),
+    ("age", "stay", "cases"),
     ("age", "nights", "stay"),
     ("age", "ages", "cardio"),
     ("cardio", "peers"),

@@ -264,6 +264,17 @@ def two_weightings(machine: MaliciousAggregator) -> None:
         goes(machine, study, without=0b11)
 
 
+def late(machine: MaliciousAggregator) -> None:
+    """Two hospitals come too late with what joins a second name of their numbers to the first."""
+    machine.focus = ("age", "stay", "cases")
+    for name in machine.focus[1:]:
+        machine.propose(name, 0, machine.honest)
+    goes(machine, 0)
+    machine.close_early(NOTHING, 1, 0b11)
+    assert set(machine.branch.view("study/stay/1").late) == {1, 2}
+    goes(machine, 2, without=0b1000)
+
+
 def word(said: str) -> Callable[[MaliciousAggregator], None]:
     """A hospital withdraws, or all vote to end the study, before the closing."""
 
@@ -282,6 +293,7 @@ MOVES = [
     ("the recomputed sum", close_with("one alone"), "holds|alone"),
     ("the proof of plaintext", copied, "holds"),
     ("a sum whose row is open excuses nothing", same_row, "member 1 alone"),
+    ("late contributions are not heard", late, "member 3 alone"),
     ("two weightings", two_weightings, "member 3 alone"),
     ("approvals", unapproved, "has not approved it|unasked"),
     ("withdrawals", word("withdraw"), "had withdrawn"),
