@@ -1,5 +1,7 @@
 """What a hospital says of a study: it proposes one, approves, takes that back, or ends it."""
 
+from typing import ClassVar
+
 from participant.agent import Task
 from participant.disk import Storage
 from participant.errors import NotApproved, OtherPlan, StudyTaken, UnpinnedApp
@@ -10,6 +12,7 @@ from participant.waiting import Waiting
 from protocol.board import (
     Approval,
     Board,
+    Body,
     Draft,
     Ending,
     Plan,
@@ -28,6 +31,8 @@ from protocol.terms import AGGREGATOR, Terms
 
 class StudyTask(Task):
     """One word about one study; done when it stands on the board."""
+
+    _word: ClassVar[type[Body]]
 
     def __init__(self, terms: Terms, index: int, name: str) -> None:
         """``index``: this hospital's number."""
@@ -52,9 +57,20 @@ class StudyTask(Task):
         """Nothing: there is no payload in what is said of a study."""
         return False
 
+    def explains(self, post: Post) -> bool:
+        """Whether it is no word of this task's, but was left by another, or ``due`` says why."""
+        return not isinstance(post.body, self._word) or self._is_overtaken
+
+    @property
+    def _is_overtaken(self) -> bool:
+        """Whether what others said has crossed with this task's word."""
+        raise NotImplementedError
+
 
 class ProposalTask(StudyTask):
     """Proposes a plan under a name; nothing is approved by it."""
+
+    _word = Plan
 
     def __init__(self, terms: Terms, index: int, name: str, plan: Plan) -> None:
         """Raises BadPlan for a plan that no study of the federation can have."""
@@ -77,8 +93,8 @@ class ProposalTask(StudyTask):
         self._check_start()
         return Draft(self.session, self._plan)
 
-    def explains(self, post: Post) -> bool:
-        """Whether a plan that crossed with this one has the name; ``due`` raises that."""
+    @property
+    def _is_overtaken(self) -> bool:
         return self.name in self._board.studies
 
     def _require_free(self) -> None:
@@ -105,6 +121,8 @@ class ApprovalTask(StudyTask):
     whether this hospital is among the plan's members. app: what is run here in training.
     unpinned: that a plan that trains leaves the app open is known, and agreed to.
     """
+
+    _word = Approval
 
     def __init__(
         self,
@@ -148,8 +166,8 @@ class ApprovalTask(StudyTask):
         self._is_kept = True
         return None if self.done else Draft(self.session, Approval(digest, contribute, opens))
 
-    def explains(self, post: Post) -> bool:
-        """Whether the study's end crossed with this; ``due`` raises that."""
+    @property
+    def _is_overtaken(self) -> bool:
         return self.state.is_ended()
 
     @property
@@ -175,6 +193,8 @@ class ApprovalTask(StudyTask):
 class WithdrawalTask(StudyTask):
     """Takes this hospital's approval back, from the next opening on."""
 
+    _word = Withdrawal
+
     def __init__(self, terms: Terms, index: int, name: str, storage: Storage) -> None:
         super().__init__(terms, index, name)
         self._storage = storage
@@ -196,8 +216,8 @@ class WithdrawalTask(StudyTask):
         digest = self.state.study.digest
         return Draft(self.session, Withdrawal(digest)) if self._stands else None
 
-    def explains(self, post: Post) -> bool:
-        """Whether the study's end crossed with this; ``due`` raises that."""
+    @property
+    def _is_overtaken(self) -> bool:
         return self.state.is_ended()
 
     @property
@@ -207,6 +227,8 @@ class WithdrawalTask(StudyTask):
 
 class EndingTask(StudyTask):
     """Votes to end a study; it ends with the votes of lock_threshold holders."""
+
+    _word = Ending
 
     @property
     def done(self) -> bool:
@@ -219,6 +241,6 @@ class EndingTask(StudyTask):
         digest = self.state.study.digest
         return None if self.done else Draft(self.session, Ending(digest))
 
-    def explains(self, post: Post) -> bool:
-        """Whether the votes of others that crossed with this one were enough."""
+    @property
+    def _is_overtaken(self) -> bool:
         return self.done

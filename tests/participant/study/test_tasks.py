@@ -266,6 +266,17 @@ def test_a_vote_that_crosses_with_the_last_one_that_was_needed_is_no_error(table
     assert task.done
 
 
+def test_a_proposal_that_an_earlier_command_left_ends_no_approval(table: Table) -> None:
+    """It was on its way when the process was killed, and another hospital's plan has the name."""
+    left = table.board.open(table.sign("study/cardio", 1, proposal(CARDIO).body))
+    table.say(3, proposal(CARDIO))
+    task = approving()
+    task.begin(table.board)
+    assert task.due() is not None
+    assert table.board.excess(left, 0)
+    assert task.explains(left)
+
+
 def test_an_approval_that_crosses_with_the_end_is_explained_by_it(table: Table) -> None:
     table.say(3, proposal(CARDIO))
     task = approving()
