@@ -172,9 +172,10 @@ class Rounds:
         """The rounds that may be closed: of a study, only the last one that was opened."""
         if self._open is None:
             last = (round_session(name, self.next_number(name) - 1) for name in self.studies)
-            views = [view for session in last if (view := self.views.get(session))]
-            self._open = [v for v in views if v.opening and not v.closing]
-            self._open = [v for v in self._open if not self.is_given_up(v)]
+            views = (view for session in last if (view := self.views.get(session)))
+            self._open = [
+                v for v in views if v.opening and not v.closing and not self.is_given_up(v)
+            ]
         return self._open
 
     def _is_due(self, view: RoundView, waited: Waited) -> bool:

@@ -143,29 +143,27 @@ def test_nothing_opens_and_nothing_closes_after_the_end_of_a_study(desk: Desk) -
     assert not desk.service.rounds.awaited(), "nobody has locked its sum, and nobody can"
 
 
-def test_after_the_end_the_parts_of_a_locked_sum_are_waited_for(desk: Desk) -> None:
+def locked(desk: Desk) -> tuple[str, Study]:
+    """The session of a statistic's round whose sum enough have locked, and its study."""
     session = desk.open_statistic()
-    study = desk.study(session)
     desk.fill(session)
     assert desk.wait(0)
     chosen = desk.service.rounds.views[session].chosen(desk.federation.terms.federation)
     assert chosen is not None
     for member in (1, 2, 3):
         desk.say(member, session, SetLock(chosen))
+    return session, desk.study(session)
+
+
+def test_after_the_end_the_parts_of_a_locked_sum_are_waited_for(desk: Desk) -> None:
+    _, study = locked(desk)
     desk.end(study, 1, 2, 3)
     ((_, found),) = desk.service.rounds.awaited()
     assert (found.step, found.members, found.needed) == ("parts", (1, 2, 3), 2)
 
 
 def test_after_the_end_no_sum_is_waited_for_that_too_few_still_help_with(desk: Desk) -> None:
-    session = desk.open_statistic()
-    study = desk.study(session)
-    desk.fill(session)
-    assert desk.wait(0)
-    chosen = desk.service.rounds.views[session].chosen(desk.federation.terms.federation)
-    assert chosen is not None
-    for member in (1, 2, 3):
-        desk.say(member, session, SetLock(chosen))
+    session, study = locked(desk)
     for member in (2, 3, 4):
         desk.say(member, session, Refusal("differencing", 0, "it would show too few"))
     ((_, found),) = desk.service.rounds.awaited()

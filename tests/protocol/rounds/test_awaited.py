@@ -74,7 +74,8 @@ def test_a_closed_round_waits_for_locks_of_openers_and_then_for_parts_of_who_has
     assert now(found) is None
 
 
-def test_where_too_few_have_locked_for_a_quorum_who_has_not_approved_is_named_too():
+def locked_by_four() -> Round:
+    """A closed round whose set all who approve have locked; the fifth holder has not approved."""
     found = Round(approving=(1, 2, 3, 4))
     found.open()
     for i in (1, 2, 3):
@@ -84,6 +85,11 @@ def test_where_too_few_have_locked_for_a_quorum_who_has_not_approved_is_named_to
         draft = found.due(i)
         assert draft
         found.publish(i, draft.body)
+    return found
+
+
+def test_where_too_few_have_locked_for_a_quorum_who_has_not_approved_is_named_too():
+    found = locked_by_four()
     assert who(now(found)) == ("parts", (1, 2, 3, 4), 3)
     for i in (3, 4):
         found.publish(i, Refusal("differencing", 0, "it would show too few"))
@@ -106,15 +112,7 @@ def test_after_the_end_nothing_is_awaited_but_parts_of_what_was_locked():
 
 def test_a_sum_that_too_few_are_left_to_open_is_awaited_until_the_end_of_its_study():
     for whole in (False, True):
-        found = Round(approving=(1, 2, 3, 4))
-        found.open()
-        for i in (1, 2, 3):
-            found.contribute(i, training(i))
-        found.close()
-        for i in (1, 2, 3, 4):
-            draft = found.due(i)
-            assert draft
-            found.publish(i, draft.body)
+        found = locked_by_four()
         refusing = (2, 3, 4) if whole else (3,)
         for i in refusing:
             found.publish(i, Refusal("differencing", 0, "it would show too few"))
