@@ -160,7 +160,7 @@ class Person:
         state = self._state(script)
         if len(said) < len(words) and words[len(said)].at <= self._now:
             job = jobs[len(said)]
-            if job.what == "propose" or state is not None:
+            if state is not None or (job.what == "propose" and self._can_propose(script)):
                 yield job
                 return
         if state is None or script.variant:
@@ -193,6 +193,11 @@ class Person:
                 if not self._succeeded(script, "help", number):
                     yield Job(script.name, "help", number, turn)
                 return
+
+    def _can_propose(self, script: StudyScript) -> bool:
+        """Whether the study that it starts from is on the board; a plan would be refused else."""
+        assert self.agent is not None
+        return not script.after[0] or script.after[0] in self.agent.board.studies
 
     def _can_begin(self, script: StudyScript) -> bool:
         """Whether the model is here that the study starts from."""

@@ -298,3 +298,8 @@ def test_who_withdraws_from_an_open_round_is_left_out_of_it() -> None:
     view = seen[0].aggregator.rounds.views["study/cardio/1"]
     assert 2 in view.contributions
     assert view.contributors == [1, 3, 4]
+
+
+def test_a_study_that_starts_from_another_is_proposed_once_that_one_is_known():
+    """Its proposer was late here, and a proposal before it was refused for good."""
+    assert simulate(Plan.of_studies(13325)) == "done"
