@@ -21,7 +21,7 @@ from participant.agent.tasks import Reader, Tasks
 from participant.agent.transfer import Downloads, TransferBytes, Uploads
 from participant.disk import Storage
 from participant.errors import DamagedFile, IdentityInUse, RejectedByAggregator
-from protocol.board import Board, Draft, Entry, Head, Post, Posted, decode_entry, sign_post
+from protocol.board import Board, Draft, Entry, Head, Post, Posted, Surplus, decode_entry, sign_post
 from protocol.errors import Fork, Malformed
 from protocol.terms import Terms
 from protocol.wire import (
@@ -291,8 +291,11 @@ class Agent:
         # Or else a board without this post, shown after a restart, would go unnoticed.
         self._advance_checkpoint(Head(landed.position, landed.hash))
         self._uploads.stop()
+        pending = self._outbox.pending
         self._outbox.settle()
         self.seen, self._landed = landed, None
+        if pending and isinstance(landed.post.body, Surplus):  # no honest one puts it there
+            self._said_in_vain(pending.post, landed.post.body.reason)
 
     def _say(self, reader: Reader, draft: Draft) -> bool:
         """Whether a draft could be made a post, which is on its way now."""
@@ -384,8 +387,14 @@ class Agent:
         self._uploads.stop()
         self._outbox.discard()
         self._landed = None
+        self._said_in_vain(pending.post, frame.reason)
+
+    def _said_in_vain(self, post: Post, reason: str) -> None:
+        """End the tasks whose post was beyond the budget, unless they can explain it.
+
+        One that went on would say the same again, for as long as the aggregator likes.
+        """
         for reader in list(self.tasks.readers):
             with self.tasks.at(reader):
-                post = pending.post
                 if reader.task.wants(post.session) and not reader.task.explains(post):
-                    raise RejectedByAggregator("over-budget", shown(frame.reason))
+                    raise RejectedByAggregator("over-budget", shown(reason))

@@ -23,7 +23,7 @@ from protocol.board.messages import (
     blob_name,
 )
 from protocol.board.study import Studies
-from protocol.wire.frames import Declined, Entries, Submit, Welcome
+from protocol.wire.frames import Accepted, Declined, Entries, Submit, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.rounds.served_hybrid import hybrid_desk
 from tests.stage.saying import FEDERATION, Saying, agent, aggregator, connect, proposing
@@ -39,6 +39,32 @@ def test_a_post_beyond_the_budget_is_dropped_and_the_next_one_is_said(tmp_path: 
     assert caught.value.code == "over-budget"
     connect(agent(1, disk, proposing(1)), service)
     assert [p.post.session for p in service.board.entries] == ["study/s1"]
+
+
+class Repeating(Saying):
+    """Says the same as long as the board does not have it, as tasks do."""
+
+    def due(self) -> Draft | None:
+        return self.drafts[0]
+
+
+def test_a_post_that_stands_on_the_board_beyond_the_budget_is_not_said_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The aggregator should have declined it, and would have it signed again and again."""
+    service, disk = aggregator(tmp_path), Disk()
+
+    def put(member: int, signed: SignedPost) -> Accepted:
+        service._append(signed)
+        return Accepted(signed.digest, service.board.head.position)
+
+    monkeypatch.setattr(service, "_submit", put)
+    task = Repeating(TOO_EARLY)
+    with pytest.raises(RejectedByAggregator, match="ceremony 2 cannot") as caught:
+        connect(Agent(FEDERATION.terms, 1, FEDERATION.keys[1], disk, task), service)
+    assert caught.value.code == "over-budget"
+    assert len(service.board.entries) == 1
+    assert Outbox(disk).pending is None
 
 
 def saying(service: Aggregator, disk: Disk) -> tuple[Agent, SignedPost]:
