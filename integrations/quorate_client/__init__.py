@@ -12,6 +12,7 @@ from quorate_client.quorate_client import (
     Tensor,
     main,
     run,
+    run_at,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "Tensor",
     "main",
     "run",
+    "run_at",
 ]

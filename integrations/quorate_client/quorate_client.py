@@ -26,6 +26,7 @@ import os
 import socket
 import struct
 import sys
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ class AgentError(Exception):
 
 
 class Closed(AgentError):
-    """The agent has closed the connection, or says what is no answer."""
+    """The agent has closed the connection."""
 
     def __init__(self, reason: str) -> None:
         super().__init__("connection", reason)
@@ -122,7 +123,7 @@ class Plain:
 
     def held(self, name: str, facts: Mapping[str, Any]) -> Any:
         """Nothing of this form stays with the agent or with the program."""
-        raise Closed(f"entry {name!r} has no values")
+        raise AgentError("form", f"entry {name!r} has no values")
 
 
 class App(Protocol):
@@ -147,25 +148,35 @@ class Agent:
         self.form: Form = form or Plain()
 
     @classmethod
-    def connect(cls, path: str, token: str, timeout: float | None = None) -> Agent:
-        """To an agent's Unix socket. Raises OSError where nobody listens."""
+    def connect(cls, path: str, token: str = "") -> Agent:
+        """To an agent's Unix socket. Raises OSError where nobody listens.
+
+        token: if not the one that the agent has left in a file beside the socket.
+        """
+        token = token or Path(f"{path}.token").read_text()
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(timeout)
-        connection.connect(path)
+        try:
+            connection.connect(path)
+        except OSError:
+            connection.close()
+            raise
         return cls(connection, token)
 
     @classmethod
     def of_environment(cls) -> Agent:
-        """What QUORATE_CONNECTION says: ``fd:NUMBER`` inherited, or ``unix:PATH`` and a token.
+        """What QUORATE_CONNECTION says: ``fd:NUMBER`` inherited, or ``unix:PATH``.
 
-        The variables are taken out of the environment, so that no other program gets them.
+        With a token in QUORATE_TOKEN, if it is not in a file beside the socket. Both are taken out
+        of the environment, so that no other program gets them.
         """
         kind, _, where = os.environ.pop(CONNECTION, "").partition(":")
         token = os.environ.pop(TOKEN, "")
         if kind == "unix":
             return cls.connect(where, token)
         if kind != "fd":
-            raise Closed(f"{CONNECTION} is not set: an agent starts this program, or gives it out")
+            raise AgentError(
+                "connection", f"{CONNECTION} is not set: an agent sets it, or gives it out"
+            )
         os.set_inheritable(int(where), False)
         return cls(socket.socket(fileno=int(where)), token)
 
@@ -253,7 +264,7 @@ class Agent:
 
     def _read(self, size: int, limit: int) -> memoryview:
         if size > limit:
-            raise Closed(f"the agent announces {size} bytes, and {limit} are the most")
+            raise AgentError("frame", f"the agent announces {size} bytes, and {limit} are the most")
         data = np.empty(size, np.uint8).data
         done = 0
         while done < size:
@@ -364,6 +375,30 @@ def run(app: App, agent: Agent | None = None) -> None:
             answer = agent.begin(evaluation=found)
         else:  # the round gave no model, or not with this update
             answer = agent.begin()
+
+
+def run_at(path: str, app: App, patience: float = 60.0) -> None:
+    """As ``run``, at an agent's socket, and again where the agent has given up a late ``fit``.
+
+    patience: seconds that an agent may be gone, while it is started anew. Raises OSError where it
+    does not come in time, and what ``run`` raises but Closed.
+    """
+    while True:
+        with _connected(path, time.monotonic() + patience) as agent:
+            try:
+                return run(app, agent)
+            except Closed:
+                pass
+
+
+def _connected(path: str, end: float) -> Agent:
+    while True:
+        try:
+            return Agent.connect(path)
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
 
 
 def load(path: Path) -> Any:

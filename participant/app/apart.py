@@ -8,7 +8,7 @@ import contextlib
 import hmac
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,7 +38,12 @@ from protocol.words import shown
 
 Config = dict[str, Any]
 T = TypeVar("T", bound=FromApp)
+U = TypeVar("U")
 _MORE_BYTES = 64 << 20  # of an update than twice the initial model: what stays at home may grow
+
+
+class _Left(Exception):
+    """A program that had connected has gone."""
 
 
 class AppApart:
@@ -53,6 +58,7 @@ class AppApart:
         self.local_entries: tuple[str, ...] = ()
         self._process: AppProcess | None = None
         self._is_closed = self._is_given_up = False
+        self._is_gone = True  # there is no process, or it is to be ended
         self._beginning = threading.Lock()
         self._first: Config | None = None  # with which the app began
         self._ready: Any = None  # the model of ``prepare``
@@ -60,17 +66,34 @@ class AppApart:
         self._standing: tuple[int, Any] | None = None  # the model that it was given last
 
     def start(self) -> None:
-        """Begin the process and read the app's file in it.
+        """Begin the process, and read the app's file in it or wait for a program to connect.
 
         Raises MissingFile, WrongKind or BadApp for the file, NoAppUser for the user, and Stopped
         once it was closed.
         """
+        self._lasting(lambda: None)
+
+    def _lasting(self, call: Callable[[], U]) -> U:
+        """What a call comes to. A program that goes meanwhile may come back, or another one."""
+        while True:
+            try:
+                if self._is_gone:
+                    self._end()
+                    self._begin()
+                    self._is_gone = self._is_opened = False
+                return call()
+            except _Left:
+                self._is_gone = True
+                self._show(f"{self._file} has gone: waiting until one connects", True)
+
+    def _begin(self) -> None:
         path, due = self._file.path.absolute(), self._file.digest
-        place_of(path)
+        if not self._file.connects:
+            place_of(path)
         if due and not hmac.compare_digest(hash_of_app(path), due):
             raise BadApp(str(path), "it was changed meanwhile: nothing of it is run")
         with self._beginning:
-            if self._is_closed:
+            if self._is_closed or self._is_given_up:
                 raise Stopped
             self._process = AppProcess(replace(self._file, path=path), self._show)
             self._channel = Channel(self._process.connection)
@@ -90,19 +113,29 @@ class AppApart:
         if ready is not None and config == self._first:
             return ready
         if self._first is not None:
-            self._end()
-            self.start()
+            self._is_gone = True
         self._first = config
+        return self._lasting(self._open)
+
+    def _open(self) -> Any:
+        """The model that the process begins with, which it is asked for once."""
+        assert self._first is not None
+        config = self._first
         facts = {"version": VERSION, "round": config["round"], "config": config}
         self._send("initial_parameters", {"answer": "hello", **facts, **self._about})
         self._pending, body = self._expect(AppBegins, "initial_parameters")
         if (entries := self._pending.entries) is None:
             raise self._bad("initial_parameters", "it began without a model")
         self._channel.limit(2 * len(body) + _MORE_BYTES)
+        self._is_opened = True
         return self._parameters("initial_parameters", self._pending.form, entries, body)
 
     def fit(self, parameters: Any, config: Config) -> tuple[Any, int, Config]:
         """Answer its ``begin`` with the model, and wait for its ``update``."""
+        return self._lasting(lambda: self._fit(parameters, config))
+
+    def _fit(self, parameters: Any, config: Config) -> tuple[Any, int, Config]:
+        self._reopen()
         number = config["round"]
         if isinstance(before := self._pending, AppUpdate):
             kind = "void" if before.round == number else "late"
@@ -118,6 +151,10 @@ class AppApart:
 
     def evaluate(self, parameters: Any, config: Config) -> tuple[float, int, Config]:
         """Answer what it waits for with the model, and wait for its score; NaN if it has none."""
+        return self._lasting(lambda: self._evaluate(parameters, config))
+
+    def _evaluate(self, parameters: Any, config: Config) -> tuple[float, int, Config]:
+        self._reopen()
         kind = "applied" if isinstance(self._pending, AppUpdate) else "evaluate"
         self._send_model("evaluate", kind, parameters, config)
         self._pending, _ = self._expect(AppBegins, "evaluate")
@@ -125,10 +162,16 @@ class AppApart:
             return math.nan, 0, {}
         return scored.loss, scored.examples, scored.metrics
 
+    def _reopen(self) -> None:
+        """Before a model is given to a program that has come in another's place."""
+        if not self._is_opened:
+            self._open()
+
     def give_up(self) -> None:
         """Let the call that is under way raise Stopped, in any thread; ``revive`` comes next."""
-        self._is_given_up = True
-        self._channel.close()
+        with self._beginning:
+            self._is_given_up = True
+            self._channel.close()
 
     def revive(self) -> None:
         """Before a call: begin anew where the call before was given up."""
@@ -221,13 +264,13 @@ class AppApart:
         if self._is_closed or self._is_given_up:
             return Stopped()
         assert self._process is not None
-        return BadApp(function, f"the process of {self._process.name} {self._process.ended()}")
+        how = self._process.ended()
+        return _Left() if self._process.was_left else BadApp(function, f"{self._file} {how}")
 
     def _bad(self, function: str, reason: str) -> BadApp:
         """The process does not keep to the conversation: it is ended."""
-        assert self._process is not None
         self._end()
-        return BadApp(function, f"the process of {self._process.name} does not answer: {reason}")
+        return BadApp(function, f"{self._file} does not answer: {reason}")
 
     def _failure(self, message: AppFailed) -> BadApp:
         reason = message.reason

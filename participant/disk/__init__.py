@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and one process at a time on a folder."""
+"""Files that are whole or absent, one process at a time on a folder, and sockets in one."""
 
 from participant.disk.files import (
     FolderStorage,
@@ -18,4 +18,12 @@ from participant.disk.files import (
     write_new,
 )
 from participant.disk.lock import hold, holder, look
+from participant.disk.sockets import (
+    check_folder,
+    check_path,
+    check_peer,
+    connect,
+    is_of_app,
+    listen,
+)
 from participant.disk.storage import Output, Storage

@@ -29,7 +29,7 @@ from participant.door.messages import (
     waits_of,
 )
 from participant.door.notices import telling_all
-from participant.door.place import check_folder, socket_path
+from participant.door.place import socket_path
 from participant.door.reach import SERVE, reach
 from participant.door.served import Asker, Mirror, ServedHospital
 from participant.door.served_study import ServedStudy

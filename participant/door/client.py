@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from participant.disk import connect
 from participant.door.framing import Unframer, framed
 from participant.door.messages import (
     ADMINISTRATION,
@@ -19,7 +20,7 @@ from participant.door.messages import (
     Greeting,
     read_answer,
 )
-from participant.door.place import connect, socket_path
+from participant.door.place import socket_path
 from participant.errors import AgentDenies, DoorClosed, NoAgent
 from protocol.words import shown
 
@@ -67,7 +68,7 @@ async def open_line(folder: Path, found: socket.socket | None = None) -> AsyncIt
     Raises NoAgent where none runs, and AgentDenies where it does not speak this conversation.
     """
     path = socket_path(folder)
-    if (found or (found := connect(folder))) is None:
+    if (found or (found := connect(socket_path(folder)))) is None:
         raise NoAgent(path)
     reader, writer = await asyncio.open_unix_connection(sock=found, limit=_CHUNK)
     try:

@@ -4,8 +4,8 @@ import socket
 import time
 from pathlib import Path
 
-from participant.disk import holder
-from participant.door.place import connect
+from participant.disk import connect, holder
+from participant.door.place import socket_path
 from participant.errors import PathTooLong
 
 SERVE = "serve"  # as the lock names the agent
@@ -20,7 +20,7 @@ def reach(folder: Path) -> socket.socket | None:
     end = time.monotonic() + _MOMENT_SECONDS
     while True:
         try:
-            line = connect(folder)
+            line = connect(socket_path(folder))
         except PathTooLong:
             return None  # no agent can run there, and a command needs no socket
         if line is not None or holder(folder) != SERVE or time.monotonic() > end:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from participant.disk import check_peer, is_of_app, listen
 from participant.door.fields import MAX_ANSWER_TO_QUESTION, MAX_SHORT_BYTES
 from participant.door.framing import Unframer, framed
 from participant.door.messages import (
@@ -37,7 +38,7 @@ from participant.door.messages import (
     read_wanted,
 )
 from participant.door.news import News
-from participant.door.place import check_peer, is_of_app, listen, socket_path
+from participant.door.place import socket_path
 from participant.door.study_messages import Answered, Asked
 from participant.errors import ForeignPeer
 from protocol.errors import Malformed
@@ -89,7 +90,7 @@ class Door:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Let commands in while the block runs; raises what ``place.listen`` raises."""
-        line = listen(self._folder, MAX_LINES)
+        line = listen(socket_path(self._folder), MAX_LINES)
         server = await asyncio.start_unix_server(self._arrive, sock=line, limit=_CHUNK)
         try:
             yield

@@ -81,19 +81,26 @@ class GivenApp:
             self._made.close()
 
 
+SOCKET = "unix:"  # in place of an app: a socket at this path, to which a program connects
+
+
 def given_app(source: App | str | Path, around: Surroundings) -> GivenApp:
     """A file or a folder, to be run in a process of its own, or an object, called in this one.
 
+    Or ``unix:PATH``, for a program of the hospital's own, which connects to a socket at that path.
     Raises what ``hash_of_app`` raises.
     """
     if not isinstance(source, str | Path):
         return GivenApp(type(source).__name__, b"", lambda study: app_of(source, around.errors))
-    path = Path(source).absolute()
-    digest = hash_of_app(path)
-    file = AppFile(path, around.variables, around.user, digest)
+    if connects := str(source).startswith(SOCKET):
+        path, digest = Path(str(source).removeprefix(SOCKET)).absolute(), b""
+    else:
+        path = Path(source).absolute()
+        digest = hash_of_app(path)
+    file = AppFile(path, around.variables, around.user, digest, connects)
 
     def apart(study: Study) -> App:
         about = {"federation": study.terms.name, "rounds": study.rounds}
         return AppApart(file, around.errors, about, around.show)
 
-    return GivenApp(str(path), digest, apart, around.wake)
+    return GivenApp(f"{SOCKET * connects}{path}", digest, apart, around.wake)

@@ -124,7 +124,7 @@ def test_what_is_no_model_is_refused_before_it_is_sent(
         ends[1].begin(parameters)
 
 
-def test_an_agent_that_goes_or_says_too_much_closes_the_conversation(
+def test_an_agent_that_goes_or_says_too_much_ends_the_conversation(
     ends: tuple[Hospital, Agent],
 ) -> None:
     hospital, agent = ends
@@ -134,7 +134,7 @@ def test_an_agent_that_goes_or_says_too_much_closes_the_conversation(
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(struct.pack(">I", 1 << 31))
-        with pytest.raises(Closed, match="are the most"):
+        with pytest.raises(AgentError, match="are the most"):
             Agent(theirs).hello()
 
 
@@ -150,13 +150,13 @@ def test_a_socket_of_an_agent_is_reached_by_its_path(tmp_path: Path) -> None:
                 hospital.answer("end", token=message.token)
 
         meanwhile(talk)
-        with Agent.connect(str(tmp_path / "socket"), "secret", 20) as agent:
+        with Agent.connect(str(tmp_path / "socket"), "secret") as agent:
             assert agent.hello().facts["token"] == "secret"
 
 
 def test_without_a_connection_it_says_who_starts_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("QUORATE_CONNECTION", raising=False)
-    with pytest.raises(Closed, match="QUORATE_CONNECTION is not set"):
+    with pytest.raises(AgentError, match="QUORATE_CONNECTION is not set"):
         Agent.of_environment()
 
 

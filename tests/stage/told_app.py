@@ -74,8 +74,9 @@ def model(size: int = 3) -> bytes:
 class ToldProcess:
     """In the place of AppProcess: what a test says, in a thread."""
 
-    def __init__(self, talk: Talk, name: str) -> None:
-        self.name = name
+    was_left = False
+
+    def __init__(self, talk: Talk) -> None:
         self.connection, theirs = socket.socketpair()
         self.is_ended = False
         self._thread = Thread(target=self._talk, args=(talk, theirs), daemon=True)
@@ -100,7 +101,7 @@ def told_app(
     """An app whose process a test plays; not yet started."""
     path = folder / "told_app.py"
     path.write_text("")
-    monkeypatch.setattr(apart, "AppProcess", lambda file, show: ToldProcess(talk, file.path.name))
+    monkeypatch.setattr(apart, "AppProcess", lambda file, show: ToldProcess(talk))
     monkeypatch.setattr(apart, "Channel", lambda connection: Channel(connection, stall_seconds))
     about = {"federation": "Toy", "rounds": 3}
     return AppApart(AppFile(path), folder / "errors", about, lambda line, is_error: None)

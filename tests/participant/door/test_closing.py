@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
+from participant.disk import connect
 from participant.door import place
 from participant.door.framing import framed
 from participant.door.messages import ADMINISTRATION, VERSION, Greeting, JobWanted, MakeKey
@@ -35,7 +36,7 @@ async def nothing_logged() -> AsyncIterator[None]:
 
 
 def connected(folder: Path, said: bytes = b"") -> socket.socket:
-    line = place.connect(folder)
+    line = connect(place.socket_path(folder))
     assert line is not None
     line.send(said)
     return line

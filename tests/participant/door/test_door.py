@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from participant.disk import connect, listen, sockets
 from participant.door import place, server
 from participant.door.client import open_line
 from participant.door.framing import Unframer, framed
@@ -92,7 +93,7 @@ async def test_a_command_greets_and_is_told_how_things_stand(folder: Path) -> No
 
 async def test_the_socket_is_gone_when_the_door_is_closed(folder: Path) -> None:
     async with opened(folder):
-        assert place.connect(folder) is not None
+        assert connect(place.socket_path(folder)) is not None
     assert not (folder / place.SOCKET_NAME).exists()
 
 
@@ -251,7 +252,7 @@ async def test_a_process_of_another_user_gets_no_answer(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(folder) as desk:
-        monkeypatch.setattr(place, "peer_user", lambda line: os.geteuid() + 1)
+        monkeypatch.setattr(sockets, "peer_user", lambda line: os.geteuid() + 1)
         assert await heard(folder, framed(GREETING), framed(WANTED)) == []
     assert not desk.wanted
 
@@ -299,7 +300,7 @@ async def test_what_is_no_agent_is_not_believed(answer: bytes, folder: Path) -> 
         await writer.drain()
         writer.close()
 
-    listening = place.listen(folder, 1)
+    listening = listen(place.socket_path(folder), 1)
     async with await asyncio.start_unix_server(fake, sock=listening):
         with pytest.raises((AgentDenies, DoorClosed, Malformed)) as caught:
             async with open_line(folder):

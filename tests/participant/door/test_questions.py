@@ -13,6 +13,7 @@ import pytest
 
 from participant.cli.work import Foreground, run
 from participant.conversation.messages import read_message
+from participant.disk import connect
 from participant.door import place, server
 from participant.door.framing import Unframer, framed
 from participant.door.messages import (
@@ -356,7 +357,7 @@ def test_a_person_at_a_terminal_is_let_go_when_the_job_ends(folder: Path) -> Non
     beside = threading.Thread(target=lambda: asyncio.run(agent()))
     beside.start()
     try:
-        while not (line := place.connect(folder)):
+        while not (line := connect(place.socket_path(folder))):
             time.sleep(0.01)
         terms = FEDERATION.terms
         address = Address(terms.aggregator_key, None, folder)

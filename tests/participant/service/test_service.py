@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from participant.disk import connect
 from participant.door import place
 from participant.errors import AlreadyRunning, SaidByAgent, WrongPassphrase
 from participant.home.membership import Membership
@@ -128,7 +129,7 @@ async def test_an_agent_without_its_passphrase_says_so(
         return consortium.member(number)
 
     async with serves(1, enter=enter) as (first,):
-        await first.until(lambda: place.connect(first.folder))
+        await first.until(lambda: connect(place.socket_path(first.folder)))
         assert (await first.hospital.standing()).state == "passphrase"
         with pytest.raises(SaidByAgent, match="waits for its passphrase"):
             await first.hospital.ceremony()
