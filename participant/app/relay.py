@@ -41,7 +41,6 @@ def main() -> None:
     path, agent = Path(sys.argv[1]), _agent()
     try:
         with _listening(path) as (line, token):
-            print(f"a program may connect: {CONNECTION}=unix:{path}", flush=True)
             program, hello = _met(line, agent, token, path)
     except ParticipantError as error:
         _say(agent, {"op": "failed", "function": str(path), "reason": str(error)})

@@ -17,6 +17,8 @@ from participant.app import (
 )
 from protocol.board import Study
 
+SOCKET = "unix:"  # in place of an app: a socket at this path, to which a program connects
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -36,7 +38,7 @@ class Surroundings:
 
 @dataclass
 class GivenApp:
-    """``name``: its path, or its class. ``digest``: 32 bytes, empty for an object."""
+    """``name``: its path, or its class. ``digest``: 32 bytes, empty for what is no file."""
 
     name: str
     digest: bytes
@@ -44,6 +46,11 @@ class GivenApp:
     _wake: Callable[[], None] = lambda: None
     _made: App | None = None
     _is_closed: bool = False
+
+    @property
+    def can_be_kept(self) -> bool:
+        """Whether ``given_app`` finds it again by its name."""
+        return bool(self.digest) or self.name.startswith(SOCKET)
 
     def load(self, study: Study) -> App:
         """The app, whose code runs at the first call; raises BadApp, NoAppUser."""
@@ -79,9 +86,6 @@ class GivenApp:
         self._is_closed = True
         if isinstance(self._made, AppApart):
             self._made.close()
-
-
-SOCKET = "unix:"  # in place of an app: a socket at this path, to which a program connects
 
 
 def given_app(source: App | str | Path, around: Surroundings) -> GivenApp:

@@ -160,7 +160,7 @@ class ApprovalTask(StudyTask):
         contribute, opens = self._wanted
         self._check(contribute)
         app, digest = self._app, self.state.study.digest
-        pinned = (app.name, app.digest) if app and app.digest else ("", b"")
+        pinned = (app.name, app.digest) if app and app.can_be_kept else ("", b"")
         kept = KeptApproval(digest, contribute, opens, *pinned)
         keep_approval(self._storage, self.name, kept)
         self._is_kept = True

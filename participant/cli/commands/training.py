@@ -143,7 +143,10 @@ def train(
     study: StudyOption,
     app: Annotated[
         Path | None,
-        typer.Option(help="Python file or folder with fit and evaluate, else the approved one."),
+        typer.Option(
+            help="Python file or folder with fit and evaluate, or unix:PATH for a program of your "
+            "own; else what was approved."
+        ),
     ] = None,
     app_env: AppEnv = [],  # noqa: B006  # typer copies it
     app_user: AppUser = None,

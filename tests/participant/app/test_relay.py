@@ -98,7 +98,7 @@ def test_a_program_that_connects_trains_as_an_app(
     assert app.evaluate(parameters, {"round": 2, "seed": 1}) == (0.5, 3, {})
     app.close()
     assert program.result(20) is None
-    assert told == [f"a program may connect: QUORATE_CONNECTION=unix:{path}"]
+    assert told == [f"waiting for a program to connect: QUORATE_CONNECTION=unix:{path}"]
 
 
 def test_socket_and_token_are_the_users_alone_and_there_for_one_program(
@@ -193,7 +193,7 @@ def test_a_program_that_goes_may_come_back_and_the_round_goes_on(
     assert list(begun.result(30)[0]["w"]) == [1, 1]
     app.close()
     assert program.result(20) is None
-    assert "the program at own.sock has gone: waiting until one connects" in told
+    assert "the program at own.sock has gone" in told
 
 
 def test_a_program_that_goes_at_once_is_no_beginning(app: AppApart, path: Path, beside: Do) -> None:

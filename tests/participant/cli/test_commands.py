@@ -262,6 +262,7 @@ def test_more_numbers_than_the_study_has_are_refused(consortium: Consortium) -> 
 def test_a_study_that_nobody_has_proposed_is_told_with_those_that_are(
     consortium: Consortium,
 ) -> None:
+    written(consortium, "n1.csv", "3\n-1.5\n")
     for words in (["decrypt", "--yes"], ["contribute", "n1.csv"], ["train", "--app", "app.py"]):
         _, errors = consortium.typed(1, *words, "--study", "nosuch", "--timeout", "1", expect=1)
         assert "nosuch" in errors

@@ -1,0 +1,104 @@
+"""A program of a hospital's own trains in a study, over a socket that its agent listens at."""
+
+import asyncio
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from participant.errors import SaidByAgent
+from quorate_client import run_at
+from tests.participant.app.test_relay import until
+from tests.participant.service.conftest import Serves
+from tests.participant.service.test_studies import app_at, approved, followed, model_at, scored
+from tests.stage.consortium import Consortium, ended
+
+
+class Plus:
+    """As ``app_at`` makes one in a file."""
+
+    def __init__(self, step: float) -> None:
+        self.step = step
+
+    def initial_parameters(self, config: dict[str, Any]) -> Any:
+        return [np.zeros(3)]
+
+    def fit(self, parameters: Any, config: dict[str, Any]) -> Any:
+        return [parameters[0] + self.step], 10, {}
+
+    def evaluate(self, parameters: Any, config: dict[str, Any]) -> Any:
+        return float(parameters[0].sum()), 10, {}
+
+
+def socket_in(made: Consortium) -> Path:
+    folder = made.folder / "own"
+    folder.mkdir(mode=0o700)
+    return folder / "cardio.sock"
+
+
+def program(path: Path, step: float) -> threading.Thread:
+    """One that is started before its agent, as it may be."""
+    thread = threading.Thread(target=run_at, args=(str(path), Plus(step)), daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_program_trains_in_an_approved_study(keyed: Consortium, serves: Serves) -> None:
+    approved(keyed, "cardio", has_app=False)
+    path = socket_in(keyed)
+    for number, app in ((1, f"unix:{path}"), (2, app_at(keyed.folder, 2, 0.25))):
+        said = "study", "approve", "cardio", "--yes", "--unpinned", "--app", str(app)
+        keyed.typed(number, *said)
+    own = program(path, 0.125)
+
+    async def run() -> None:
+        async with serves(1, 2, 3) as served:
+            await served[0].until(lambda: "running" in served[2].log.states)
+            given = app_at(keyed.folder, 3, 0.375)
+            typed = asyncio.create_task(followed(served[2], "cardio", given)[0])
+            for one in served:
+                await one.until(lambda one=one: scored(one, "cardio") == [1, 2])
+            await typed
+            await asyncio.to_thread(own.join, 20)
+        assert not own.is_alive()
+        assert len({model_at(one, "cardio", 2) for one in served}) == 1
+
+    asyncio.run(run())
+
+
+def test_a_plan_that_says_which_app_has_no_program_of_somebodys_own(
+    keyed: Consortium, serves: Serves
+) -> None:
+    approved(keyed, "cardio", 1)
+    path = socket_in(keyed)
+
+    async def run() -> None:
+        async with serves(1) as (first,):
+            await first.until(lambda: "running" in first.log.states)
+            with pytest.raises(SaidByAgent, match="it is no file, and the one that was approved"):
+                await followed(first, "cardio", Path(f"unix:{path}"))[0]
+
+    asyncio.run(run())
+    assert not path.exists()
+
+
+def test_a_command_waits_for_a_program_and_is_interrupted_meanwhile(keyed: Consortium) -> None:
+    approved(keyed, "cardio", 1, has_app=False)
+    path = socket_in(keyed)
+    words = "train", "federation.toml", "--study", "cardio", "--app"
+    first = keyed.start(1, *words, f"unix:{path}")
+    until(path.exists)
+    first.send_signal(signal.SIGINT)
+    output, _ = ended(first, 130)
+    assert f"waiting for a program to connect: QUORATE_CONNECTION=unix:{path}" in output
+    assert not list(path.parent.iterdir())
+    own = program(path, 0.125)
+    all_three = [keyed.start(1, *words, f"unix:{path}")]
+    all_three += [keyed.start(k, *words, str(app_at(keyed.folder, k, k / 8))) for k in (2, 3)]
+    for one in all_three:
+        assert "Study cardio is done, 1 round in all." in ended(one)[0]
+    own.join(20)
+    assert not own.is_alive()
