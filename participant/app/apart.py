@@ -18,7 +18,7 @@ from participant.app.errors_file import keep_traceback_text
 from participant.app.module import place_of
 from participant.app.output import Show
 from participant.app.pin import hash_of_app
-from participant.app.process import CONNECTION, AppFile, AppProcess
+from participant.app.process import AppFile, AppProcess
 from participant.conversation import (
     VERSION,
     AppAsksModel,
@@ -97,8 +97,6 @@ class AppApart:
                 raise Stopped
             self._process = AppProcess(replace(self._file, path=path), self._show)
             self._channel = Channel(self._process.connection)
-        if self._file.connects:
-            self._show(f"waiting for a program to connect: {CONNECTION}=unix:{path}", False)
         hello, _ = self._expect(AppHello, str(path))
         if hello.version != VERSION:
             raise self._bad(str(path), f"it speaks version {hello.version}, not {VERSION}")

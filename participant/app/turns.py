@@ -53,9 +53,13 @@ class TurnsBeside(Turns):
         return found
 
     def give_up(self, begun: "Future[T]") -> None:
-        """Wait no longer for a call: its process is ended, and the next call has a new one."""
+        """Wait no longer for a call: its process is ended, and a new one is begun at once.
+
+        A program that connects to it, and has finished its late fit, looks for it from now on.
+        """
         if not begun.cancel() and not begun.done():
             self._app.give_up()
+            self.begin(lambda: None)
 
 
 def _take_all(due: Due, revive: Callable[[], None], wake: Wake) -> None:

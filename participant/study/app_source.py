@@ -15,6 +15,8 @@ from participant.app import (
     config_of,
     hash_of_app,
 )
+from participant.disk import check_path
+from participant.errors import BadApp, PathTooLong
 from protocol.board import Study
 
 SOCKET = "unix:"  # in place of an app: a socket at this path, to which a program connects
@@ -92,12 +94,12 @@ def given_app(source: App | str | Path, around: Surroundings) -> GivenApp:
     """A file or a folder, to be run in a process of its own, or an object, called in this one.
 
     Or ``unix:PATH``, for a program of the hospital's own, which connects to a socket at that path.
-    Raises what ``hash_of_app`` raises.
+    Raises what ``hash_of_app`` raises, and BadApp for a path that no socket can have.
     """
     if not isinstance(source, str | Path):
         return GivenApp(type(source).__name__, b"", lambda study: app_of(source, around.errors))
     if connects := str(source).startswith(SOCKET):
-        path, digest = Path(str(source).removeprefix(SOCKET)).absolute(), b""
+        path, digest = _socket_path(str(source)), b""
     else:
         path = Path(source).absolute()
         digest = hash_of_app(path)
@@ -108,3 +110,14 @@ def given_app(source: App | str | Path, around: Surroundings) -> GivenApp:
         return AppApart(file, around.errors, about, around.show)
 
     return GivenApp(f"{SOCKET * connects}{path}", digest, apart, around.wake)
+
+
+def _socket_path(source: str) -> Path:
+    named = source.removeprefix(SOCKET)
+    if not named:
+        raise BadApp(source, "it names no path: give unix:PATH")
+    try:
+        return check_path(Path(named).absolute())
+    except PathTooLong as error:
+        reason = f"a socket's path has {error.limit} bytes at most, and this one has more"
+        raise BadApp(source, reason) from None

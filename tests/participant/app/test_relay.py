@@ -19,7 +19,8 @@ from participant.app import relay
 from participant.app.apart import AppApart
 from participant.app.process import AppFile
 from participant.app.turns import TurnsBeside
-from participant.errors import BadApp
+from participant.errors import BadApp, DiskError
+from participant.study import Surroundings, given_app
 from quorate_client import Agent, AgentError, Closed, run, run_at
 from quorate_client.quorate_client import CONNECTION
 
@@ -78,7 +79,7 @@ def until(is_so: Callable[[], Any]) -> None:
 
 
 def token(path: Path) -> str:
-    until(lambda: path.exists() and (kept := Path(f"{path}.token")).exists() and kept.read_text())
+    until(path.exists)
     return Path(f"{path}.token").read_text()
 
 
@@ -145,8 +146,9 @@ def test_a_program_of_another_user_is_sent_away(
     agent, theirs = socket.socketpair()
     with relay._listening(path) as (line, right), theirs:
         met = beside(lambda: relay._met(line, agent, right, path))
-        with Agent.connect(str(path)) as one, pytest.raises(Closed):
+        with Agent.connect(str(path)) as one, pytest.raises(AgentError, match="alone") as said:
             one.hello()
+        assert said.value.rule == "user"  # so that nobody connects again and again
         assert not met.done()
         theirs.close()
         with pytest.raises(SystemExit):
@@ -162,6 +164,7 @@ def test_a_program_of_another_user_is_sent_away(
         b"\xff\xff\xff\xff",
         b'\0\0\0\x0e{"op":"model"}' + bytes(8),
         b'\0\0\0\x1a{"op":"hello","version":1}' + bytes(7) + b"\1",
+        b'\0\0\0\x2b{"op":"hello","version":1,"token":"\\ud800"}' + bytes(8),
     ],
 )
 def test_who_says_nothing_or_nonsense_is_given_up_and_the_next_one_comes_in(
@@ -210,9 +213,13 @@ def test_a_program_that_goes_at_once_is_no_beginning(app: AppApart, path: Path, 
 def test_a_fit_that_is_late_is_given_up_and_the_program_comes_back(
     app: AppApart, path: Path, beside: Do
 ) -> None:
-    goes_on, calls = threading.Event(), list[int]()
+    goes_on, calls, beginnings = threading.Event(), list[int](), list[int]()
 
     class Slow(Plus):
+        def initial_parameters(self, config: dict[str, Any]) -> Any:
+            beginnings.append(config["round"])
+            return super().initial_parameters(config)
+
         def fit(self, parameters: Any, config: dict[str, Any]) -> Any:
             calls.append(config["round"])
             if config["round"] == 1:
@@ -221,6 +228,7 @@ def test_a_fit_that_is_late_is_given_up_and_the_program_comes_back(
 
     program = beside(lambda: run_at(str(path), Slow()))
     app.prepare(CONFIG)
+    app.initial_parameters(CONFIG)
     turns = TurnsBeside(app, lambda: None)
     late = turns.begin(lambda: fitted(app))
     until(lambda: calls)
@@ -228,6 +236,7 @@ def test_a_fit_that_is_late_is_given_up_and_the_program_comes_back(
     with pytest.raises(Stopped):
         late.result(20)
     goes_on.set()
+    until(lambda: len(beginnings) == 2)  # it need not wait for the next call
     assert list(turns.begin(lambda: fitted(app, 2)).result(30)[0]["w"]) == [2, 2]
     app.close()
     assert program.result(20) is None
@@ -246,7 +255,7 @@ def test_what_is_closed_while_nobody_comes_stops_and_leaves_nothing(
 
 
 def test_what_a_killed_relay_has_left_is_put_out_of_the_way(
-    app: AppApart, path: Path, beside: Do
+    app: AppApart, path: Path, told: list[str], beside: Do
 ) -> None:
     begun = beside(app.start)
     first = token(path)
@@ -256,8 +265,10 @@ def test_what_a_killed_relay_has_left_is_put_out_of_the_way(
         begun.result(20)
     assert path.exists()
     app._is_gone = True
+    told.clear()
     begun = beside(app.start)
-    until(lambda: path.exists() and Path(f"{path}.token").exists() and token(path) != first)
+    until(lambda: told)
+    assert token(path) != first
     with Agent.connect(str(path)) as agent:
         beside(agent.hello)
         begun.result(20)
@@ -265,8 +276,84 @@ def test_what_a_killed_relay_has_left_is_put_out_of_the_way(
 
 def test_a_folder_that_others_can_enter_is_named(app: AppApart, path: Path) -> None:
     path.parent.chmod(0o750)
-    with pytest.raises(BadApp, match="sockets"):
+    with pytest.raises(BadApp, match="sockets has mode 750: it has to be the program's user's own"):
         app.start()
+
+
+def test_a_folder_in_the_tokens_place_is_named(app: AppApart, path: Path, told: list[str]) -> None:
+    Path(f"{path}.token").mkdir()
+    with pytest.raises(BadApp, match=r"own\.sock\.token"):
+        app.start()
+    app.close()
+    assert not told
+
+
+def test_a_second_relay_leaves_a_path_to_the_first(
+    app: AppApart, path: Path, tmp_path: Path, beside: Do
+) -> None:
+    begun = beside(app.start)
+    first = token(path)
+    other = AppApart(AppFile(path, connects=True), tmp_path / "errors", {}, lambda *said: None)
+    with pytest.raises(BadApp, match="a program is waited for there already"):
+        other.start()
+    other.close()
+    assert token(path) == first
+    with Agent.connect(str(path)) as agent:
+        beside(agent.hello)
+        begun.result(20)
+
+
+def test_of_two_relays_that_begin_at_once_one_has_the_path(path: Path, beside: Do) -> None:
+    stale = socket.socket(socket.AF_UNIX)
+    stale.bind(str(path))
+    stale.close()
+    met, are_over = list[str](), threading.Event()
+
+    def begin() -> None:
+        try:
+            with relay._listening(path) as (_, token):
+                met.append(token)
+                are_over.wait(20)
+        except DiskError as error:
+            met.append(error.reason)
+
+    all_begun = [beside(begin) for _ in range(4)]
+    until(lambda: len(met) == 4)
+    assert [Path(f"{path}.token").read_text()] == [one for one in met if len(one) == 64]
+    are_over.set()
+    for one in all_begun:
+        one.result(20)
+    assert not list(path.parent.iterdir())
+
+
+def test_the_token_is_whole_before_the_socket_is_there(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = list[int]()
+    listen = relay.listen
+
+    def look(path: Path, backlog: int) -> socket.socket:
+        seen.append(len(Path(f"{path}.token").read_text()))
+        return listen(path, backlog)
+
+    monkeypatch.setattr(relay, "listen", look)
+    with relay._listening(path):
+        assert seen == [64]
+
+
+def test_an_agent_that_goes_during_a_hello_is_not_waited_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch, beside: Do
+) -> None:
+    monkeypatch.setattr(relay, "HELLO_SECONDS", 60.0)
+    agent, theirs = socket.socketpair()
+    with agent, theirs, relay._listening(path) as (line, right):
+        met = beside(lambda: relay._met(line, agent, right, path))
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.connect(str(path))
+            time.sleep(0.2)
+            theirs.shutdown(socket.SHUT_RDWR)
+            with pytest.raises(SystemExit):
+                met.result(20)
 
 
 def test_the_own_fault_of_a_program_is_no_reason_to_connect_again(
@@ -299,3 +386,13 @@ def test_a_program_may_take_the_connection_from_its_environment(
     begun.result(20)
     app.close()
     program.result(20)
+
+
+@pytest.mark.parametrize(
+    ("source", "why"), [("unix:", "names no path"), ("unix:/tmp/" + 200 * "x", "bytes at most")]
+)
+def test_a_path_that_no_socket_can_have_is_refused_before_it_is_approved(
+    source: str, why: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadApp, match=why):
+        given_app(source, Surroundings(tmp_path))
