@@ -26,6 +26,7 @@ from participant.study import (
 )
 from participant.training import Event, TrainingTask, plain_value
 from participant.waiting import Waiting
+from protocol.board import study_session
 
 T = TypeVar("T")
 
@@ -115,8 +116,9 @@ class _Train:
         except TimeoutError:
             if not limit.expired():
                 raise
-            own = self._work.member.index
-            raise OutOfTime(self._job.timeout or 0.0, Waiting("task", (own,))) from None
+            facts = {"session": study_session(self._job.name)}
+            waiting = Waiting("app", (self._work.member.index,), facts)
+            raise OutOfTime(self._job.timeout or 0.0, waiting) from None
 
     @property
     def _left(self) -> float | None:

@@ -31,7 +31,7 @@ _WHY = {
     "approvals": "A round opens once enough approve the study.",
     "other-rounds": "They begin where this one begins. Only one after the other can be added.",
     "check": "Their part of the check is not there.",
-    "app": "The app trains, or scores a model. The others may wait for it.",
+    "app": "The app begins, trains, or scores a model. The others may wait for it.",
 }
 _STEPS = {  # in words, with the facts, the round's ``name`` and its ``study``
     "stalled": "the aggregator does not take what is sent to it ({reason})",
@@ -68,7 +68,7 @@ _REMEDIES = {
     "opening": _OPERATOR,
     "sum": _OPERATOR,
     "checksums": _BY_ITSELF,
-    "app": _BY_ITSELF,
+    "app": "It goes on by itself. Where it is a program of your own, see that that runs.",
 }
 
 

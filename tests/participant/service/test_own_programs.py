@@ -85,6 +85,29 @@ def test_a_plan_that_says_which_app_has_no_program_of_somebodys_own(
     assert not path.exists()
 
 
+def test_a_command_whose_time_is_over_says_that_the_app_is_waited_for(
+    keyed: Consortium, serves: Serves
+) -> None:
+    approved(keyed, "cardio", 1, has_app=False)
+    path = socket_in(keyed)
+
+    async def run() -> None:
+        async with serves(1) as (first,):
+            await first.until(lambda: "running" in first.log.states)
+            study = first.hospital.study("cardio")
+            with pytest.raises(SaidByAgent, match=r"its app, at work on .*cardio") as said:
+                await study.train(
+                    f"unix:{path}",
+                    variables={},
+                    timeout=4,
+                    on_event=lambda event: None,
+                    on_output=lambda line, is_error: None,
+                )
+            assert "a program of your own" in str(said.value)
+
+    asyncio.run(run())
+
+
 def test_a_command_waits_for_a_program_and_is_interrupted_meanwhile(keyed: Consortium) -> None:
     approved(keyed, "cardio", 1, has_app=False)
     path = socket_in(keyed)
