@@ -16,6 +16,7 @@ from participant.app import App, Show
 from participant.disk import look
 from participant.errors import MissingApp, NotAgreed
 from participant.hospital.at_work import AtWork
+from participant.hospital.beginning import TimeLeft, begin_app
 from participant.hospital.results import Contributed, Decrypted, Event, Round
 from participant.hospital.room import as_room_allows
 from participant.network import Notices
@@ -191,7 +192,13 @@ class HospitalStudy:
             if event["event"] == "evaluated":
                 done(self._round(event, events.pop(event["round"])))
 
+        left, has_begun = TimeLeft(timeout, self.name, member.index), False
+
         async def train_all(seconds: float | None) -> None:
+            nonlocal has_begun
+            if not has_begun:
+                await self._begin(given, left, notices)
+                has_begun, seconds = True, left.seconds
             path = member.folder / "studies" / self.name / "rounds.jsonl"
             journal = Journal(path, self.name, work.traffic, show)
             place = member.terms, self.name, secret
@@ -208,6 +215,14 @@ class HospitalStudy:
                 await as_room_allows(work.folder, timeout, train_all, notices, work.steps)
             finally:
                 await asyncio.to_thread(given.close)
+
+    async def _begin(self, given: GivenApp, left: TimeLeft, notices: Notices) -> None:
+        """Have the app begin, once the board is known."""
+        work = self._work
+        await work.work_on(lambda: ListingTask(work.member.index), left.seconds, notices)
+        assert work.session is not None
+        about = given, self.name, work.member, work.session.agent.board
+        await left.wait_for(asyncio.to_thread(begin_app, *about))
 
     def _app(self, app: App | str | Path | None, around: Surroundings) -> GivenApp:
         """What is given now, or was given with the approval; raises MissingApp."""

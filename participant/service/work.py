@@ -189,10 +189,11 @@ class Work:
         if preparing := self._preparing.get(session):
             preparing.cancel()
         for course in [c for c in self.courses.values() if c.trains == study]:
-            task, due = course.task, kept.app_digest if kept else b""
+            task = course.task
             assert isinstance(task, TrainingTask)
-            if kept and due and task.app_digest != due:
-                self._dismiss(course, OtherApp(study, kept.app, "approval", due, task.app_digest))
+            if kept and kept.app and task.app_identity != kept.identity:
+                digests = kept.app_digest, task.app_digest
+                self._dismiss(course, OtherApp(study, kept.app, "approval", *digests))
         for found in [s for s in self._over if f"{s}/".startswith(f"{session}/")]:
             del self._over[found]
         self._moved.set()

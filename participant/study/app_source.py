@@ -50,6 +50,11 @@ class GivenApp:
     _is_closed: bool = False
 
     @property
+    def identity(self) -> bytes:
+        """What tells it from another app: its SHA-256, or else its name."""
+        return self.digest or self.name.encode("utf-8", "surrogateescape")
+
+    @property
     def can_be_kept(self) -> bool:
         """Whether ``given_app`` finds it again by its name."""
         return bool(self.digest) or self.name.startswith(SOCKET)

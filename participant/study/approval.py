@@ -27,6 +27,11 @@ class KeptApproval(Message, frozen=True):
     app: Annotated[str, Meta(max_length=8_192)] = ""
     app_digest: Annotated[bytes, Meta(max_length=32)] = b""
 
+    @property
+    def identity(self) -> bytes:
+        """What tells the app from another one: as ``GivenApp.identity``."""
+        return self.app_digest or self.app.encode("utf-8", "surrogateescape")
+
 
 def approval_name(study: str) -> str:
     """Where the approval of a study lies in a hospital's storage."""

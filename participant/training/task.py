@@ -112,8 +112,13 @@ class TrainingTask(Task):
 
     @property
     def app_digest(self) -> bytes:
-        """The SHA-256 of the app's file or folder, 32 bytes; empty for an object."""
+        """The SHA-256 of the app's file or folder, 32 bytes; empty for what is none."""
         return self._app.digest
+
+    @property
+    def app_identity(self) -> bytes:
+        """What tells the app from another one."""
+        return self._app.identity
 
     def close(self) -> None:
         """End the app's process, if it has one; in any thread."""

@@ -183,7 +183,8 @@ def _transfer(hospital: Worker) -> Transfer | None:
     if not isinstance(hospital, Hospital) or hospital.session is None:
         return None
     agent, task = hospital.session.agent, hospital.task
-    assert isinstance(task, TrainingTask)
+    if not isinstance(task, TrainingTask):  # the app is still to begin
+        return None
     if reading := task.reading:
         what = f"reading the sum of {task.name}/{task.finished + 1}"
         if reading.whose != AGGREGATOR:

@@ -91,7 +91,7 @@ def _other_app(e: errors.OtherApp, c: Context) -> Sentence:
         remedy = f"give that one, or approve this one: {_STUDY} approve {e.study} {c.here} "
         remedy += f"--unpinned --app {pasted(Path(e.app))}"
     return Sentence(
-        f"{e.app} is not the app of {e.study}: {found}, and {by} {e.expected.hex()}",
+        f"{e.app} is not the app of {e.study}: {found}, and {by} {e.expected.hex() or 'none'}",
         f"{remedy}. Nothing of it was run",
         REFUSED,
     )

@@ -127,3 +127,35 @@ def test_a_command_waits_for_a_program_and_is_interrupted_meanwhile(keyed: Conso
         assert "Study cardio is done, 1 round in all." in ended(one)[0]
     own.join(20)
     assert not own.is_alive()
+
+
+def test_a_command_whose_time_is_over_has_waited_for_the_program_and_not_for_the_board(
+    keyed: Consortium,
+) -> None:
+    approved(keyed, "cardio", 1, has_app=False)
+    path = socket_in(keyed)
+    words = "train", "federation.toml", "--study", "cardio", "--timeout", "3"
+    _, errors = keyed.typed(1, *words, "--app", f"unix:{path}", expect=1)
+    assert "aggregator" not in errors
+    assert "app" in errors
+    assert not list(path.parent.iterdir())
+
+
+def test_a_program_at_another_socket_is_another_app(keyed: Consortium, serves: Serves) -> None:
+    approved(keyed, "cardio", has_app=False)
+    path = socket_in(keyed)
+    other = Path(f"unix:{path.with_name('other.sock')}")
+
+    async def run() -> None:
+        async with serves(1) as (first,):
+            await first.until(lambda: "running" in first.log.states)
+            own = program(path, 0.125)
+            begun = followed(first, "cardio", Path(f"unix:{path}"))[0]
+            typed = asyncio.create_task(begun)
+            await first.until(lambda: ("training", "") in first.log.begun)
+            with pytest.raises(SaidByAgent, match="another app"):
+                await followed(first, "cardio", other)[0]
+            typed.cancel()
+        await asyncio.to_thread(own.join, 1)
+
+    asyncio.run(run())
