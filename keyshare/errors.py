@@ -95,6 +95,12 @@ class BadCombination(
     members: list[int]
 
 
+class BadHandover(KeyshareError):
+    """Dealings of a handover that do not make a state of the same key."""
+
+    reason: str
+
+
 class BadExamples(KeyshareError, says="{num_examples} examples, allowed: {least} to {most}"):
     """A number of examples that the terms do not allow."""
 

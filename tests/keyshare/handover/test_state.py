@@ -1,0 +1,91 @@
+"""What an epoch consists of: every field counts, and shares and points are two forms of one."""
+
+import dataclasses
+
+import pytest
+from gmpy2 import mpz
+
+from keyshare.errors import BadKeyShare, BadParameters
+from keyshare.handover import normal_factor, normal_share
+from keyshare.key import SecretShare
+from tests.keyshare.handover.histories import N, U, V, first_epoch, hand_over
+from tests.keyshare.key.test_joint_key import dealt, joint_key
+
+CHANGES = [
+    {"n": N + 2},
+    {"base": V + N},  # the same u
+    {"first_members": 4},
+    {"n_members": 6},
+    {"theta_prime": mpz(7)},
+    {"theta_prime": -first_epoch(5, 3).state.theta_prime},
+    {"commitments": (*first_epoch(5, 3).state.commitments[:2], U)},
+    {"commitments": first_epoch(5, 3).state.commitments[::-1]},
+    {"point_bound": first_epoch(5, 3).state.point_bound + 1},
+    {"quorum": 2, "commitments": first_epoch(5, 3).state.commitments[:2]},
+]
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=", ".join)
+def test_the_digest_holds_every_field(changes):
+    state = first_epoch(5, 3).state
+    assert dataclasses.replace(state, **changes).digest != state.digest
+    assert dataclasses.replace(state).digest == state.digest
+
+
+def test_every_field_is_among_those_that_were_changed():
+    names = {field.name for field in dataclasses.fields(first_epoch(5, 3).state)}
+    assert {name for changes in CHANGES for name in changes} == names
+
+
+@pytest.mark.parametrize(("n", "quorum"), [(3, 2), (5, 3), (5, 5), (7, 4)])
+def test_the_normal_form_has_multiples_of_the_ceremonys_shares(n, quorum):
+    made, epoch, factor = dealt(n, quorum), first_epoch(n, quorum), int(normal_factor(n))
+    before, key = joint_key(made), epoch.state.joint_key
+    assert key.theta == factor * before.theta % N
+    for i, share in made.shares.items():
+        new = normal_share(share, n)
+        assert (new.index, new.value) == (i, factor * share.value)
+        assert epoch.state.point(new) == epoch.points[i] < epoch.state.point_bound
+        assert epoch.state.share(i, epoch.points[i]).value == new.value
+        assert abs(new.value) < epoch.state.share_bound
+        expected = pow(int(before.verification_keys[i - 1]), factor, int(N * N))
+        assert key.verification_keys[i - 1] == expected
+
+
+def test_the_normal_form_decrypts_with_every_quorum():
+    for n, quorum in ((3, 2), (5, 3), (5, 5)):
+        epoch = first_epoch(n, quorum)
+        assert all(epoch.decrypts(members) for members in epoch.quorums())
+
+
+def test_what_is_no_share_of_the_epoch_has_no_point():
+    old = first_epoch(5, 3)
+    new = hand_over(old, 5, 3).after
+    share = old.state.share(2, old.points[2])
+    of_another = new.state.share(2, new.points[2])
+    for wrong in (
+        SecretShare(2, share.value + 1),
+        SecretShare(2, share.value + N),
+        SecretShare(2, share.value - N * old.state.point_bound),
+        SecretShare(2, old.state.theta_prime + N),
+        SecretShare(3, share.value),
+        of_another,
+    ):
+        with pytest.raises(BadKeyShare) as raised:
+            old.state.point(wrong)
+        assert raised.value.member == wrong.index
+
+
+def test_a_state_of_other_sizes_is_refused():
+    state = first_epoch(5, 3).state
+    for changes in (
+        {"quorum": 2},
+        {"quorum": 4},
+        {"commitments": ()},
+        {"first_members": 1},
+        {"first_members": 17},
+        {"n_members": 17},
+        {"n_members": 2},
+    ):
+        with pytest.raises(BadParameters):
+            dataclasses.replace(state, **changes)
