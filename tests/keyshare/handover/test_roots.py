@@ -17,6 +17,7 @@ from keyshare.handover import (
     HandoverPlan,
     deal,
     draw,
+    normal_factor,
     points_for,
     wrong_dealing,
     wrong_points,
@@ -33,7 +34,7 @@ from tests.keyshare.handover.histories import (
     plan_for,
     root_of_u,
 )
-from tests.keyshare.key.test_joint_key import U_ORDER
+from tests.keyshare.key.test_joint_key import U_ORDER, dealt
 from tests.stage.toy import seed_of
 
 # ── how far θ' can be pushed ──
@@ -135,6 +136,31 @@ def test_without_squares_halves_and_signs_would_pass_where_honest_members_have_e
     for j, x in at.items():
         assert feldman.fits(x, signed, j, U, N) == (j % 2 == 0)
         assert feldman.fits(x + j // 2, halved, j, U, N) == (j % 2 == 0)
+
+
+@pytest.mark.parametrize("cheat", [says(), halves], ids=["honest", "halves"])
+def test_differences_add_up_to_a_multiple_of_half_delta_lambda(cheat):
+    """Or else u^(Σ e_i) = Z^(Δ·Λ), with the public Z below, would give a root of u's root."""
+    made = board(cheat)
+    plan, total = made.plan, sum(said.difference for said in made.said.values())
+    assert total % (plan.step // 2) == 0
+    before = first_epoch(5, 3).state
+    c = normal_factor(5) // LAMBDA
+    blind = dealt(5, 3).blind_commitments[0]
+    z = pow(int(blind), int(c), int(N))
+    for said in made.said.values():
+        z = z * pow(int(said.mask), -1, int(N)) % int(N)
+    assert pow(int(U), int(total), int(N)) == pow(z, int(plan.step), int(N))
+    assert before.commitments[0] == pow(int(blind), int(c * LAMBDA), int(N))
+
+
+def test_the_two_roots_of_u_that_everybody_knows_are_powers_of_one():
+    y, root, n = int(root_of_u()), int(nth_root_of_u(first_epoch(5, 3).state)), int(N)
+    a, b = 1, (1 - n) // 2  # a·N + 2·b = 1
+    both = pow(y, a, n) * pow(root, b, n) % n
+    assert pow(both, n, n) == y
+    assert pow(both, 2, n) == root
+    assert pow(both, 2 * n, n) == U
 
 
 def test_an_nth_root_of_u_is_public_and_fits_no_difference():

@@ -6,9 +6,10 @@ import pytest
 from gmpy2 import mpz
 
 from keyshare.errors import BadKeyShare, BadParameters
-from keyshare.handover import normal_factor, normal_share
+from keyshare.handover import LAMBDA, normal_factor, normal_form, normal_share
 from keyshare.key import SecretShare
-from tests.keyshare.handover.histories import N, U, V, first_epoch, hand_over
+from keyshare.key.threshold_key import theta_fits
+from tests.keyshare.handover.histories import PHI, N, U, V, first_epoch, hand_over, secret_from
 from tests.keyshare.key.test_joint_key import dealt, joint_key
 
 CHANGES = [
@@ -56,6 +57,22 @@ def test_the_normal_form_decrypts_with_every_quorum():
     for n, quorum in ((3, 2), (5, 3), (5, 5)):
         epoch = first_epoch(n, quorum)
         assert all(epoch.decrypts(members) for members in epoch.quorums())
+
+
+def test_a_mask_of_the_ceremony_that_is_no_multiple_of_delta_leaves_one_of_the_cube():
+    """A dealer of the ceremony may share 1 more than Δ·β_i, and all checks of θ' hold.
+
+    Then S is Δ·φ·(Δβ + 1) before it is brought to normal form.
+    """
+    made, n = dealt(5, 3), 5
+    delta, cube = int(made.shape.delta), int(LAMBDA) ** 3
+    theta_prime = made.theta_prime + delta * PHI
+    assert theta_fits(theta_prime, made.blind_commitments[0], U, N)
+    state = normal_form(N, V, theta_prime, made.blind_commitments, n, 3)
+    secret = secret_from(state, {i: first_epoch(5, 3).points[i] for i in (1, 2, 3)})
+    assert secret == normal_factor(n) * delta * PHI * (delta * made.beta + 1)
+    assert secret % cube == 0
+    assert cube // delta**2 * delta * PHI * (delta * made.beta + 1) % cube != 0
 
 
 def test_what_is_no_share_of_the_epoch_has_no_point():
