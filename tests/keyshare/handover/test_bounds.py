@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from keyshare.ceremony import MAX_MEMBERS, evaluate
 from keyshare.errors import BadIndices, BadParameters
-from keyshare.handover import LAMBDA, Drawn, HandoverPlan, KeyState, deal, normal_factor, spread
+from keyshare.handover import (
+    LAMBDA,
+    Drawn,
+    HandoverPlan,
+    KeyState,
+    deal,
+    draw,
+    normal_factor,
+    spread,
+)
 from keyshare.key import key_shape
 from tests.keyshare.handover.histories import (
     PHI,
@@ -179,6 +188,9 @@ def test_what_is_drawn_depends_on_everything():
         plan_for(first_epoch(5, 2), 5, 3, (1, 2)),
     ]
     assert len({plan.digest for plan in plans}) == len(plans)
+    masks = {draw(plan, i, bytes(32)).mask for plan in plans for i in plan.dealers}
+    masks.add(draw(plans[0], 1, bytes([1] * 32)).mask)
+    assert len(masks) == sum(len(plan.dealers) for plan in plans) + 1
 
 
 def test_plans_of_other_sizes_are_refused():

@@ -79,7 +79,9 @@ def test_with_it_theta_grows_by_one_step_in_each_handover_at_most():
         most += N * sum(plan.difference_bound(i) for i in plan.dealers) // plan.old.delta
         assert epoch.secret == secret
         assert most // 2 < abs(epoch.state.theta_prime) <= most
-        lengths.append(int(epoch.state.share_bound).bit_length())
+        bound = epoch.state.share_bound
+        assert abs(epoch.state.share(3, epoch.points[3]).value) < bound
+        lengths.append(int(bound).bit_length())
     assert lengths[-1] - lengths[0] <= 4  # 16 handovers, log2(16) bits
     assert epoch.decrypts((1, 2, 3))
 

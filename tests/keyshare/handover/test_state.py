@@ -10,7 +10,7 @@ from keyshare.handover import LAMBDA, normal_factor, normal_form, normal_share
 from keyshare.key import SecretShare
 from keyshare.key.threshold_key import theta_fits
 from tests.keyshare.handover.histories import PHI, N, U, V, first_epoch, hand_over, secret_from
-from tests.keyshare.key.test_joint_key import dealt, joint_key
+from tests.keyshare.key.test_joint_key import U_ORDER, dealt, joint_key
 
 CHANGES = [
     {"n": N + 2},
@@ -79,12 +79,14 @@ def test_what_is_no_share_of_the_epoch_has_no_point():
     old = first_epoch(5, 3)
     new = hand_over(old, 5, 3).after
     share = old.state.share(2, old.points[2])
+    too_far = U_ORDER * (old.state.point_bound // U_ORDER + 1)  # which fits the commitments
     of_another = new.state.share(2, new.points[2])
     for wrong in (
         SecretShare(2, share.value + 1),
         SecretShare(2, share.value + N),
         SecretShare(2, share.value - N * old.state.point_bound),
         SecretShare(2, old.state.theta_prime + N),
+        SecretShare(2, share.value - N * too_far),
         SecretShare(3, share.value),
         of_another,
     ):
