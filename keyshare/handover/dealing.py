@@ -29,8 +29,7 @@ from keyshare.errors import BadHandover
 from keyshare.handover.bounds import LAMBDA
 from keyshare.handover.plan import HandoverPlan
 from keyshare.handover.state import KeyState
-from keyshare.key import SecretShare
-from keyshare.key.threshold_key import theta_fits
+from keyshare.key import SecretShare, threshold_key
 from keyshare.randomness import Stream
 
 
@@ -160,7 +159,7 @@ def advance(plan: HandoverPlan, said: Mapping[int, Dealing]) -> KeyState:
         raise BadHandover("the differences do not add up to a multiple of Δ")
     theta_prime = old.theta_prime - old.n * moved
     commitments = feldman.add([said[i].commitments(old.n) for i in plan.dealers], old.n)
-    if not theta_fits(theta_prime, commitments[0], old.u, old.n):
+    if not threshold_key.theta_fits(theta_prime, commitments[0], old.u, old.n):
         raise BadHandover("θ' does not fit the commitments")
     return KeyState(
         n=old.n,

@@ -23,7 +23,7 @@ from keyshare.digest import digest, number_bytes
 from keyshare.errors import BadIndices, BadParameters
 from keyshare.handover.bounds import LAMBDA, checked_quorum, spread
 from keyshare.handover.state import KeyState
-from keyshare.key.threshold_key import STATISTICAL_BITS
+from keyshare.key import threshold_key
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,12 @@ class HandoverPlan:
         """b."""
         first = self.old.first_members
         most = spread(self.old.n_members, self.old.quorum) * LAMBDA**2 * factorial(first) * first
-        return (most * self.old.n) << (2 * STATISTICAL_BITS)
+        return (most * self.old.n) << (2 * threshold_key.STATISTICAL_BITS)
 
     @property
     def coefficient_bound(self) -> mpz:
         """B'."""
-        return (LAMBDA * self.mask_bound) << (STATISTICAL_BITS + self.quorum - 2)
+        return (LAMBDA * self.mask_bound) << (threshold_key.STATISTICAL_BITS + self.quorum - 2)
 
     @cached_property
     def dealt_bound(self) -> mpz:
