@@ -81,7 +81,7 @@ class Drawn:
 def draw(plan: HandoverPlan, dealer: int, seed: bytes) -> Drawn:
     """What a dealer draws in this handover; for other dealers or another context, something else.
 
-    seed: 32 secret bytes, of this member and session.
+    seed: 32 secret bytes, for this dealing alone.
     """
     stream = Stream.derive(seed, "handover", plan.digest, dealer)
     mask = stream.below(plan.mask_bound)
