@@ -34,7 +34,7 @@ from tests.keyshare.handover.histories import (
     plan_for,
     root_of_u,
 )
-from tests.keyshare.key.test_joint_key import U_ORDER, dealt
+from tests.keyshare.key.test_joint_key import U_ORDER, P, Q, dealt
 from tests.stage.toy import seed_of
 
 # ── how far θ' can be pushed ──
@@ -183,6 +183,31 @@ def test_an_nth_root_of_u_is_public_and_fits_no_difference():
     said = replace(honest.said[CHEAT], mask=mask, difference=e)
     assert wrong_dealing(plan, CHEAT, said) is None
     assert PHI % U_ORDER == 0
+
+
+def of_order(r: int) -> mpz:
+    """A unit of that prime order modulo P and 1 modulo Q, or the other way round."""
+    p, q = (P, Q) if (P - 1) % r == 0 else (Q, P)
+    power = next(x for x in (pow(a, int((p - 1) // r), int(p)) for a in range(2, 99)) if x != 1)
+    return (1 + (power - 1) * q * gmpy2.invert(q, p)) % N
+
+
+@pytest.mark.parametrize("r", [3, 13])
+def test_an_element_of_small_order_vanishes_or_is_refused(r):
+    """Only who can factor N names one whose orders modulo p and q differ. r divides Λ."""
+    g = of_order(r)
+    assert g != 1 == pow(int(g), r, int(N))
+    honest = board(says()).after()
+    assert board(says(mask=lambda plan, said: said.mask * g % N)).after() == honest
+    moved = board(says(coefficients=first(lambda c: c * g % N)))
+    fits = {
+        j for j in moved.members if not wrong_points(moved.plan, moved.said, j, moved.received(j))
+    }
+    assert fits == {j for j in moved.members if j % r == 0}
+    same = (
+        moved.after().state.joint_key.verification_keys == honest.state.joint_key.verification_keys
+    )
+    assert same == (5_040 % r == 0)  # Δ' of seven members
 
 
 def test_a_dealer_that_masks_nothing_tells_its_own_share_and_no_more():
