@@ -241,6 +241,59 @@ def proved(epoch: Epoch, member: int) -> bool:
     return verify(prove(share.value, statement, Stream(seed_of("trial", member))), statement)
 
 
+DIFFERENCES = [name for name, (_, fault) in MISDEEDS.items() if fault is Fault.DIFFERENCE]
+UNSEEN = {  # where not Fault.DIFFERENCE, which makes no key
+    "difference as long as it likes": "no key",
+    "difference at its bound": "no key",
+    "a degree more": "no key",
+    "a degree less": "no key",
+    "mask 0": "no key",
+    "mask N": "no key",
+    "coefficient 0": "no key",
+    "coefficient that shares a factor": "no key",
+    "mask beyond N": "another spelling",
+    "mask below 0": "another spelling",
+    "coefficient beyond N": "another spelling",
+    "huge mask": "a longer θ'",
+    "negative mask": "a mask that nobody draws",
+    "huge coefficient": "a share that is not proved",
+    "coefficient of another draw": "a share that is not proved",
+    "a point off by a multiple of the order, which would fit": "a share that is not proved",
+    "one wrong point": "a quorum that does not decrypt",
+    "all points wrong but one": "a quorum that does not decrypt",
+    "another member's point": "a quorum that does not decrypt",
+    "a negative point": "a quorum that does not decrypt",
+    "a point at its bound": "a quorum that does not decrypt",
+}
+
+
+def unseen(made: Board) -> str:
+    """What comes of a dealing if nobody looks."""
+    try:
+        after = made.after()
+        assert after.state.joint_key
+    except (BadHandover, ValueError, ZeroDivisionError):
+        return "no key"
+    if not all(decrypts_anyhow(after.state, after.points, some) for some in after.quorums()):
+        return "a quorum that does not decrypt"
+    try:
+        holds = all(proved(after, j) for j in after.members)
+    except ValueError:
+        holds = False
+    if not holds:
+        return "a share that is not proved"
+    honest = board(says()).after()
+    if after.state.theta_prime.bit_length() > honest.state.theta_prime.bit_length() + 100:
+        return "a longer θ'"
+    return "another spelling" if after == honest else "a mask that nobody draws"
+
+
+@pytest.mark.parametrize("name", MISDEEDS)
+def test_what_a_misdeed_does_if_nobody_looks(name):
+    cheat, fault = MISDEEDS[name]
+    assert unseen(board(cheat)) == (UNSEEN | dict.fromkeys(DIFFERENCES, "no key"))[name], fault
+
+
 def test_every_new_member_proves_its_part_with_the_epochs_own_bound():
     after = hand_over(first_epoch(5, 3), 7, 4).after
     assert all(proved(after, j) for j in after.members)
