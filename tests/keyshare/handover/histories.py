@@ -3,11 +3,12 @@
 Fractions and Python's integers check what the code computes with gmpy2.
 """
 
+import hashlib
 import itertools
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 
@@ -162,20 +163,8 @@ def hand_over(
     return Handover(epoch, plan, drawn, said, dealt_points, after)
 
 
-def with_seed(plan: HandoverPlan, dealer: int, point: mpz, label: str) -> tuple[Drawn, Dealing]:
-    """One honest dealing."""
-    drawn = draw(plan, dealer, seed_of(label, dealer))
-    return drawn, deal(plan, dealer, point, drawn)
-
-
-def moved(said: Dealing, **changes: mpz | tuple[mpz, ...]) -> Dealing:
-    return replace(said, **changes)
-
-
 def root_of_u() -> mpz:
     """y with y² = u, which everybody can hash."""
-    import hashlib
-
     size = 2 * ((N.bit_length() + 7) // 8)
     context = b"joint key"
     seed = b"quorate/verification-base" + len(context).to_bytes(8, "big") + context
