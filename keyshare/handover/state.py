@@ -90,7 +90,8 @@ class KeyState:
         shape = key_shape(self.n, self.n_members, self.quorum)
         keys = threshold_key.verification_keys(self.base, self.theta_prime, self.commitments, shape)
         theta = self.theta_prime % self.n
-        return JointKey(self.n, theta, self.n_members, self.quorum, self.base, keys)
+        sizes = self.n_members, self.quorum
+        return JointKey(self.n, theta, *sizes, self.base, keys, self.share_bound)
 
     def share(self, member: int, point: mpz) -> SecretShare:
         """f_i = θ' - N·P(i)."""

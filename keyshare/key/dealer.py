@@ -42,7 +42,7 @@ def deal_shares(bits: int, members: int, quorum: int) -> tuple[JointKey, dict[in
     shares = {i: secret_share(i, constant, evaluate(polynomial, i), n) for i in everyone}
     base = verification_base(n, b"dealer")
     keys = tuple(verification_key(base, share, shape.delta, n) for share in shares.values())
-    return JointKey(n, constant % n, members, quorum, base, keys), shares
+    return JointKey(n, constant % n, members, quorum, base, keys, shape.share_bound), shares
 
 
 def _blum_prime(bits: int, stream: Stream) -> mpz:

@@ -90,7 +90,10 @@ def _largest_theta(n: mpz, n_members: int, delta: mpz, blind_bound: mpz) -> mpz:
 
 @dataclass(frozen=True)
 class JointKey:
-    """The public side: modulus, θ, and a verification key VK_i = v^(Δ·f_i) for each member."""
+    """The public side: modulus, θ, and a verification key VK_i = v^(Δ·f_i) for each member.
+
+    share_bound: above every |f_i|.
+    """
 
     n: mpz
     theta: mpz
@@ -98,6 +101,7 @@ class JointKey:
     quorum: int
     verification_base: mpz
     verification_keys: tuple[mpz, ...]
+    share_bound: mpz
 
     @property
     def delta(self) -> mpz:

@@ -9,7 +9,7 @@ from gmpy2 import mpz
 from keyshare.ceremony import LEAST_KEY_BITS, MAX_BITS, MAX_MEMBERS, MIN_BITS
 from keyshare.digest import number_bytes
 from keyshare.errors import BadKeyShare, BadParameters
-from keyshare.key import SecretShare, deal_shares, key_shape, verification_key
+from keyshare.key import SecretShare, deal_shares, verification_key
 from keyshare.key.partial_decryption import partial_decryption
 from keyshare.library.public_key import Ciphertext
 from keyshare.library.threshold_key import PartialDecryption, ThresholdKey, as_proved, value_of
@@ -31,9 +31,8 @@ class KeyShare:
         joint = key.joint
         self.key, self.member = key, index(member)
         self._share = SecretShare(self.member, mpz(index(secret)))
-        bound = key_shape(joint.n, joint.n_members, joint.quorum).share_bound
         # A longer one would take an exponentiation as long as it is.
-        if not (1 <= self.member <= key.members and abs(self._share.value) < bound):
+        if not (1 <= self.member <= key.members and abs(self._share.value) < joint.share_bound):
             raise BadKeyShare(self.member)
         found = verification_key(joint.verification_base, self._share, joint.delta, joint.n)
         if found != joint.verification_keys[self.member - 1]:

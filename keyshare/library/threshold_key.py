@@ -31,7 +31,8 @@ class ThresholdKey(PublicKey):
 
     theta: a unit modulo N. quorum: how many members decrypt, 2 or more. verification_keys: one for
     each member 1, 2, …, units modulo N² as ``verification_base`` is; parts are checked against
-    them. Who makes up a key can make up all of this: have it from somebody you trust.
+    them. share_bound: above the size of every share. Who makes up a key can make up all of this:
+    have it from somebody you trust.
     Raises TypeError, BadParameters, WrongKey.
     """
 
@@ -39,6 +40,7 @@ class ThresholdKey(PublicKey):
     quorum: int
     verification_base: int
     verification_keys: tuple[int, ...]
+    share_bound: int
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,14 +64,15 @@ class ThresholdKey(PublicKey):
     def from_joint(cls, key: JointKey) -> Self:
         """The key that a ceremony gave."""
         keys = tuple(map(int, key.verification_keys))
-        return cls(int(key.n), int(key.theta), key.quorum, int(key.verification_base), keys)
+        base, bound = int(key.verification_base), int(key.share_bound)
+        return cls(int(key.n), int(key.theta), key.quorum, base, keys, bound)
 
     @cached_property
     def joint(self) -> JointKey:
         """The same key, as the mathematics takes it."""
         n, theta, base = mpz(self.modulus), mpz(self.theta), mpz(self.verification_base)
         keys = tuple(map(mpz, self.verification_keys))
-        return JointKey(n, theta, self.members, self.quorum, base, keys)
+        return JointKey(n, theta, self.members, self.quorum, base, keys, mpz(self.share_bound))
 
     def combine(self, ciphertext: Ciphertext, parts: Iterable[PartialDecryption]) -> int:
         """The number in a ciphertext, from the parts of a quorum or more; all are checked.
@@ -135,7 +138,8 @@ def value_of(ciphertext: Ciphertext, key: ThresholdKey) -> mpz:
 
 def as_proved(part: mpz, asked: mpz, member: int, key: JointKey) -> MemberParts:
     """A member's part of a ciphertext's value, as it is proved."""
-    numbers = key.n, key.theta, key.quorum, key.verification_base, *key.verification_keys
+    fixed = key.n, key.theta, key.quorum, key.verification_base, key.share_bound
+    numbers = *fixed, *key.verification_keys
     context = digest("quorate/library part", *map(number_bytes, (*numbers, asked, member)))
     return MemberParts((part,), (asked,), member, key, context)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.key import JointKey, SecretShare, key_shape
+from keyshare.key import JointKey, SecretShare
 from keyshare.proofs.equality_proof import EqualityProof, EqualPowers, prove, verify
 from keyshare.randomness import Stream
 
@@ -41,7 +41,7 @@ class MemberParts:
             bases=[gmpy2.powmod(c, 2 * key.delta, square) for c in self.ciphertexts],
             values=self.parts,
             modulus=square,
-            bound=key_shape(key.n, key.n_members, key.quorum).share_bound,
+            bound=key.share_bound,
             context=self.context,
         )
 

@@ -12,8 +12,8 @@ from gmpy2 import mpz
 
 from keyshare.ceremony import Lanes, accepts, lagrange, round_base
 from keyshare.ceremony.lanes import lanes
-from keyshare.digest import number_bytes
 from keyshare.errors import KeyshareError
+from keyshare.handover import normal_form, normal_share
 from keyshare.key import combine, trial_ciphertext
 from keyshare.key import threshold_key as tk
 from keyshare.key.partial_decryption import partial_decryption
@@ -35,7 +35,7 @@ from protocol.encoding import (
     width_of,
 )
 from protocol.errors import CeremonyFailed, Malformed
-from protocol.key import Epoch, Proof, proof_context, read_proof, to_number, write_proof
+from protocol.key import Proof, epoch_of_state, proof_context, read_proof, to_number, write_proof
 from protocol.sealing import SealingKey, check_public
 
 # ── theta: θ' opened under a sharing of zero; before that, D(j) and the last rejected candidates ──
@@ -102,11 +102,12 @@ def finish_theta(run: CeremonyRun, step: StepId, said: Mapping[int, ThetaShare])
     _, ciphertext = trial_ciphertext(winner.n, run.context)
     if gmpy2.gcd(theta_prime * ciphertext * base, winner.n) != 1:
         raise CeremonyFailed(0, step.name, "N has a factor in common with p+q-1 or a hash")
-    keys = tk.verification_keys(base, theta_prime, winner.blinds, winner.shape)
-    members, quorum, theta = run.terms.n_members, run.terms.quorum, theta_prime % winner.n
-    run.key = tk.JointKey(winner.n, theta, members, quorum, base, keys)
+    members, quorum = run.terms.n_members, run.terms.quorum
+    run.state = normal_form(winner.n, base, theta_prime, winner.blinds, members, quorum)
+    run.key = run.state.joint_key
     if not run.is_observer:
-        run.share = tk.secret_share(run.index, theta_prime, winner.points[2], winner.n)
+        share = tk.secret_share(run.index, theta_prime, winner.points[2], winner.n)
+        run.share = normal_share(share, members)
     return StepId("trial", step.batch, step.candidate)
 
 
@@ -164,17 +165,9 @@ def _tell_fresh(run: CeremonyRun, step: StepId) -> tuple[bytes, Proof]:
 def finish_trial(run: CeremonyRun, step: StepId, said: Mapping[int, Trial]) -> StepId:
     _check_fresh(run, step, said)
     _check_partials(run, step, said)
-    key = run.key
-    run.epoch = Epoch(
-        run.terms.federation,
-        read_session(run.session).number,
-        key.quorum,
-        number_bytes(key.n),
-        number_bytes(key.theta),
-        number_bytes(key.verification_base),
-        tuple(map(number_bytes, key.verification_keys)),
-        tuple(said[i].sealing_key for i in run.everyone),
-    )
+    sealing_keys = tuple(said[i].sealing_key for i in run.everyone)
+    number = read_session(run.session).number
+    run.epoch = epoch_of_state(run.terms.federation, number, run.state, sealing_keys)
     return StepId("certificate")
 
 

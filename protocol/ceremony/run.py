@@ -10,6 +10,7 @@ from gmpy2 import mpz
 
 from keyshare.ceremony import Dealing, Lanes, deal_factors, exponent
 from keyshare.ceremony.lanes import lanes
+from keyshare.handover import KeyState
 from keyshare.key import JointKey, KeyShape, SecretShare
 from keyshare.randomness import Stream, derive_key
 from protocol.board import CandidateLayout
@@ -73,7 +74,8 @@ class CeremonyRun:
     what it chooses at random for that follows from its seed.
     """
 
-    key: JointKey  # from the end of the step "theta" on, as the next
+    state: KeyState  # from the end of the step "theta" on, as the next two
+    key: JointKey
     share: SecretShare  # but never an observer's
     epoch: Epoch  # from the end of the trial on
 

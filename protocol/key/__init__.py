@@ -7,6 +7,7 @@ from protocol.key.epoch import (
     HeldKey,
     certified_by_all,
     epoch_of,
+    epoch_of_state,
     epoch_secret,
     read_epoch,
     read_secret,

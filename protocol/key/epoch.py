@@ -9,9 +9,11 @@ import gmpy2
 from gmpy2 import mpz
 from msgspec import Meta
 
+from keyshare.ceremony import MAX_MEMBERS
 from keyshare.digest import number_bytes
 from keyshare.errors import KeyshareError
-from keyshare.key import JointKey, SecretShare, key_shape, verification_key
+from keyshare.handover import KeyState
+from keyshare.key import JointKey, SecretShare, verification_key
 from protocol.board import Abort, Certificate, Certification, Posted, of_kind
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
@@ -21,19 +23,25 @@ from protocol.terms import Terms
 MAX_EPOCH_BYTES = 128 << 10
 
 Number = Annotated[bytes, Meta(max_length=1_024)]
+LongNumber = Annotated[bytes, Meta(max_length=1_280)]
 
 
 class Epoch(Message, frozen=True, dict=True):
     """The public result of ceremony ``number``; its digest is bound into every round.
 
-    Numbers are big-endian bytes without leading zeros; lists are in roster order.
+    Numbers are big-endian bytes without leading zeros; lists are in roster order. What they mean
+    is said of ``keyshare.handover.KeyState``. ``theta``: |θ'|, below 0 where ``is_negative``.
     """
 
     federation: bytes
     number: int
+    first_members: int
     quorum: int
     n: Number
-    theta: Number
+    theta: LongNumber
+    is_negative: bool
+    commitments: tuple[Number, ...]
+    point_bound: LongNumber
     verification_base: Number
     verification_keys: tuple[Number, ...]
     sealing_keys: tuple[bytes, ...]
@@ -45,14 +53,51 @@ class Epoch(Message, frozen=True, dict=True):
 
     def joint_key(self) -> JointKey:
         """The key as the mathematics wants it."""
+        state = self.state
         return JointKey(
+            state.n,
+            state.theta_prime % state.n,
+            state.n_members,
+            state.quorum,
+            state.base,
+            tuple(to_number(key) for key in self.verification_keys),
+            state.share_bound,
+        )
+
+    @cached_property
+    def state(self) -> KeyState:
+        """What is public of the key, in the form in which it can be handed over."""
+        theta = to_number(self.theta)
+        return KeyState(
             to_number(self.n),
-            to_number(self.theta),
+            to_number(self.verification_base),
+            self.first_members,
             len(self.verification_keys),
             self.quorum,
-            to_number(self.verification_base),
-            tuple(to_number(key) for key in self.verification_keys),
+            -theta if self.is_negative else theta,
+            tuple(to_number(number) for number in self.commitments),
+            to_number(self.point_bound),
         )
+
+
+def epoch_of_state(
+    federation: bytes, number: int, state: KeyState, sealing_keys: tuple[bytes, ...]
+) -> Epoch:
+    """The epoch of a key; its verification keys are computed."""
+    return Epoch(
+        federation,
+        number,
+        state.first_members,
+        state.quorum,
+        number_bytes(state.n),
+        number_bytes(abs(state.theta_prime)),
+        state.theta_prime < 0,
+        tuple(map(number_bytes, state.commitments)),
+        number_bytes(state.point_bound),
+        number_bytes(state.base),
+        tuple(map(number_bytes, state.joint_key.verification_keys)),
+        sealing_keys,
+    )
 
 
 class EpochSecret(Message, frozen=True):
@@ -84,16 +129,20 @@ def read_epoch(data: bytes, terms: Terms) -> Epoch:
     epoch = decode(data, Epoch, "epoch", MAX_EPOCH_BYTES)
     n = to_number(epoch.n)
     square = n * n
-    numbers = [epoch.theta, epoch.verification_base, *epoch.verification_keys]
+    units = [epoch.verification_base, *epoch.verification_keys]
+    numbers = [epoch.n, epoch.theta, epoch.point_bound, *epoch.commitments, *units]
     checks = (
         ("federation", epoch.federation == terms.federation),
         ("quorum", epoch.quorum == terms.quorum),
         ("number", epoch.number >= 1),
         ("modulus", n.bit_length() == terms.key_bits and n % 4 == 1),
         ("keys", len(epoch.verification_keys) == len(epoch.sealing_keys) == terms.n_members),
-        ("theta", 0 < to_number(epoch.theta) < n),
-        ("spelling", all(number_bytes(to_number(data)) == data for data in [epoch.n, *numbers])),
-        ("units", all(0 < (v := to_number(d)) < square and gmpy2.gcd(v, n) == 1 for d in numbers)),
+        ("members", 2 <= epoch.first_members <= MAX_MEMBERS),
+        ("commitments", len(epoch.commitments) == epoch.quorum),
+        ("spelling", all(number_bytes(to_number(data)) == data for data in numbers)),
+        ("theta", gmpy2.gcd(to_number(epoch.theta), n) == 1),
+        ("bound", to_number(epoch.point_bound) > 0),
+        ("units", _are_units(units, square) and _are_units(epoch.commitments, n)),
     )
     for what, holds in checks:
         if not holds:
@@ -116,7 +165,7 @@ def read_secret(data: bytes, terms: Terms, index: int) -> HeldKey:
     epoch = read_epoch(secret.epoch, terms)
     key, share = epoch.joint_key(), secret.secret_share()
     # A longer one would take an exponentiation as long as it is.
-    if abs(share.value) >= key_shape(key.n, key.n_members, key.quorum).share_bound:
+    if abs(share.value) >= key.share_bound:
         raise Malformed("key share", "it is out of range")
     try:
         found = verification_key(key.verification_base, share, key.delta, key.n)
@@ -148,6 +197,11 @@ def certified_by_all(entries: Sequence[Posted], terms: Terms) -> Iterator[Posted
         found = sessions[post.session]
         if found.take(post.sender, post.body) and found.is_complete:
             yield from of_kind([posted], Certificate)
+
+
+def _are_units(numbers: Sequence[bytes], modulus: mpz) -> bool:
+    values = map(to_number, numbers)
+    return all(0 < value < modulus and gmpy2.gcd(value, modulus) == 1 for value in values)
 
 
 def to_number(data: bytes) -> mpz:

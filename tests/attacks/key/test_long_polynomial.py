@@ -12,6 +12,7 @@ from gmpy2 import mpz
 
 from keyshare.ceremony import feldman
 from keyshare.errors import BadCombination
+from keyshare.handover import KeyState
 from keyshare.key import threshold_key as tk
 from keyshare.key.partial_decryption import combine, partial_decryption, trial_ciphertext
 from keyshare.key.threshold_key import JointKey, KeyShape, SecretShare
@@ -74,6 +75,7 @@ def take_any_length(patch: pytest.MonkeyPatch) -> None:
         return add([[*row, *[mpz(1)] * (longest - len(row))] for row in rows], n)
 
     patch.setattr(values, "read", read_any)
+    patch.setattr(KeyState, "__post_init__", lambda state: None)
     patch.setattr(feldman, "add", add_any)
 
 

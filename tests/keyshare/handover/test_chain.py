@@ -7,7 +7,7 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from keyshare.handover import LAMBDA, normal_form, normal_share
+from keyshare.handover import LAMBDA, normal_factor
 from keyshare.key import threshold_key
 from tests.keyshare.handover.histories import PHI, Epoch, N, first_epoch, hand_over, lagrange_at
 from tests.stage.toy import toy_epoch
@@ -107,10 +107,11 @@ def test_verification_keys_are_powers_of_the_new_shares():
 def test_a_key_of_the_ceremony_itself_is_handed_over(n, quorum):
     toy = toy_epoch(n, quorum, 256)
     winner = toy.table.machines[1]._run.the_winner
-    theta_prime = theta_prime_of(toy)
-    base = toy.key.verification_base
-    state = normal_form(toy.key.n, base, theta_prime, winner.blinds, n, quorum)
-    shares = {i: normal_share(share, n) for i, share in toy.shares.items()}
+    base, state, shares = toy.key.verification_base, toy.epoch.state, toy.shares
+    factor = normal_factor(n)
+    assert state.theta_prime == shares[1].value + toy.key.n * factor * winner.points[2]
+    raised = [pow(int(blind), int(factor), int(toy.key.n)) for blind in winner.blinds]
+    assert list(state.commitments) == raised
     epoch = Epoch(state, {i: state.point(share) for i, share in shares.items()})
     for share in shares.values():
         assert threshold_key.verification_key(base, share, state.delta, state.n) in (
@@ -122,13 +123,6 @@ def test_a_key_of_the_ceremony_itself_is_handed_over(n, quorum):
         assert epoch.secret == secret
         assert gmpy2.powmod(2, secret, state.n) == 1
         assert all(epoch.decrypts(some) for some in epoch.quorums())
-
-
-def theta_prime_of(toy) -> mpz:
-    """θ' = f_1 + N·(ΔR)(1), from a member's share and its point of ΔR."""
-    share = toy.shares[1].value
-    blind = toy.table.machines[1]._run.the_winner.points[2]
-    return share + toy.key.n * blind
 
 
 def test_mixtures_of_old_and_new_shares_below_both_quorums_give_no_multiple_of_the_order():

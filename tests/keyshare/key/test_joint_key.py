@@ -116,7 +116,8 @@ def _points(
 
 def joint_key(made: Dealt) -> JointKey:
     keys = verification_keys(V, made.theta_prime, made.blind_commitments, made.shape)
-    return JointKey(N, made.theta_prime % N, made.shape.n_members, made.shape.quorum, V, keys)
+    theta, sizes = made.theta_prime % N, (made.shape.n_members, made.shape.quorum)
+    return JointKey(N, theta, *sizes, V, keys, made.shape.share_bound)
 
 
 def interpolate(points: dict[int, mpz]) -> Fraction:

@@ -61,7 +61,7 @@ def test_every_dealer_holds_a_part_of_the_factors_and_only_dealers_do(n, quorum)
 
 
 def test_theta_is_a_masked_phi_and_a_unit(n, quorum):
-    """θ = Δ²φβ mod N with the sum β of the dealers' masks, read from their polynomials."""
+    """θ = c·Δ²φβ mod N with the sum β of the dealers' masks, read from their polynomials."""
     toy = toy_epoch(n, quorum)
     delta, key = mpz(factorial(n)), toy.key
     points = {i: m._run.the_winner.points for i, m in toy.table.machines.items()}
@@ -71,7 +71,8 @@ def test_theta_is_a_masked_phi_and_a_unit(n, quorum):
     assert 4 * test_exponent == delta * phi(n, quorum)
     assert beta % delta == 0
     assert 0 < beta // delta < ((n - 1) // 2 + 1) * key.n << 128
-    assert key.theta == delta * phi(n, quorum) * beta % key.n
+    factor = (2 * factorial(16)) ** 3 // factorial(n)  # so that the key can be handed over
+    assert key.theta == factor * delta * phi(n, quorum) * beta % key.n
     assert gmpy2.gcd(key.theta, key.n) == 1
 
 

@@ -53,7 +53,7 @@ class Told:
         self.tried = sorted({(s.batch, s.candidate) for s in steps if s.step == "winner"})
         run = runs_of(table)[1]
         self.layout, self.last = run.layout, self.tried[-1]
-        self.n = run.the_winner.n
+        self.n, self.theta_prime = run.the_winner.n, run.state.theta_prime
 
     def dealers(self, part: int) -> list[int]:
         first = part // self.layout.class_size
@@ -96,7 +96,7 @@ def declared(table: CeremonyTable) -> tuple[dict[Path, list[Draw]], set[Path]]:
         for what in proofs:
             bound = n * K * K  # |x| < N, a challenge of 128 bits, 128 bits that hide
             if what[0] == "trial proof":
-                bound = share_bound(n) * K * K
+                bound = share_bound(n, told.theta_prime) * K * K
             nonce = (*own, *what, "bytes 32", "equality proof", "<bytes>")
             streams |= {(*own, *what): [("bytes", 32)], nonce: [("below", bound)]}
             keys |= {(*own, *what), (*own, *what, "bytes 32"), nonce}
@@ -112,12 +112,13 @@ def ranges(n: mpz) -> list[Draw]:
     return drawn
 
 
-def share_bound(n: mpz) -> mpz:
-    """Above |f_i| = |θ' - N·(ΔR)(i)| as the proof of a partial decryption has it."""
+def share_bound(n: mpz, theta_prime: mpz) -> mpz:
+    """Above |f_i| = |θ' - N·P(i)|, P = c·(ΔR), as the proof of a partial decryption has it."""
+    factor = (2 * factorial(16)) ** 3 // factorial(N)
     blind = DELTA * N * K * K * n
     top = sum(N**k for k in range(1, QUORUM))
     point = DELTA * blind + DELTA * blind * K * 2 ** (QUORUM - 1) * top
-    return n * (T + 1) * point + 2 * N * DELTA * blind * n
+    return theta_prime + n * factor * (T + 1) * point
 
 
 def is_recheck(path: Path) -> bool:
