@@ -42,6 +42,9 @@ def _waits_for_the_other_board(
     side = federation.served_by
     there = {i for i in side if side[i] != side[hospital.index]}
     if script.name not in agent.board.studies:
+        starts = [s for s in federation.plan.studies if s.name == script.after[0]]
+        if starts and starts[0].name not in agent.board.studies:  # it is proposed after that one
+            return _waits_for_the_other_board(federation, hospital, starts[0])
         return any(word.what == "propose" and word.member in there for word in script.words)
     if len(side) - len(there) >= federation.terms.lock_threshold:
         return False

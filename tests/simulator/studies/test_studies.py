@@ -177,6 +177,10 @@ def test_of_a_fork_that_nobody_sees_each_side_is_told_whom_it_waits_for() -> Non
     assert waits == [(2,), (1,), (2,), (1,)]  # to contribute
 
 
+def test_a_study_that_starts_from_one_at_the_other_board_waits_for_that_board() -> None:
+    assert simulate(Plan.of_studies(45472)) == "fork"
+
+
 def named(hospital: Hospital) -> list[tuple[int, ...]]:
     assert hospital.agent is not None
     board = hospital.agent.board
