@@ -323,7 +323,8 @@ _PARTICIPANT: Said = {
     ),
     participant_errors.RejectedByAggregator: _rejected,
     participant_errors.BadApp: plain(
-        "the app failed in {e.function}: {e.reason}", "correct it and type the same command again"
+        "the app failed in {e.function}: {e.reason}",
+        "correct it and type the same command again; type train where the agent began by itself",
     ),
     participant_errors.NoAppUser: plain(
         "the app cannot run as {e.user}: {e.reason}",
