@@ -258,6 +258,10 @@ _KEYSHARE: Said = {
     keyshare_errors.BadCiphertext: plain("a ciphertext cannot be used: {e}", _ITS_NUMBER),
     keyshare_errors.WrongKey: plain("a key cannot be used: {e}", _ITS_NUMBER),
     keyshare_errors.BadKeyShare: plain("{e}", _DAMAGED),
+    keyshare_errors.BadHandover: plain(
+        "the handover of the key gives no key: {e.reason}",
+        "keep the old key share, and show this to the other members",
+    ),
     keyshare_errors.BadPart: plain("{e}", "ask that member. Nothing was decrypted"),
     keyshare_errors.UnfitNumber: plain(
         "a number does not fit: {e.reason}", "round it, or ask for a study with other --decimals"
