@@ -5,6 +5,7 @@ from protocol.key.epoch import (
     Epoch,
     EpochSecret,
     HeldKey,
+    Number,
     certified_by_all,
     epoch_of,
     epoch_of_state,

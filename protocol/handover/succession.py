@@ -1,0 +1,61 @@
+"""What is handed over, and to whom: what all speak about before the first word."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from protocol.encoding import digest, encode
+from protocol.errors import BadTerms
+from protocol.handover.attempt import Rosters
+from protocol.key import Epoch
+from protocol.terms import Terms
+
+
+@dataclass(frozen=True)
+class Succession:
+    """An attempt's subject, the same for all.
+
+    old, epoch: the federation as it is, and its key. session: the attempt's. new: the terms of the
+    federation that takes over. least_consents: of old members. mistrusted: numbers of old members
+    that deal only where too few others could. Raises BadTerms where these do not fit together.
+    """
+
+    old: Terms
+    epoch: Epoch
+    session: str
+    new: Terms
+    least_consents: int
+    mistrusted: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        epoch, old = self.epoch, self.old
+        sizes = epoch.quorum, len(epoch.verification_keys)
+        if epoch.federation != old.federation or sizes != (old.quorum, old.n_members):
+            raise BadTerms("federation", "the key is another federation's")
+        if self.new.key_bits != old.key_bits:
+            raise BadTerms("federation.key_bits", f"{self.new.key_bits}, and N stays")
+
+    @cached_property
+    def rosters(self) -> Rosters:
+        """Who speaks, by numbers: a new member that is no old one comes after them, as a guest."""
+        numbers, guests = list[int](), self.old.n_members
+        for member in self.new.members:
+            number = self.old.index_of(member.key)
+            guests += number is None
+            numbers.append(number or guests)
+        old = self.old
+        sizes = old.n_members, old.quorum, old.lock_threshold, self.least_consents
+        return Rosters(*sizes, tuple(numbers), self.mistrusted)
+
+    @cached_property
+    def subject(self) -> bytes:
+        """32 bytes that all of it goes into."""
+        rosters = self.rosters
+        sizes = rosters.n_old, rosters.quorum, rosters.lock_threshold, rosters.least_consents
+        who: tuple[Sequence[int], ...] = sizes, rosters.new, sorted(rosters.mistrusted)
+        names = self.old.federation, self.session.encode(), self.epoch.digest, self.new.federation
+        return digest("quorate/handover/subject", *names, encode(who))
+
+    def new_number(self, member: int) -> int:
+        """A new member's number in the new epoch, from the one it has on the board."""
+        return self.rosters.new.index(member) + 1

@@ -1,0 +1,192 @@
+"""A handover at a table in memory: everybody's shelf, the words in their order, and who lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Self
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from keyshare.errors import KeyshareError
+from keyshare.key import JointKey, SecretShare, combine, trial_ciphertext
+from keyshare.key.partial_decryption import partial_decryption
+from protocol.encoding import decode, encode
+from protocol.handover import OLD_SHARE, Content, HandoverMember, HandoverView, Succession
+from protocol.handover.contents import PointAccusation
+from protocol.key.epoch import Epoch, EpochSecret
+from protocol.signing import public_bytes
+from protocol.terms.terms import Floors, Member, Terms, floor
+from tests.stage.toy import ToyEpoch, replace_terms, seed_of, toy_epoch
+
+Tamper = Callable[["HandoverTable", int, Content], Content | None]
+
+
+class Crash(Exception):
+    pass
+
+
+@dataclass
+class MemoryShelf:
+    """Storage that crashes its member at one step: before it has happened, or after."""
+
+    kept: dict[str, bytes] = field(default_factory=dict)
+    crash_at: int | None = None
+    happens: bool = False
+    steps: int = 0
+
+    def step(self, do: Callable[[], object]) -> None:
+        crashes, self.steps = self.steps == self.crash_at, self.steps + 1
+        if not crashes or self.happens:
+            do()
+        if crashes:
+            raise Crash
+
+    def write(self, name: str, data: bytes) -> None:
+        self.step(lambda: self.kept.update({name: data}))
+
+    def read(self, name: str) -> bytes | None:
+        return self.kept.get(name)
+
+    def delete(self, name: str) -> None:
+        assert name in self.kept
+        self.step(lambda: self.kept.pop(name))
+
+
+def guest(number: int) -> Member:
+    key = Ed25519PrivateKey.from_private_bytes(seed_of("guest", number))
+    return Member(f"G{number}", public_bytes(key))
+
+
+def terms_of(old: Terms, who: Sequence[int | str], quorum: int) -> Terms:
+    """Terms of old members by number and guests by name."""
+    members = tuple(old.members[w - 1] if isinstance(w, int) else guest(int(w[1:])) for w in who)
+    n = len(members)
+    changes = {"floors": Floors(floor(n), floor(n), 1), "allow_minority_quorum": 2 * quorum <= n}
+    return replace_terms(old, members=members, quorum=quorum, **changes)
+
+
+def succession(
+    toy: ToyEpoch, who: Sequence[int | str], quorum: int, session: str = "handover/1"
+) -> Succession:
+    old = toy.federation.terms
+    consents = old.lock_threshold
+    return Succession(old, toy.epoch, session, terms_of(old, who, quorum), consents)
+
+
+@lru_cache(maxsize=8)
+def three_of_five(session: str = "handover/1") -> Succession:
+    """To 4 of 7: two leave, four come, and nobody keeps its number but by chance."""
+    return succession(toy_epoch(5, 3), ["G1", 3, 1, "G2", "G3", 4, "G4"], 4, session)
+
+
+@lru_cache(maxsize=8)
+def refresh(session: str = "handover/1") -> Succession:
+    """2 of 3, of the same members."""
+    return succession(toy_epoch(3, 2), [1, 2, 3], 2, session)
+
+
+@dataclass
+class HandoverTable:
+    about: Succession
+    secrets: Mapping[int, EpochSecret]
+    tamper: Tamper = lambda table, sender, content: content
+    liar: int = 0  # silent from its first lie on
+    entries: list[tuple[int, Content]] = field(default_factory=list)
+    has_lied: bool = False
+
+    def __post_init__(self) -> None:
+        self.shelves = {i: MemoryShelf() for i in self.everybody}
+        for i, secret in self.secrets.items():
+            self.shelves[i].kept[OLD_SHARE] = encode(secret)
+        self.members = {i: self.member(i) for i in self.everybody}
+
+    @property
+    def everybody(self) -> list[int]:
+        rosters = self.about.rosters
+        return sorted({*rosters.old, *rosters.new})
+
+    def member(self, number: int) -> HandoverMember:
+        """A member as it is after a restart."""
+        member = HandoverMember(self.about, number, self.shelves[number])
+        for sender, content in self.entries:
+            member.receive(sender, content)
+        return member
+
+    @property
+    def view(self) -> HandoverView:
+        honest = [i for i in self.everybody if i != self.liar]
+        return self.members[honest[0]].view
+
+    def say(self, sender: int, content: Content) -> None:
+        """Put a content on the board, as its bytes, and show it to all."""
+        content = decode(encode(content), type(content), "content", 256 << 10)
+        self.entries.append((sender, content))
+        for member in self.members.values():
+            member.receive(sender, content)
+
+    def speak(self, sender: int) -> bool:
+        """Let a member say what is due; whether it said something."""
+        if sender == self.liar and self.has_lied:
+            return False
+        content = self.members[sender].due()
+        if content is None:
+            return False
+        said = self.tamper(self, sender, content) if sender == self.liar else content
+        self.has_lied = self.has_lied or (sender == self.liar and said != content)
+        if said is not None:
+            self.say(sender, said)
+        return said is not None
+
+    def run(self, until: Callable[[HandoverView], bool] = lambda view: False) -> Self:
+        """Until nobody has anything to say, and then until nobody waits any more."""
+        for patient in (True, False):
+            for member in self.members.values():
+                member.waits = patient
+            while not until(self.view) and sum(self.speak(i) for i in self.everybody):
+                pass
+            if self.view.attempt.outcome or until(self.view):
+                break
+        return self
+
+    @property
+    def named(self) -> list[tuple[int, str]]:
+        return [(m.culprit, m.fault.name) for m in self.view.misdeeds]
+
+    @property
+    def accusations(self) -> list[tuple[int, int]]:
+        return [(i, c.dealer) for i, c in self.entries if isinstance(c, PointAccusation)]
+
+    def new_secrets(self) -> dict[int, EpochSecret]:
+        """By the numbers in the new epoch."""
+        name = f"{self.about.session}/share"
+        return {
+            self.about.new_number(i): decode(self.shelves[i].kept[name], EpochSecret, name, 1 << 20)
+            for i in self.about.rosters.new
+        }
+
+
+def table(about: Succession, tamper: Tamper | None = None, liar: int = 0) -> HandoverTable:
+    old = about.old
+    secrets = toy_epoch(old.n_members, old.quorum).secrets
+    if tamper is None:
+        return HandoverTable(about, secrets, liar=liar)
+    return HandoverTable(about, secrets, tamper, liar)
+
+
+def decrypts(key: JointKey, shares: Sequence[SecretShare]) -> bool:
+    plaintext, ciphertext = trial_ciphertext(key.n, b"of a test")
+    parts = {s.index: partial_decryption(ciphertext, s, key) for s in shares}
+    try:
+        return combine(parts, key) == plaintext
+    except KeyshareError:
+        return False
+
+
+def epoch_in(secret: EpochSecret) -> Epoch:
+    return decode(secret.epoch, Epoch, "epoch", 1 << 20)
+
+
+changed = msgspec.structs.replace

@@ -1,0 +1,194 @@
+"""Whole handovers in which everybody is honest: who decrypts, and what is left on whose shelf."""
+
+import itertools
+from functools import lru_cache
+
+import pytest
+
+from protocol.encoding import decode, encode
+from protocol.errors import BadTerms
+from protocol.handover import OLD_SHARE, Succession
+from protocol.handover.contents import (
+    Arrival,
+    BareWord,
+    Consent,
+    DealingCommitment,
+    HandedDealing,
+    PointAccusation,
+    ShownPart,
+)
+from protocol.handover.shelf import ArrivalSecret, KeptDealing
+from protocol.key import read_epoch, read_secret
+from tests.protocol.handover.table import (
+    HandoverTable,
+    changed,
+    decrypts,
+    epoch_in,
+    refresh,
+    succession,
+    table,
+    terms_of,
+    three_of_five,
+)
+from tests.stage.toy import toy_epoch
+
+SUCCESSIONS = {"leavers and newcomers": three_of_five, "refresh": refresh}
+
+
+@lru_cache(maxsize=4)
+def settled(name: str) -> HandoverTable:
+    return table(SUCCESSIONS[name]()).run()
+
+
+each_succession = pytest.mark.parametrize("name", SUCCESSIONS)
+
+
+@each_succession
+def test_every_quorum_of_the_new_epoch_decrypts(name: str) -> None:
+    done = settled(name)
+    assert done.view.attempt.is_settled
+    assert done.named == []
+    secrets, epoch = done.new_secrets(), done.view.epoch
+    assert epoch is not None
+    assert all(epoch_in(secret) == epoch for secret in secrets.values())
+    shares = [secret.secret_share() for secret in secrets.values()]
+    for quorum in itertools.combinations(shares, epoch.quorum):
+        assert decrypts(epoch.joint_key(), quorum)
+    assert not decrypts(epoch.joint_key(), shares[: epoch.quorum - 1])
+
+
+@each_succession
+def test_the_new_epoch_is_one_that_its_federation_reads(name: str) -> None:
+    done = settled(name)
+    about, epoch = done.about, done.view.epoch
+    assert epoch is not None
+    assert read_epoch(encode(epoch), about.new) == epoch
+    assert (epoch.number, epoch.n) == (about.epoch.number + 1, about.epoch.n)
+    for number, secret in done.new_secrets().items():
+        assert read_secret(encode(secret), about.new, number).epoch == epoch
+    keys = [done.view.arrivals[i].for_rounds for i in about.rosters.new]
+    assert epoch.sealing_keys == tuple(keys)
+
+
+def test_old_and_new_shares_mixed_do_not_decrypt() -> None:
+    done = settled("refresh")
+    old, new = toy_epoch(3, 2).shares, done.new_secrets()
+    epoch = done.view.epoch
+    assert epoch is not None
+    for key in (epoch.joint_key(), done.about.epoch.joint_key()):
+        for i, j in itertools.permutations((1, 2, 3), 2):
+            assert not decrypts(key, [old[i], new[j].secret_share()])
+
+
+@each_succession
+def test_what_is_left_is_the_new_share_alone(name: str) -> None:
+    done = settled(name)
+    for i, shelf in done.shelves.items():
+        kept = {"handover/1/share"} if i in done.about.rosters.new else set()
+        assert shelf.kept.keys() == kept
+
+
+def test_a_member_without_its_share_gets_a_new_one_and_does_not_deal() -> None:
+    at = table(refresh())
+    del at.shelves[1].kept[OLD_SHARE]
+    at.run()
+    assert at.view.attempt.is_settled
+    assert at.view.attempt.dealers == (2, 3)
+    assert (1, BareWord("freeze only")) in at.entries
+    shares = {i: secret.secret_share() for i, secret in at.new_secrets().items()}
+    epoch = at.view.epoch
+    assert epoch is not None
+    assert all(decrypts(epoch.joint_key(), [shares[1], shares[i]]) for i in (2, 3))
+
+
+@pytest.mark.parametrize("damage", ["cut", "another's", "of another epoch", "off by N"])
+def test_a_share_that_is_not_whole_counts_as_none(damage: str) -> None:
+    at = table(refresh())
+    secret = toy_epoch(3, 2).secrets[1]
+    share = int.from_bytes(secret.share, "big") + int.from_bytes(refresh().epoch.n, "big")
+    data = {
+        "cut": encode(secret)[:-1],
+        "another's": encode(toy_epoch(3, 2).secrets[2]),
+        "of another epoch": encode(changed(secret, epoch=encode(toy_epoch(5, 3).epoch))),
+        "off by N": encode(changed(secret, share=share.to_bytes(len(secret.share) + 1, "big"))),
+    }[damage]
+    at.shelves[1].kept[OLD_SHARE] = data
+    at.run()
+    assert at.view.attempt.is_settled
+    assert (1, BareWord("freeze only")) in at.entries
+
+
+def test_a_handed_over_key_is_handed_over_again() -> None:
+    first = settled("leavers and newcomers")
+    about, epoch = first.about, first.view.epoch
+    assert epoch is not None
+    back = terms_of(about.new, [7, 6, 5], 2)
+    second = Succession(about.new, epoch, "handover/1", back, 4)
+    at = HandoverTable(second, first.new_secrets()).run()
+    assert at.view.attempt.is_settled
+    last = at.view.epoch
+    assert last is not None
+    assert last.number == about.epoch.number + 2
+    shares = [secret.secret_share() for secret in at.new_secrets().values()]
+    assert all(decrypts(last.joint_key(), pair) for pair in itertools.combinations(shares, 2))
+
+
+def test_nothing_is_handed_over_that_its_people_did_not_agree_to() -> None:
+    at = table(refresh())
+    for i in (1, 2):
+        at.members[i].consents = False
+    at.run()
+    assert at.view.attempt.is_thawed
+    assert not at.view.attempt.frozen
+
+
+def test_terms_that_do_not_fit_the_key_are_refused() -> None:
+    about, other = refresh(), toy_epoch(5, 3)
+    with pytest.raises(BadTerms):
+        Succession(about.old, other.epoch, "handover/1", about.new, 2)
+    with pytest.raises(BadTerms):
+        Succession(about.old, about.epoch, "handover/1", changed(about.new, key_bits=512), 2)
+    with pytest.raises(BadTerms):
+        Succession(changed(about.old, quorum=3), about.epoch, "handover/1", about.new, 2)
+
+
+def test_who_keeps_its_key_keeps_its_number_on_the_board() -> None:
+    about = succession(toy_epoch(5, 3), ["G1", 3, 1, "G2"], 3)
+    assert about.rosters.new == (6, 3, 1, 7)
+    assert [about.new_number(i) for i in about.rosters.new] == [1, 2, 3, 4]
+
+
+def test_every_fact_goes_into_the_subject() -> None:
+    about = refresh()
+    others = [
+        refresh("handover/2"),
+        succession(toy_epoch(3, 2), [2, 1, 3], 2),
+        succession(toy_epoch(3, 2), [1, 2, 3], 3),
+        Succession(about.old, about.epoch, about.session, about.new, about.least_consents + 1),
+        Succession(about.old, about.epoch, about.session, about.new, 2, frozenset({1})),
+        Succession(about.old, changed(about.epoch, number=9), about.session, about.new, 2),
+    ]
+    assert len({about.subject, *(other.subject for other in others)}) == len(others) + 1
+
+
+def test_no_secret_shows() -> None:
+    at = table(refresh()).run(lambda view: view.attempt.is_dealt)
+    keys = decode(at.shelves[1].kept["handover/1/arrival"], ArrivalSecret, "", 1 << 20)
+    dealing = decode(at.shelves[1].kept["handover/1/dealing"], KeptDealing, "", 1 << 20)
+    assert repr(keys) == "ArrivalSecret(<secret>)"
+    accusation = PointAccusation(1, keys.seed_for(1))
+    seeds = [keys.root, keys.seed_for(1), keys.seed_for_rounds]
+    share = toy_epoch(3, 2).secrets[1]
+    shown = "".join(map(repr, [keys, accusation, dealing, share, *at.members.values(), at.view]))
+    for secret in (*seeds, share.share):
+        assert repr(secret)[2:-1] not in shown
+        assert secret.hex() not in shown
+    assert str(int(share.secret_share().value)) not in shown
+
+
+def test_each_content_is_read_as_what_it_is() -> None:
+    said = [content for _, content in settled("refresh").entries]
+    kinds = {Consent, Arrival, DealingCommitment, HandedDealing, ShownPart, BareWord}
+    assert {type(content) for content in said} == kinds
+    union = Consent | Arrival | DealingCommitment | HandedDealing | ShownPart | BareWord
+    assert [decode(encode(content), union, "", 1 << 20) for content in said] == said
