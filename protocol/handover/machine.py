@@ -31,6 +31,7 @@ from protocol.handover.shelf import MAX_KEPT_BYTES, OLD_SHARE, ArrivalSecret, Ke
 from protocol.handover.succession import Succession
 from protocol.handover.view import HandoverView
 from protocol.key import Epoch, EpochSecret, epoch_secret
+from protocol.sealing import SealingKey
 
 T = TypeVar("T")
 _AT_THE_END = {HandoverWord.VOID, HandoverWord.RELEASE, HandoverWord.THAW, HandoverWord.ACKNOWLEDGE}
@@ -184,11 +185,14 @@ class HandoverMember:
         data, epoch = self._shelf.read(self._name("share")), self.view.epoch
         if data is None or epoch is None:
             return None
+        number = self.about.new_number(self.number)
         try:
-            return _read_share(data, epoch, self.about.new_number(self.number))
+            secret = _read_share(data, epoch, number)
         except (Malformed, BadKeyShare):
             self.is_unfit = True
             return None
+        sealing_key = SealingKey(secret.sealing_seed).public
+        return self._if_fit(secret, sealing_key == epoch.sealing_keys[number - 1])
 
     def _arrival_secret(self) -> ArrivalSecret | None:
         keys = self._kept("arrival", ArrivalSecret)

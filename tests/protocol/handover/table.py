@@ -36,6 +36,8 @@ class MemoryShelf:
     crash_at: int | None = None
     happens: bool = False
     steps: int = 0
+    written: list[str] = field(default_factory=list)
+    spoils: str = ""  # what is written under this name comes back otherwise
 
     def step(self, do: Callable[[], object]) -> None:
         crashes, self.steps = self.steps == self.crash_at, self.steps + 1
@@ -45,7 +47,11 @@ class MemoryShelf:
             raise Crash
 
     def write(self, name: str, data: bytes) -> None:
-        self.step(lambda: self.kept.update({name: data}))
+        def write() -> None:
+            self.kept[name] = data[:-1] + b"\0" if name == self.spoils else data
+            self.written.append(name)
+
+        self.step(write)
 
     def read(self, name: str) -> bytes | None:
         return self.kept.get(name)
@@ -131,7 +137,7 @@ class HandoverTable:
         """Let a member say what is due; whether it said something."""
         if sender == self.liar and self.has_lied:
             return False
-        content = self.members[sender].due()
+        content = self.due(sender)
         if content is None:
             return False
         said = self.tamper(self, sender, content) if sender == self.liar else content
@@ -140,16 +146,34 @@ class HandoverTable:
             self.say(sender, said)
         return said is not None
 
+    def due(self, sender: int) -> Content | None:
+        """What a member says next; it comes back if it crashes over it."""
+        try:
+            return self.members[sender].due()
+        except Crash:
+            waits = self.members[sender].waits
+            self.members[sender] = self.member(sender)
+            self.members[sender].waits = waits
+            return self.members[sender].due()
+
     def run(self, until: Callable[[HandoverView], bool] = lambda view: False) -> Self:
-        """Until nobody has anything to say, and then until nobody waits any more."""
+        """Until this is so, or nobody has anything to say, and then until nobody waits any more."""
         for patient in (True, False):
             for member in self.members.values():
                 member.waits = patient
-            while not until(self.view) and sum(self.speak(i) for i in self.everybody):
+            while self._round(until):
                 pass
             if self.view.attempt.outcome or until(self.view):
                 break
         return self
+
+    def _round(self, until: Callable[[HandoverView], bool]) -> bool:
+        spoke = False
+        for i in self.everybody:
+            if until(self.view):
+                return False
+            spoke = self.speak(i) or spoke
+        return spoke
 
     @property
     def named(self) -> list[tuple[int, str]]:
@@ -168,12 +192,15 @@ class HandoverTable:
         }
 
 
-def table(about: Succession, tamper: Tamper | None = None, liar: int = 0) -> HandoverTable:
+def table(
+    about: Succession,
+    tamper: Tamper = lambda table, sender, content: content,
+    liar: int = 0,
+    kind: type[HandoverTable] = HandoverTable,
+) -> HandoverTable:
+    """A table at which nothing has been said."""
     old = about.old
-    secrets = toy_epoch(old.n_members, old.quorum).secrets
-    if tamper is None:
-        return HandoverTable(about, secrets, liar=liar)
-    return HandoverTable(about, secrets, tamper, liar)
+    return kind(about, toy_epoch(old.n_members, old.quorum).secrets, tamper, liar)
 
 
 def decrypts(key: JointKey, shares: Sequence[SecretShare]) -> bool:
