@@ -209,7 +209,7 @@ def _spelt(numbers: Iterable[bytes]) -> bool:
 def unseal_point(
     about: Succession, plan: HandoverPlan, way: tuple[int, int], handed: HandedDealing, seed: bytes
 ) -> mpz | None:
-    """A member's point, unchecked; None where it does not open, or opens to another length.
+    """A member's point, unchecked, None if it does not open. The dealing was checked.
 
     way: dealer and receiver, by their numbers on the board; seed: of the receiver's key for it.
     """
@@ -219,8 +219,7 @@ def unseal_point(
         payload = SealingKey(seed).unseal(sealed, seal_context(about, plan, dealer, receiver))
     except BadSeal:
         return None
-    is_point = len(payload) == width_of(plan.dealt_bound)
-    return mpz(int.from_bytes(payload, "big")) if is_point else None
+    return mpz(int.from_bytes(payload, "big"))
 
 
 def judged(

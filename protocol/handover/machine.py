@@ -105,7 +105,7 @@ class HandoverMember:
             assert plan is not None and epoch is not None and secret is not None  # the same
             stream = Stream.derive(secret.sealing_seed, "handover show", plan.digest, epoch.digest)
             return show(plan, epoch, secret.secret_share(), stream)
-        return BareWord(word.value)  # type: ignore[arg-type]  # one of those that are left
+        return BareWord(word.value)
 
     # ── what becomes durable, and what is erased ──
 

@@ -23,7 +23,7 @@ from protocol.handover.contents import (
     ShownPart,
 )
 from protocol.handover.handed import commitment_for, plan_of, show
-from protocol.key import to_number
+from protocol.key import Epoch, to_number
 from protocol.sealing import PUBLIC_BYTES
 from tests.protocol.handover.lies import (
     BAD_SHOWN,
@@ -196,11 +196,16 @@ def test_a_commitment_of_another_handover_is_not_opened_here(change: str) -> Non
 # ── what is shown ──
 
 
+def the_epoch(at: HandoverTable) -> Epoch:
+    assert at.view.epoch is not None
+    return at.view.epoch
+
+
 def shown_by(at: HandoverTable, member: int, **other: Any) -> ShownPart:
     """A part as this member's share makes it, for another plan or epoch."""
     secret = at.members[member]._new_secret()
     assert secret is not None
-    plan, epoch = other.get("plan", at.view.plan), other.get("epoch", at.view.epoch)
+    plan, epoch = other.get("plan", the_plan(at)), other.get("epoch", the_epoch(at))
     share = other.get("share", secret.secret_share())
     return show(plan, epoch, share, Stream.derive(seed_of("proof"), "x"))
 
@@ -230,7 +235,7 @@ SHOWN: dict[str, tuple[Callable[[HandoverTable, ShownPart], ShownPart], str]] = 
     "the old share's": (lambda at, s: shown_by(at, STAYS, share=changed_share(at)), "PART"),
     "of another session": (lambda at, s: shown_by(at, STAYS, plan=another_session(at)), "PART"),
     "of another epoch": (
-        lambda at, s: shown_by(at, STAYS, epoch=changed(at.view.epoch, number=9)),
+        lambda at, s: shown_by(at, STAYS, epoch=changed(the_epoch(at), number=9)),
         "PART",
     ),
 }

@@ -1,13 +1,17 @@
 """Whole handovers in which everybody is honest: who decrypts, and what is left on whose shelf."""
 
 import itertools
+from dataclasses import replace
 from functools import lru_cache
 
+import msgspec
 import pytest
+from gmpy2 import mpz
 
-from protocol.encoding import decode, encode
+from keyshare.handover import HandoverPlan, KeyState
+from protocol.encoding import decode, decoder_of, encode, width_of
 from protocol.errors import BadTerms
-from protocol.handover import OLD_SHARE, Succession
+from protocol.handover import OLD_SHARE, Content, Succession
 from protocol.handover.contents import (
     Arrival,
     BareWord,
@@ -17,8 +21,9 @@ from protocol.handover.contents import (
     PointAccusation,
     ShownPart,
 )
+from protocol.handover.handed import SEAL_BYTES
 from protocol.handover.shelf import ArrivalSecret, KeptDealing
-from protocol.key import read_epoch, read_secret
+from protocol.key import Epoch, read_epoch, read_secret
 from tests.protocol.handover.table import (
     HandoverTable,
     changed,
@@ -190,5 +195,30 @@ def test_each_content_is_read_as_what_it_is() -> None:
     said = [content for _, content in settled("refresh").entries]
     kinds = {Consent, Arrival, DealingCommitment, HandedDealing, ShownPart, BareWord}
     assert {type(content) for content in said} == kinds
-    union = Consent | Arrival | DealingCommitment | HandedDealing | ShownPart | BareWord
-    assert [decode(encode(content), union, "", 1 << 20) for content in said] == said
+    one_of = decoder_of(Content)
+    assert [one_of.decode(encode(content)) for content in said] == said
+    accusation = PointAccusation(1, bytes(32))
+    assert one_of.decode(encode(accusation)) == accusation
+
+
+@pytest.mark.parametrize("quorum", [2, 9, 16])
+def test_the_longest_words_have_room(quorum: int) -> None:
+    """Of the largest key, with 16 members before and after, however often it is handed over."""
+    n = mpz(2) ** 4096 - 1
+    u = (mpz(1),) * quorum
+    state = KeyState(n, mpz(4), 16, 16, quorum, n, u, mpz(1))
+    for _ in range(3):  # what a point was bounded by before it is forgotten after one
+        plan = HandoverPlan(state, 16, quorum, tuple(range(1, quorum + 1)), b"")
+        state = replace(state, point_bound=plan.point_bound)
+    bounds = [plan.difference_bound(i) for i in plan.dealers]
+    assert all(width_of(bound) <= room(HandedDealing, "difference") for bound in bounds)
+    assert SEAL_BYTES + width_of(plan.dealt_bound) <= room(HandedDealing, "sealed")
+    assert width_of(n**2) <= room(ShownPart, "part")
+    assert width_of(n * sum(bounds) // state.delta) <= room(Epoch, "theta")
+    assert width_of(state.point_bound) <= room(Epoch, "point_bound")
+
+
+def room(kind: type, name: str) -> int:
+    """The longest bytes that a field takes, or one of its items."""
+    found = next(f.type for f in msgspec.inspect.type_info(kind).fields if f.name == name)
+    return getattr(found, "item_type", found).max_length
