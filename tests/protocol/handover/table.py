@@ -129,6 +129,7 @@ class HandoverTable:
     def say(self, sender: int, content: Content) -> None:
         """Put a content on the board, as its bytes, and show it to all."""
         content = decode(encode(content), type(content), "content", 256 << 10)
+        assert len(self.entries) < 200, "somebody says the same again and again"
         self.entries.append((sender, content))
         for member in self.members.values():
             member.receive(sender, content)

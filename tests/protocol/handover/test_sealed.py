@@ -5,15 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
+from keyshare.handover import HandoverPlan
 from protocol.encoding import decode, width_of
 from protocol.errors import BadSeal
+from protocol.handover import Succession
 from protocol.handover import handed as rules
 from protocol.handover.contents import HandedDealing, PointAccusation
-from protocol.handover.handed import seal_context
+from protocol.handover.handed import plan_of, seal_context
 from protocol.handover.shelf import ArrivalSecret
 from protocol.sealing import SealingKey, seal
 from tests.protocol.handover.lies import (
@@ -33,9 +34,20 @@ from tests.stage.toy import seed_of
 # ── what is sealed ──
 
 
-def sealed_to(at: HandoverTable, receiver: int, payload: bytes, **place: Any) -> bytes:
-    context = changed(seal_context(at.about, the_plan(at), DEALER, receiver), **place)
-    return seal(at.view.arrivals[receiver].once[DEALER - 1], payload, context)
+def sealed_for(
+    at: HandoverTable,
+    payload: bytes,
+    about: Succession | None = None,
+    plan: HandoverPlan | None = None,
+    way: tuple[int, int] = (DEALER, GUEST),
+) -> bytes:
+    """To the key that the newcomer has for the dealer, as if it belonged elsewhere."""
+    context = seal_context(about or at.about, plan or the_plan(at), *way)
+    return seal(at.view.arrivals[GUEST].once[DEALER - 1], payload, context)
+
+
+def elsewhere(at: HandoverTable) -> HandoverPlan:
+    return plan_of(at.about, at.view.arrivals, (1, 3, 5))
 
 
 def with_sealed(at: HandoverTable, handed: HandedDealing, sealed: bytes) -> HandedDealing:
@@ -43,6 +55,12 @@ def with_sealed(at: HandoverTable, handed: HandedDealing, sealed: bytes) -> Hand
     place = at.about.new_number(GUEST) - 1
     both = (*handed.sealed[:place], sealed, *handed.sealed[place + 1 :])
     return changed(handed, sealed=both)
+
+
+def renamed(about: Succession) -> Succession:
+    old = changed(about.old, name="Another")
+    epoch = changed(about.epoch, federation=old.federation)
+    return replace(about, old=old, epoch=epoch)
 
 
 def width(at: HandoverTable) -> int:
@@ -68,19 +86,23 @@ SEALED: dict[str, tuple[Callable[[HandoverTable, HandedDealing], bytes], str]] =
     "one bit wrong": (spoilt, "UNSEALED"),
     "another member's": (lambda at, h: h.sealed[at.about.new_number(STAYS) - 1], "UNSEALED"),
     "of another session": (
-        lambda at, h: sealed_to(at, GUEST, its_point(at, h), session="handover/2"),
+        lambda at, h: sealed_for(at, its_point(at, h), three_of_five("handover/2")),
         "UNSEALED",
     ),
     "of another federation": (
-        lambda at, h: sealed_to(at, GUEST, its_point(at, h), federation=bytes(32)),
+        lambda at, h: sealed_for(at, its_point(at, h), renamed(at.about)),
         "UNSEALED",
     ),
     "of another plan": (
-        lambda at, h: sealed_to(at, GUEST, its_point(at, h), what="handover/00"),
+        lambda at, h: sealed_for(at, its_point(at, h), plan=elsewhere(at)),
         "UNSEALED",
     ),
     "as if by another dealer": (
-        lambda at, h: sealed_to(at, GUEST, its_point(at, h), sender=STAYS),
+        lambda at, h: sealed_for(at, its_point(at, h), way=(STAYS, GUEST)),
+        "UNSEALED",
+    ),
+    "as if to another member": (
+        lambda at, h: sealed_for(at, its_point(at, h), way=(DEALER, STAYS)),
         "UNSEALED",
     ),
     "to the key for another dealer": (
@@ -91,8 +113,8 @@ SEALED: dict[str, tuple[Callable[[HandoverTable, HandedDealing], bytes], str]] =
         ),
         "UNSEALED",
     ),
-    "a long point": (lambda at, h: sealed_to(at, GUEST, b"\xff" * width(at)), "LARGE_POINT"),
-    "another point": (lambda at, h: sealed_to(at, GUEST, bytes(width(at))), "POINT"),
+    "a long point": (lambda at, h: sealed_for(at, b"\xff" * width(at)), "LARGE_POINT"),
+    "another point": (lambda at, h: sealed_for(at, bytes(width(at))), "POINT"),
 }
 
 
