@@ -151,10 +151,14 @@ def test_terms_that_do_not_fit_the_key_are_refused() -> None:
     about, other = refresh(), toy_epoch(5, 3)
     with pytest.raises(BadTerms):
         Succession(about.old, other.epoch, "handover/1", about.new, 2)
+    foreign = changed(about.epoch, federation=bytes(32))
+    with pytest.raises(BadTerms):
+        Succession(about.old, foreign, "handover/1", about.new, 2)
     with pytest.raises(BadTerms):
         Succession(about.old, about.epoch, "handover/1", changed(about.new, key_bits=512), 2)
+    old = changed(about.old, quorum=3)
     with pytest.raises(BadTerms):
-        Succession(changed(about.old, quorum=3), about.epoch, "handover/1", about.new, 2)
+        Succession(old, changed(about.epoch, federation=old.federation), "", about.new, 2)
 
 
 def test_who_keeps_its_key_keeps_its_number_on_the_board() -> None:
