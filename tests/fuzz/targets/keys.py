@@ -9,7 +9,7 @@ import numpy as np
 from gmpy2 import mpz
 
 from aggregator.rounds.sums import sum_in_steps
-from keyshare.errors import CorruptSum, KeyshareError
+from keyshare.errors import BadKeyShare, CorruptSum, KeyshareError
 from keyshare.hybrid.checksum import Checksum, ChecksumKey, read_checksum, write_checksum
 from keyshare.hybrid.key_packing import pack_key, unpack_key
 from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, read_words, write_sum
@@ -25,6 +25,7 @@ from protocol.board.study import Study
 from protocol.board.suite import suite_of
 from protocol.encoding import decode, encode, pack_numbers, width_of
 from protocol.errors import BadSeal, Malformed
+from protocol.handover.machine import _read_share
 from protocol.key.check import _Trial
 from protocol.key.epoch import read_epoch, read_secret
 from protocol.key.proof_encoding import Proof, read_proof, write_proof
@@ -335,3 +336,16 @@ def _numbers(data: bytes, n: mpz) -> list[mpz]:
     """Plaintexts as a decryption gives them: below N, each of N's width."""
     width = width_of(n)
     return [mpz(int.from_bytes(data[k : k + width], "big")) % n for k in range(0, len(data), width)]
+
+
+@target("handover-share", "protocol.handover.machine: a share that is kept", limit=16_384)
+def handover_share() -> Case:
+    honest = encode(toy().secrets[MEMBER])
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed, BadKeyShare):
+            found = _read_share(data, toy().epoch, MEMBER)
+            assert encode(found) == data
+            assert found.secret_share() == toy().shares[MEMBER], "another share"
+
+    return Case(run, [honest])
