@@ -51,6 +51,8 @@ class ThresholdKey(PublicKey):
             are_units([mpz(index(self.theta))], mpz(self.modulus)) and are_units(numbers, square)
         ):
             raise WrongKey("theta or a verification key is no unit")
+        if index(self.share_bound) < 1:
+            raise WrongKey("the bound of shares leaves room for none")
 
     def __repr__(self) -> str:
         return f"ThresholdKey({self.bits} bits, {self.quorum} of {self.members})"

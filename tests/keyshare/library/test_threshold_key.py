@@ -203,3 +203,9 @@ def test_a_key_with_a_number_that_is_no_unit_is_none(where, number):
     wrong: Any = (*KEY.verification_keys[1:], number) if where == "verification_keys" else number
     with pytest.raises(WrongKey):
         replace(KEY, **{where: wrong})
+
+
+@pytest.mark.parametrize(("bound", "error"), [(0, WrongKey), (-1, WrongKey), (1.5, TypeError)])
+def test_a_bound_that_no_share_is_below_is_none(bound: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        replace(KEY, share_bound=bound)
