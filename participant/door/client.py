@@ -68,7 +68,7 @@ async def open_line(folder: Path, found: socket.socket | None = None) -> AsyncIt
     Raises NoAgent where none runs, and AgentDenies where it does not speak this conversation.
     """
     path = socket_path(folder)
-    if (found or (found := connect(socket_path(folder)))) is None:
+    if (found or (found := connect(path))) is None:
         raise NoAgent(path)
     reader, writer = await asyncio.open_unix_connection(sock=found, limit=_CHUNK)
     try:

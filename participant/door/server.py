@@ -89,7 +89,7 @@ class Door:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Let commands in while the block runs; raises what ``place.listen`` raises."""
+        """Let commands in while the block runs; raises what ``listen`` raises."""
         line = listen(socket_path(self._folder), MAX_LINES)
         server = await asyncio.start_unix_server(self._arrive, sock=line, limit=_CHUNK)
         try:
