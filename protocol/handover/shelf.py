@@ -59,3 +59,6 @@ class KeptDealing(Message, frozen=True):
 
     plan: Digest
     handed: HandedDealing
+
+    def __repr__(self) -> str:
+        return "KeptDealing(<not said yet>)"

@@ -16,15 +16,15 @@ class Succession:
     """An attempt's subject, the same for all.
 
     old, epoch: the federation as it is, and its key. session: the attempt's. new: the terms of the
-    federation that takes over. least_consents: of old members. mistrusted: numbers of old members
-    that deal only where too few others could. Raises BadTerms where these do not fit together.
+    federation that takes over, or the old one where the key is refreshed. mistrusted: numbers of
+    old members that deal only where too few others could. Raises BadTerms where these do not fit
+    together.
     """
 
     old: Terms
     epoch: Epoch
     session: str
     new: Terms
-    least_consents: int
     mistrusted: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
@@ -34,6 +34,18 @@ class Succession:
             raise BadTerms("federation", "the key is another federation's")
         if self.new.key_bits != old.key_bits:
             raise BadTerms("federation.key_bits", f"{self.new.key_bits}, and N stays")
+
+    @property
+    def least_consents(self) -> int:
+        """How many old members have to agree: all where fewer than before, or a minority, decrypt.
+
+        Else so many that two sets of them share an honest member, and a quorum.
+        """
+        old, new = self.old, self.new
+        is_minority = 2 * new.quorum <= new.n_members and new.federation != old.federation
+        if new.quorum < old.quorum or is_minority:
+            return old.n_members
+        return max(old.quorum, old.lock_threshold)
 
     @cached_property
     def rosters(self) -> Rosters:

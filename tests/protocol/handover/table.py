@@ -78,8 +78,7 @@ def succession(
     toy: ToyEpoch, who: Sequence[int | str], quorum: int, session: str = "handover/1"
 ) -> Succession:
     old = toy.federation.terms
-    consents = old.lock_threshold
-    return Succession(old, toy.epoch, session, terms_of(old, who, quorum), consents)
+    return Succession(old, toy.epoch, session, terms_of(old, who, quorum))
 
 
 @lru_cache(maxsize=8)

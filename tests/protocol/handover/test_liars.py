@@ -181,7 +181,7 @@ def test_a_commitment_of_another_handover_is_not_opened_here(change: str) -> Non
         about = three_of_five("handover/2")
     if change == "epoch":
         epoch = changed(about.epoch, number=about.epoch.number + 1)
-        about = Succession(about.old, epoch, about.session, about.new, about.least_consents)
+        about = Succession(about.old, epoch, about.session, about.new)
     if change == "arrival":
         arrivals[GUEST] = changed(arrivals[GUEST], for_rounds=key_of("another"))
     elsewhere = plan_of(about, arrivals, the_plan(at).dealers)

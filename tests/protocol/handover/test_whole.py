@@ -128,7 +128,7 @@ def test_a_handed_over_key_is_handed_over_again() -> None:
     about, epoch = first.about, first.view.epoch
     assert epoch is not None
     back = terms_of(about.new, [7, 6, 5], 2)
-    second = Succession(about.new, epoch, "handover/1", back, 4)
+    second = Succession(about.new, epoch, "handover/1", back)
     at = HandoverTable(second, first.new_secrets()).run()
     assert at.view.attempt.is_settled
     last = at.view.epoch
@@ -150,15 +150,26 @@ def test_nothing_is_handed_over_that_its_people_did_not_agree_to() -> None:
 def test_terms_that_do_not_fit_the_key_are_refused() -> None:
     about, other = refresh(), toy_epoch(5, 3)
     with pytest.raises(BadTerms):
-        Succession(about.old, other.epoch, "handover/1", about.new, 2)
+        Succession(about.old, other.epoch, "handover/1", about.new)
     foreign = changed(about.epoch, federation=bytes(32))
     with pytest.raises(BadTerms):
-        Succession(about.old, foreign, "handover/1", about.new, 2)
+        Succession(about.old, foreign, "handover/1", about.new)
     with pytest.raises(BadTerms):
-        Succession(about.old, about.epoch, "handover/1", changed(about.new, key_bits=512), 2)
+        Succession(about.old, about.epoch, "handover/1", changed(about.new, key_bits=512))
     old = changed(about.old, quorum=3)
     with pytest.raises(BadTerms):
-        Succession(old, changed(about.epoch, federation=old.federation), "", about.new, 2)
+        Succession(old, changed(about.epoch, federation=old.federation), "", about.new)
+
+
+def test_all_consent_where_fewer_than_before_or_a_minority_decrypt() -> None:
+    toy = toy_epoch(5, 3)
+    needed = {
+        (len(who), quorum): succession(toy, who, quorum).least_consents
+        for who, quorum in (([1, 2, 3], 2), ([1, 2, 3, 4, 5, "g1"], 3), ([1, 2, 3, 4], 3))
+    }
+    assert needed == {(3, 2): 5, (6, 3): 5, (4, 3): 4}
+    same = Succession(toy.federation.terms, toy.epoch, "handover/1", toy.federation.terms)
+    assert same.least_consents == 4
 
 
 def test_who_keeps_its_key_keeps_its_number_on_the_board() -> None:
@@ -173,9 +184,8 @@ def test_every_fact_goes_into_the_subject() -> None:
         refresh("handover/2"),
         succession(toy_epoch(3, 2), [2, 1, 3], 2),
         succession(toy_epoch(3, 2), [1, 2, 3], 3),
-        Succession(about.old, about.epoch, about.session, about.new, about.least_consents + 1),
-        Succession(about.old, about.epoch, about.session, about.new, 2, frozenset({1})),
-        Succession(about.old, changed(about.epoch, number=9), about.session, about.new, 2),
+        Succession(about.old, about.epoch, about.session, about.new, frozenset({1})),
+        Succession(about.old, changed(about.epoch, number=9), about.session, about.new),
     ]
     assert len({about.subject, *(other.subject for other in others)}) == len(others) + 1
 
@@ -188,6 +198,7 @@ def test_no_secret_shows() -> None:
     accusation = PointAccusation(1, keys.seed_for(1))
     seeds = [keys.root, keys.seed_for(1), keys.seed_for_rounds]
     share = toy_epoch(3, 2).secrets[1]
+    assert repr(dealing) == "KeptDealing(<not said yet>)"
     shown = "".join(map(repr, [keys, accusation, dealing, share, *at.members.values(), at.view]))
     for secret in (*seeds, share.share):
         assert repr(secret)[2:-1] not in shown
