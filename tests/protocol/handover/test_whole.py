@@ -163,10 +163,12 @@ def test_terms_that_do_not_fit_the_key_are_refused() -> None:
 
 def test_all_consent_where_fewer_than_before_or_a_minority_decrypt() -> None:
     toy = toy_epoch(5, 3)
-    needed = {
-        (len(who), quorum): succession(toy, who, quorum).least_consents
-        for who, quorum in (([1, 2, 3], 2), ([1, 2, 3, 4, 5, "g1"], 3), ([1, 2, 3, 4], 3))
-    }
+    rosters: list[tuple[list[int | str], int]] = [
+        ([1, 2, 3], 2),
+        ([1, 2, 3, 4, 5, "g1"], 3),
+        ([1, 2, 3, 4], 3),
+    ]
+    needed = {(len(w), k): succession(toy, w, k).least_consents for w, k in rosters}
     assert needed == {(3, 2): 5, (6, 3): 5, (4, 3): 4}
     same = Succession(toy.federation.terms, toy.epoch, "handover/1", toy.federation.terms)
     assert same.least_consents == 4
