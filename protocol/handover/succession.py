@@ -8,7 +8,7 @@ from protocol.encoding import digest, encode
 from protocol.errors import BadTerms
 from protocol.handover.attempt import Rosters
 from protocol.key import Epoch
-from protocol.terms import Terms
+from protocol.terms import Terms, check_succession, least_consents
 
 
 @dataclass(frozen=True)
@@ -32,20 +32,21 @@ class Succession:
         sizes = epoch.quorum, len(epoch.verification_keys)
         if epoch.federation != old.federation or sizes != (old.quorum, old.n_members):
             raise BadTerms("federation", "the key is another federation's")
-        if self.new.key_bits != old.key_bits:
-            raise BadTerms("federation.key_bits", f"{self.new.key_bits}, and N stays")
+        if self.is_refresh:
+            return
+        check_succession(old, self.new)
+        if self.new.predecessor is None or not self.new.predecessor.hands_over:
+            raise BadTerms("predecessor.key", "it says that a ceremony makes a new key")
+
+    @property
+    def is_refresh(self) -> bool:
+        """Whether the old terms stay."""
+        return self.new.federation == self.old.federation
 
     @property
     def least_consents(self) -> int:
-        """How many old members have to agree: all where fewer than before, or a minority, decrypt.
-
-        Else so many that two sets of them share an honest member, and a quorum.
-        """
-        old, new = self.old, self.new
-        is_minority = 2 * new.quorum <= new.n_members and new.federation != old.federation
-        if new.quorum < old.quorum or is_minority:
-            return old.n_members
-        return max(old.quorum, old.lock_threshold)
+        """How many old members have to agree."""
+        return least_consents(self.old, self.new)
 
     @cached_property
     def rosters(self) -> Rosters:

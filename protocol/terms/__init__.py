@@ -17,6 +17,8 @@ from protocol.terms.address_card import (
     sign_card,
 )
 from protocol.terms.names import fault_of_name, fault_of_url, is_host, normal
+from protocol.terms.predecessor import KeyFrom, Predecessor
+from protocol.terms.succession import Changes, Setting, changes, check_succession, least_consents
 from protocol.terms.terms import (
     AGGREGATOR,
     Floors,

@@ -19,6 +19,12 @@ from protocol.errors import BadSignature, BadTerms, UnsignedTerms
 from protocol.signing import sign, verify
 from protocol.terms.address_card import AddressCard, card_fields, read_card_table
 from protocol.terms.names import fault_of_name, look_of, normal
+from protocol.terms.predecessor import (
+    Predecessor,
+    check_predecessor,
+    predecessor_fields,
+    read_predecessor,
+)
 from protocol.terms.toml_table import Table
 from protocol.terms.toml_text import NotToml, read_toml
 from protocol.words import shown
@@ -64,7 +70,10 @@ class Floors(Message, frozen=True):
 
 
 class Terms(Message, frozen=True, dict=True):
-    """A federation as signed by its members."""
+    """A federation as signed by its members.
+
+    predecessor: the terms that these succeed, None in a first federation's.
+    """
 
     name: str
     members: tuple[Member, ...]
@@ -75,6 +84,7 @@ class Terms(Message, frozen=True, dict=True):
     aggregator_key: bytes  # Ed25519, 32 bytes
     floors: Floors
     step_seconds: int = 3600  # how long a step of a ceremony may last
+    predecessor: Predecessor | None = None
 
     @property
     def n_members(self) -> int:
@@ -165,6 +175,8 @@ def check(terms: Terms) -> None:
         allowed = f"it must be 1 to {MAX_SECONDS}"
         raise BadTerms("federation.step_seconds", f"{terms.step_seconds}, and {allowed}")
     _check_floors(terms)
+    if terms.predecessor is not None:
+        check_predecessor(terms.predecessor)
 
 
 def _check_name(field: str, name: str) -> None:
@@ -315,6 +327,7 @@ def _read_terms(document: Table) -> Terms:
             floors.text("differencing"),  # type: ignore[arg-type]  # checked with all the rest
         ),
         step_seconds=federation.number("step_seconds"),
+        predecessor=read_predecessor(document.table("predecessor", optional=True)),
     )
     for table in (federation, floors, *members):
         table.finish()
@@ -324,6 +337,8 @@ def _read_terms(document: Table) -> Terms:
 def render(terms: Terms, card: AddressCard | None = None) -> str:
     """The text of ``federation.toml``, without signatures; with the aggregator's card, if given."""
     address = {} if card is None else {"address": card_fields(card)}
+    before = terms.predecessor
+    predecessor = {} if before is None else {"predecessor": predecessor_fields(before)}
     return tomli_w.dumps(
         {
             "federation": {
@@ -336,6 +351,7 @@ def render(terms: Terms, card: AddressCard | None = None) -> str:
                 "aggregator_key": encode_binary(terms.aggregator_key),
             },
             "floors": asdict(terms.floors),
+            **predecessor,
             "members": [{"name": m.name, "key": encode_binary(m.key)} for m in terms.members],
             **address,
         }

@@ -13,10 +13,11 @@ from typer.main import get_command
 from aggregator.cli.commands import app as of_aggregator
 from participant.cli import app as of_hospital
 from protocol.record.audit.checks import CHECKS
+from protocol.terms.predecessor import Predecessor
 from protocol.terms.terms import render, render_signature
 from tests.docs.pages import OF_TODAY, PACKAGES, ROOT, fenced, ids, spans
 from tests.fuzz.targets import TARGETS
-from tests.stage.toy import toy_federation
+from tests.stage.toy import replace_terms, toy_federation
 
 PROGRAMS = {
     "quorate-participant": get_command(of_hospital),
@@ -71,7 +72,8 @@ def is_there(dotted: str) -> bool:
 def settings() -> set[str]:
     """What stands in the file of the terms, as table and key with a dot between."""
     toy = toy_federation()
-    text = render(toy.terms, toy.card) + render_signature("A", bytes(64))
+    terms = replace_terms(toy.terms, predecessor=Predecessor(bytes(32), "handover"))
+    text = render(terms, toy.card) + render_signature("A", bytes(64))
     tables = {name: t if isinstance(t, dict) else t[0] for name, t in tomllib.loads(text).items()}
     return {f"{name}.{key}" for name, table in tables.items() for key in table}
 

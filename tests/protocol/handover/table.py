@@ -18,6 +18,7 @@ from protocol.handover import OLD_SHARE, Content, HandoverMember, HandoverView, 
 from protocol.handover.contents import PointAccusation
 from protocol.key.epoch import Epoch, EpochSecret
 from protocol.signing import public_bytes
+from protocol.terms.predecessor import Predecessor
 from protocol.terms.terms import Floors, Member, Terms, floor
 from tests.stage.toy import ToyEpoch, replace_terms, seed_of, toy_epoch
 
@@ -67,11 +68,13 @@ def guest(number: int) -> Member:
 
 
 def terms_of(old: Terms, who: Sequence[int | str], quorum: int) -> Terms:
-    """Terms of old members by number and guests by name."""
+    """Terms of old members by number and guests by name; the old ones where nothing changes."""
     members = tuple(old.members[w - 1] if isinstance(w, int) else guest(int(w[1:])) for w in who)
     n = len(members)
     changes = {"floors": Floors(floor(n), floor(n), 1), "allow_minority_quorum": 2 * quorum <= n}
-    return replace_terms(old, members=members, quorum=quorum, **changes)
+    new = replace_terms(old, members=members, quorum=quorum, **changes)
+    succeeding = replace_terms(new, predecessor=Predecessor(old.federation, "handover"))
+    return old if new == old else succeeding
 
 
 def succession(

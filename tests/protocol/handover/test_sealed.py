@@ -17,6 +17,7 @@ from protocol.handover.contents import HandedDealing, PointAccusation
 from protocol.handover.handed import plan_of, seal_context
 from protocol.handover.shelf import ArrivalSecret
 from protocol.sealing import SealingKey, seal
+from protocol.terms.predecessor import Predecessor
 from tests.protocol.handover.lies import (
     BAD_SHOWN,
     DEALER,
@@ -60,7 +61,8 @@ def with_sealed(at: HandoverTable, handed: HandedDealing, sealed: bytes) -> Hand
 def renamed(about: Succession) -> Succession:
     old = changed(about.old, name="Another")
     epoch = changed(about.epoch, federation=old.federation)
-    return replace(about, old=old, epoch=epoch)
+    new = changed(about.new, predecessor=Predecessor(old.federation, "handover"))
+    return replace(about, old=old, epoch=epoch, new=new)
 
 
 def width(at: HandoverTable) -> int:

@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,6 +25,7 @@ from protocol.handover.contents import (
 from protocol.handover.handed import SEAL_BYTES
 from protocol.handover.shelf import ArrivalSecret, KeptDealing
 from protocol.key import Epoch, read_epoch, read_secret
+from protocol.terms.predecessor import Predecessor
 from tests.protocol.handover.table import (
     HandoverTable,
     changed,
@@ -154,8 +156,17 @@ def test_terms_that_do_not_fit_the_key_are_refused() -> None:
     foreign = changed(about.epoch, federation=bytes(32))
     with pytest.raises(BadTerms):
         Succession(about.old, foreign, "handover/1", about.new)
-    with pytest.raises(BadTerms):
-        Succession(about.old, about.epoch, "handover/1", changed(about.new, key_bits=512))
+    changes: dict[str, dict[str, Any]] = {
+        "federation.key_bits": {"key_bits": 512},
+        "predecessor": {"predecessor": None},
+        "predecessor.federation": {"predecessor": Predecessor(bytes(32), "handover")},
+        "predecessor.key": {"predecessor": Predecessor(about.old.federation, "ceremony")},
+    }
+    for field, change in changes.items():
+        new = changed(succession(toy_epoch(3, 2), [2, 1, 3], 2).new, **change)
+        with pytest.raises(BadTerms) as raised:
+            Succession(about.old, about.epoch, "handover/1", new)
+        assert raised.value.field == field
     old = changed(about.old, quorum=3)
     with pytest.raises(BadTerms):
         Succession(old, changed(about.epoch, federation=old.federation), "", about.new)

@@ -13,6 +13,7 @@ from protocol.errors import BadTerms, UnsignedTerms
 from protocol.signing import public_bytes
 from protocol.terms.address_card import card_fields, render_card, sign_card
 from protocol.terms.names import fault_of_name
+from protocol.terms.predecessor import Predecessor
 from protocol.terms.terms import (
     Floors,
     Member,
@@ -105,6 +106,9 @@ def test_every_field_changes_the_identity():
         changed = [value + (i == k) for i, value in enumerate(floors)]
         changes.append({"floors": Floors(*changed)})  # type: ignore[arg-type]
     changes.append({"floors": Floors(*floors, differencing="warn")})
+    for federation in (b"b" * 32, b"c" * 32):
+        changes.append({"predecessor": Predecessor(federation, "handover")})
+    changes.append({"predecessor": Predecessor(b"b" * 32, "ceremony")})
     for change in changes:
         found.add(replace_terms(TERMS, **change).federation)
     assert len(found) == len(changes) + 1
@@ -285,6 +289,48 @@ def test_a_member_who_signs_twice_or_is_unknown_is_refused():
 def test_a_signature_of_another_form_is_refused(signature):
     block = f'\n[[signatures]]\nmember = "H1"\nsignature = "{signature}"\n'
     assert problem(render(TERMS) + block) == "signatures[1].signature"
+
+
+SUCCEEDING = replace_terms(TERMS, predecessor=Predecessor(b"b" * 32, "handover"))
+
+
+@pytest.mark.parametrize("key", ["handover", "ceremony"])
+def test_a_predecessor_comes_back_from_the_text(key):
+    terms = replace_terms(TERMS, predecessor=Predecessor(TERMS.federation, key))
+    found = parse(render(terms, TOY.card)).terms
+    assert found == terms
+    assert found.predecessor.hands_over is (key == "handover")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("federation", "AAAA"),
+        ("federation", None),
+        ("key", "refresh"),
+        ("key", ""),
+        ("key", 5),
+        ("key", None),
+        ("surprise", 1),
+    ],
+)
+def test_a_wrong_predecessor_is_named(field, value):
+    changed = tomllib.loads(render(SUCCEEDING))
+    changed["predecessor"][field] = value
+    if value is None:
+        del changed["predecessor"][field]
+    assert problem(tomli_w.dumps(changed)) == f"predecessor.{field}"
+
+
+def test_a_predecessor_that_is_none_is_refused_wherever_terms_come_from():
+    for before, field in [
+        (Predecessor(b"b" * 31, "handover"), "federation"),
+        (Predecessor(b"b" * 32, "gift"), "key"),  # type: ignore[arg-type]
+    ]:
+        with pytest.raises(BadTerms) as raised:
+            check(replace_terms(TERMS, predecessor=before))
+        assert raised.value.field == f"predecessor.{field}"
+    assert problem(render(TERMS) + "\n[[predecessor]]\n") == "predecessor"
 
 
 def test_layout_and_comments_do_not_change_the_identity():
