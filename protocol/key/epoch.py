@@ -17,7 +17,7 @@ from keyshare.key import JointKey, SecretShare, verification_key
 from protocol.board import Abort, Certificate, Certification, Posted, of_kind
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
-from protocol.sealing import check_public
+from protocol.sealing import SealingKey, check_public
 from protocol.terms import Terms
 
 MAX_EPOCH_BYTES = 128 << 10
@@ -160,7 +160,10 @@ class HeldKey(NamedTuple):
 
 
 def read_secret(data: bytes, terms: Terms, index: int) -> HeldKey:
-    """A vault's content, checked: the share fits its own verification key. Raises Malformed."""
+    """A vault's content, checked. Raises Malformed.
+
+    The share fits its own verification key, and the seed the member's sealing key.
+    """
     secret = decode(data, EpochSecret, "key share", 2 * MAX_EPOCH_BYTES)
     epoch = read_epoch(secret.epoch, terms)
     key, share = epoch.joint_key(), secret.secret_share()
@@ -173,6 +176,8 @@ def read_secret(data: bytes, terms: Terms, index: int) -> HeldKey:
         raise Malformed("key share", "it is damaged") from None
     if secret.index != index or found != key.verification_keys[index - 1]:
         raise Malformed("key share", "it does not fit this member's verification key")
+    if SealingKey(secret.sealing_seed).public != epoch.sealing_keys[index - 1]:
+        raise Malformed("key share", "its sealing seed does not fit this member's sealing key")
     return HeldKey(epoch, secret)
 
 

@@ -189,7 +189,7 @@ def test_an_identity_that_does_not_open_is_told(backup: Backup, tmp_path: Path) 
 
 
 def test_a_key_that_the_members_did_not_certify_is_refused(tmp_path: Path) -> None:
-    sealing = (TOY.epoch.sealing_keys[1], *TOY.epoch.sealing_keys[1:])
+    sealing = (*TOY.epoch.sealing_keys[:2], TOY.epoch.sealing_keys[1])
     changed = msgspec.structs.replace(TOY.epoch, sealing_keys=sealing)
     member = member_at(tmp_path / "home")
     (member.vault.folder / "key-share-1.sealed").unlink()

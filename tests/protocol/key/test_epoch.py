@@ -141,6 +141,14 @@ def test_a_damaged_share_is_refused():
             read_secret(encode(msgspec.structs.replace(secret, **fields)), TERMS, 2)
 
 
+@pytest.mark.parametrize("seed", [b"", bytes(32), TOY.secrets[3].sealing_seed])
+def test_a_seed_of_another_sealing_key_is_refused(seed):
+    """With it the member could open nothing that is sealed to it in rounds."""
+    other = msgspec.structs.replace(TOY.secrets[2], sealing_seed=seed)
+    with pytest.raises(Malformed, match="sealing seed"):
+        read_secret(encode(other), TERMS, 2)
+
+
 def test_a_share_of_any_length_is_refused_before_it_is_an_exponent():
     long = msgspec.structs.replace(TOY.secrets[2], share=bytes([1]) * 100_000)
     with pytest.raises(Malformed, match="out of range"):
