@@ -177,6 +177,13 @@ class NoSeed(ParticipantError):
     why: Literal["forgotten", "lost", "set back"]
 
 
+class RetiredShare(ParticipantError, says="{folder}: the key share of epoch {epoch} is given up"):
+    """The key share of an epoch was destroyed here, after the key had been handed over."""
+
+    folder: Path
+    epoch: int
+
+
 class NotAborted(ParticipantError, says="{session}: not aborted"):
     """No ceremony of this name was aborted; none at all where ``session`` is empty."""
 

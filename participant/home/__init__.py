@@ -4,7 +4,13 @@ from participant.home import identity
 from participant.home.address import ADDRESS_NAME, Address
 from participant.home.folders import federation_folder, home_folder
 from participant.home.identity import CARD_NAME, IDENTITY_NAME, Card, Identity, load, read_card
-from participant.home.membership import Membership, check_before_asking, enter, require_identity
+from participant.home.membership import (
+    Membership,
+    check_before_asking,
+    enter,
+    newest_epoch,
+    require_identity,
+)
 from participant.home.passphrase import (
     CHANGED,
     MINIMUM_CHARACTERS,
@@ -34,4 +40,4 @@ from participant.home.terms_file import (
     sign_file,
     write_terms,
 )
-from participant.home.vault import VAULT_NAME, Vault, epochs_in
+from participant.home.vault import VAULT_NAME, Vault, epochs_in, retired_in

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from participant.disk import FolderStorage, exists
-from participant.errors import DamagedFile, MissingFile, NotAMember
+from participant.errors import DamagedFile, MissingFile, NotAMember, RetiredShare
 from participant.home import identity as identities
 from participant.home.address import Address
 from participant.home.ceremony_secrets import SecretStore
@@ -13,7 +13,7 @@ from participant.home.folders import federation_folder
 from participant.home.identity import CARD_NAME, IDENTITY_NAME, Identity, read_card
 from participant.home.passphrase import Passphrase
 from participant.home.terms_file import TermsFile
-from participant.home.vault import VAULT_NAME, Vault, epochs_in
+from participant.home.vault import VAULT_NAME, Vault, epochs_in, retired_in
 from protocol.errors import Malformed
 from protocol.key import HeldKey, read_secret
 from protocol.terms import Member, Terms
@@ -45,12 +45,10 @@ class Membership:
     def held_key(self) -> HeldKey:
         """The newest epoch and this member's secret part of it.
 
-        Raises MissingFile, DamagedFile, and what ``vault.read_key_share`` raises.
+        Raises MissingFile, RetiredShare, DamagedFile, and what ``vault.read_key_share`` raises.
         """
-        epochs = self.vault.epochs()
-        if not epochs:
-            raise MissingFile(self.folder, "key share")
-        return self.key_in(self.vault.read_key_share(epochs[-1], self.passphrase))
+        epoch = newest_epoch(self.folder)
+        return self.key_in(self.vault.read_key_share(epoch, self.passphrase))
 
     def settled_key(self) -> HeldKey:
         """As ``held_key``; destroys the seed that it was made from, if a kill has left it."""
@@ -66,6 +64,18 @@ class Membership:
             raise DamagedFile(self.vault.folder, f"{error.what}: {error.reason}") from None
 
 
+def newest_epoch(folder: Path) -> int:
+    """The newest epoch of which a federation's folder holds a key share; needs no passphrase.
+
+    Raises MissingFile if there is none yet, RetiredShare if all were given up.
+    """
+    if held := epochs_in(folder / VAULT_NAME):
+        return held[-1]
+    if retired := retired_in(folder / VAULT_NAME):
+        raise RetiredShare(folder, retired[-1])
+    raise MissingFile(folder, "key share")
+
+
 def require_identity(home: Path) -> None:
     """Raises MissingFile if there is no identity in a data folder."""
     if not exists(home / IDENTITY_NAME):
@@ -75,15 +85,13 @@ def require_identity(home: Path) -> None:
 def check_before_asking(terms: Terms, home: Path, needs_key: bool) -> None:
     """What can be known before anybody types a passphrase for nothing.
 
-    Raises MissingFile without an identity, or if ``needs_key`` and no ceremony of these terms has
-    ended here, unless the card beside the identity is none of a member.
+    Raises MissingFile without an identity, and if ``needs_key`` what ``newest_epoch`` raises,
+    unless the card beside the identity is none of a member.
     """
     require_identity(home)
-    folder = federation_folder(home, terms.federation)
-    if needs_key and not epochs_in(folder / VAULT_NAME):
-        card = home / CARD_NAME
-        if not exists(card) or terms.index_of(read_card(card).key) is not None:
-            raise MissingFile(folder, "key share")
+    card = home / CARD_NAME
+    if needs_key and (not exists(card) or terms.index_of(read_card(card).key) is not None):
+        newest_epoch(federation_folder(home, terms.federation))
 
 
 def enter(file: TermsFile, home: Path, passphrase: Passphrase) -> Membership:

@@ -86,4 +86,9 @@ SEALED: Said = {
         "close other programs and try again",
     ),
     errors.NoSeed: _no_seed,
+    errors.RetiredShare: plain(
+        "the key was handed over, and this hospital has given up its key share of epoch {e.epoch} "
+        "in {e.folder}",
+        "the members that have the key now go on with it, under their terms",
+    ),
 }

@@ -13,12 +13,14 @@ from participant.errors import (
     ForeignSeal,
     MissingFile,
     NoSeed,
+    RetiredShare,
     WrongPassphrase,
 )
 from participant.home import vault as vaults
 from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import seal
 from participant.home.vault import Vault
+from tests.stage.mortal import OF_A_HOSPITAL, survived
 from tests.stage.toy_home import CHEAP, PASSPHRASE
 
 FEDERATION = bytes(range(32))
@@ -199,6 +201,71 @@ def test_a_bad_epoch_is_refused_and_nothing_is_written(vault: Vault) -> None:
     with pytest.raises(ValueError, match="0"):
         vault.store_key_share(-1, b"share", PASSPHRASE)
     assert os.listdir(vault.folder) == []
+
+
+# ── key shares that are given up ──
+
+
+def test_a_retired_key_share_is_gone_for_good(vault: Vault) -> None:
+    for epoch in (1, 2):
+        vault.store_key_share(epoch, b"share", PASSPHRASE)
+    vault.retire_key_share(1)
+    vault.retire_key_share(1)
+    assert vault.epochs() == [2]
+    assert vault.has_retired(1)
+    assert not vault.has_retired(2)
+    assert sorted(os.listdir(vault.folder)) == ["key-share-1.retired", "key-share-2.sealed"]
+    again = Vault(vault.folder, FEDERATION, 2, CHEAP)
+    for use in (
+        lambda: again.store_key_share(1, b"share", PASSPHRASE),
+        lambda: again.read_key_share(1, PASSPHRASE),
+    ):
+        with pytest.raises(RetiredShare) as caught:
+            use()
+        assert (caught.value.folder, caught.value.epoch) == (vault.folder, 1)
+    assert (again.epochs(), vaults.retired_in(vault.folder)) == ([2], [1])
+
+
+def test_an_epoch_without_a_key_share_is_retired_too(vault: Vault) -> None:
+    vault.retire_key_share(1)
+    with pytest.raises(RetiredShare):
+        vault.store_key_share(1, b"of a backup", PASSPHRASE)
+
+
+def test_wherever_retiring_is_cut_off_the_share_is_there_or_gone_for_good(tmp_path: Path) -> None:
+    outcomes = []
+    for dies_at in range(1, 100):
+        vault = Vault(tmp_path / f"crash-{dies_at}", FEDERATION, 2, CHEAP)
+        vault.store_key_share(1, b"share", PASSPHRASE)
+        if survived(lambda: vault.retire_key_share(1), dies_at, OF_A_HOSPITAL):  # noqa: B023
+            break
+        again = Vault(vault.folder, FEDERATION, 2, CHEAP)
+        outcomes.append(again.has_retired(1))
+        if again.has_retired(1):  # then opening the vault has finished it
+            assert os.listdir(vault.folder) == ["key-share-1.retired"]
+            assert again.epochs() == []
+        else:
+            assert again.read_key_share(1, PASSPHRASE) == b"share"
+            again.retire_key_share(1)
+            assert again.epochs() == []
+    assert outcomes == sorted(outcomes)
+    assert {*outcomes} == {False, True}
+
+
+def test_a_share_whose_mark_is_there_is_not_used_though_its_file_is(vault: Vault) -> None:
+    vault.store_key_share(1, b"share", PASSPHRASE)
+    (vault.folder / "key-share-1.retired").touch()
+    assert vault.epochs() == []
+    with pytest.raises(RetiredShare):
+        vault.read_key_share(1, PASSPHRASE)
+
+
+def test_opening_the_vault_finishes_forgetting_a_seed(vault: Vault) -> None:
+    vault.new_seed("round/7", PASSPHRASE)
+    (vault.folder / "round-7.seed.forgotten").touch()
+    assert vault.has_forgotten("round/7")
+    Vault(vault.folder, FEDERATION, 2, CHEAP)
+    assert os.listdir(vault.folder) == ["round-7.seed.forgotten"]
 
 
 def test_files_and_folder_are_private(vault: Vault) -> None:

@@ -1,0 +1,32 @@
+"""The door to the newest key share, and what is said where there is none any more."""
+
+from pathlib import Path
+
+import pytest
+
+from participant.errors import MissingFile, RetiredShare
+from participant.home.membership import check_before_asking
+from tests.stage.toy import toy_epoch
+from tests.stage.toy_home import member_at
+
+TOY = toy_epoch(3, 2)
+
+
+def test_who_has_given_up_its_key_share_is_told_so(tmp_path: Path) -> None:
+    member = member_at(tmp_path / "home")
+    member.vault.retire_key_share(1)
+    for use in (
+        member.held_key,
+        lambda: check_before_asking(TOY.federation.terms, tmp_path / "home", needs_key=True),
+    ):
+        with pytest.raises(RetiredShare) as caught:
+            use()
+        assert (caught.value.folder, caught.value.epoch) == (member.folder, 1)
+    check_before_asking(TOY.federation.terms, tmp_path / "home", needs_key=False)
+
+
+def test_without_a_key_share_it_is_missing(tmp_path: Path) -> None:
+    member = member_at(tmp_path / "home")
+    (member.vault.folder / "key-share-1.sealed").unlink()
+    with pytest.raises(MissingFile):
+        member.held_key()
