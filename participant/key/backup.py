@@ -1,7 +1,8 @@
 """A backup: one sealed file with all that a hospital needs to be itself again on a new machine.
 
-It holds the identity, the key shares of one federation, the signed terms, and the head of the board
-that the hospital had last seen. It does not hold seeds of sessions, posts on their way, or the sets
+It holds the identity, the newest key share of one federation, the signed terms, and the head of the
+board that the hospital had last seen. It holds no older share, since one that was given up must not
+come back. It does not hold seeds of sessions, posts on their way, or the sets
 that were chosen: a restored copy of these is older than what was said since, and using it would say
 two things where only one may be said.
 """
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta
 
 from participant.agent import CHECKPOINT_NAME, read_checkpoint
-from participant.errors import DamagedFile, MissingFile
+from participant.errors import DamagedFile
 from participant.home import (
     DEFAULT_COST,
     PAYLOAD_LIMIT,
@@ -31,19 +32,11 @@ from participant.key.errors import UnfitBackup
 from protocol.board import Head
 from protocol.encoding import Message, decode, encode
 from protocol.errors import BadTerms, Malformed, UnsignedTerms
-from protocol.key import Epoch, EpochSecret, read_secret
+from protocol.key import Epoch, HeldKey, read_secret
 from protocol.terms import AddressCard, Member, Terms, parse, require_signed
 
 _KIND = "backup"
 _WHAT = "backup"
-
-
-class _Share(Message, frozen=True):
-    epoch: int
-    payload: bytes
-
-    def __repr__(self) -> str:
-        return f"_Share(epoch={self.epoch}, payload=<secret>)"
 
 
 class _Backup(Message, frozen=True):
@@ -53,27 +46,15 @@ class _Backup(Message, frozen=True):
     signing_key: bytes
     terms: str
     head: Annotated[bytes, Meta(max_length=1_024)]
-    shares: tuple[_Share, ...]
+    share: bytes
 
     def __repr__(self) -> str:
         return f"_Backup(name={self.name!r}, <secret>)"
 
 
 @dataclass(frozen=True)
-class RestorableShare:
-    """A key share that fits its verification key, and the bytes that a vault keeps of it."""
-
-    epoch: Epoch
-    secret: EpochSecret
-    payload: bytes
-
-    def __repr__(self) -> str:
-        return f"RestorableShare(epoch={self.epoch.number}, <secret>)"
-
-
-@dataclass(frozen=True)
 class Backup:
-    """A backup that has been opened, and checked against itself; shares in order of epochs."""
+    """A backup that has been opened, and checked against itself."""
 
     path: Path
     identity: Identity
@@ -82,12 +63,12 @@ class Backup:
     terms: Terms
     card: AddressCard | None
     head: Head | None
-    shares: tuple[RestorableShare, ...]
+    held: HeldKey
 
     @property
-    def newest(self) -> Epoch:
-        """The epoch of the newest key share."""
-        return self.shares[-1].epoch
+    def epoch(self) -> Epoch:
+        """The epoch of its key share."""
+        return self.held.epoch
 
 
 def write_backup(
@@ -96,30 +77,24 @@ def write_backup(
     path: Path,
     passphrase: Passphrase,
     cost: Argon2Cost = DEFAULT_COST,
-) -> list[int]:
-    """Create the backup of a member; the epochs whose key shares it holds.
+) -> Epoch:
+    """Create the backup of a member; the epoch whose key share it holds, which is the newest.
 
-    Every share is checked before. Raises FileExists (nothing is overwritten), MissingFile,
-    DamagedFile, DiskError and what ``vault.read_key_share`` raises.
+    The share is checked before. Raises FileExists (nothing is overwritten), DiskError, and what
+    ``held_key`` raises.
     """
-    if not (epochs := member.vault.epochs()):
-        raise MissingFile(member.folder, "key share")
-    shares = []
-    for epoch in epochs:
-        payload = member.vault.read_key_share(epoch, member.passphrase)
-        member.key_in(payload)
-        shares.append(_Share(epoch, payload))
+    epoch, secret = member.held_key()
     identity = member.identity
     backup = _Backup(
         identity.name,
         identity.signing_key.private_bytes_raw(),
         terms_text,
         member.storage.read(CHECKPOINT_NAME) or b"",
-        tuple(shares),
+        encode(secret),
     )
-    purpose = SealedFor(_KIND, member.terms.federation.hex(), epochs[-1], member.index)
+    purpose = SealedFor(_KIND, member.terms.federation.hex(), epoch.number, member.index)
     seal(path, purpose, encode(backup), passphrase, cost)
-    return epochs
+    return epoch
 
 
 def purpose_of_backup(path: Path, terms: Terms | None) -> SealedFor:
@@ -133,7 +108,7 @@ def purpose_of_backup(path: Path, terms: Terms | None) -> SealedFor:
 
 
 def open_backup(path: Path, purpose: SealedFor, passphrase: Passphrase) -> Backup:
-    """Open a backup and check that it is of one piece: roster, identity, shares and their keys.
+    """Open a backup and check that it is of one piece: roster, identity, key share and its key.
 
     Raises what ``sealed_file.unseal`` raises, DamagedFile and UnfitBackup.
     """
@@ -153,18 +128,11 @@ def open_backup(path: Path, purpose: SealedFor, passphrase: Passphrase) -> Backu
     index, own = terms.index_of(identity.card.key), Member(found.name, identity.card.key)
     if index is None or index != purpose.member or terms.members[index - 1] != own:
         raise UnfitBackup(path, f"{found.name} is not the member of the terms that it is for")
-    shares = tuple(_checked(path, share, terms, index) for share in found.shares)
-    epochs = [share.epoch.number for share in shares]
-    if not epochs or epochs != sorted(set(epochs)) or epochs[-1] != purpose.epoch:
-        raise UnfitBackup(path, "its key shares are not those that it was sealed for")
-    return Backup(path, identity, index, found.terms, terms, text.card, head, shares)
-
-
-def _checked(path: Path, share: _Share, terms: Terms, index: int) -> RestorableShare:
     try:
-        epoch, secret = read_secret(share.payload, terms, index)
+        held = read_secret(found.share, terms, index)
     except Malformed as error:
-        raise UnfitBackup(path, f"{error.what} of epoch {share.epoch}: {error.reason}") from None
-    if epoch.number != share.epoch:
-        raise UnfitBackup(path, f"the key share of epoch {share.epoch} is of {epoch.number}")
-    return RestorableShare(epoch, secret, share.payload)
+        raise UnfitBackup(path, f"{error.what}: {error.reason}") from None
+    if (number := held.epoch.number) != purpose.epoch:
+        reason = f"it was sealed for epoch {purpose.epoch}, and its key share is of epoch {number}"
+        raise UnfitBackup(path, reason)
+    return Backup(path, identity, index, found.terms, terms, text.card, head, held)

@@ -58,3 +58,10 @@ class Outdated(ParticipantError):
     have: int
     known: int
     place: str = ""
+
+
+class HandedOver(ParticipantError, says="{path}: the key share of epoch {epoch} was given up here"):
+    """A backup of a key share that this hospital has given up after the key was handed over."""
+
+    path: Path
+    epoch: int

@@ -1,7 +1,8 @@
 """Putting a backup back: everything is checked before anything is written, nothing is replaced.
 
 The key share must be the one that is due: its epoch is compared with what all members certified on
-the board, read from the aggregator or from a record.
+the board, read from the aggregator or from a record. A share that was given up here never comes
+back.
 """
 
 import hmac
@@ -32,11 +33,12 @@ from participant.home import (
     federation_folder,
 )
 from participant.home import identity as identities
-from participant.key.backup import Backup, RestorableShare
-from participant.key.errors import NoBoard, Outdated, UnfitBackup
+from participant.key.backup import Backup
+from participant.key.errors import HandedOver, NoBoard, Outdated, UnfitBackup
 from participant.network import Session
 from participant.record import RecordFolder
 from protocol.board import Board, Head
+from protocol.encoding import encode
 from protocol.errors import Fork, Malformed, OlderCard
 from protocol.key import epoch_of
 from protocol.record import MANIFEST_PATH, MAX_MANIFEST_BYTES, read_entries, read_manifest
@@ -70,20 +72,23 @@ class Restoring:
                 address.take(self.card)
         return address
 
-    def missing(self) -> list[RestorableShare]:
-        """The key shares that are not in the vault; empty if there is nothing to restore.
+    def is_needed(self) -> bool:
+        """Whether identity or key share are not in the data folder.
 
-        Raises FileExists if another identity or key share lies there, Outdated if the vault has a
-        newer one, WrongPassphrase if the identity there does not open.
+        Raises FileExists if another identity or key share lies there, HandedOver if this key share
+        was given up there, Outdated if the vault has a newer one, WrongPassphrase if the identity
+        there does not open.
         """
         is_there = self._has_identity()
-        vault = self._vault()
-        epochs = vault.epochs() if vault else []
-        newest = self.backup.newest.number
-        if epochs and epochs[-1] > newest:
-            raise Outdated(self.backup.path, "backup", newest, epochs[-1], "this data folder")
-        lacking = [s for s in self.backup.shares if not (vault and self._has_share(vault, s))]
-        return lacking if is_there or lacking else list(self.backup.shares)
+        vault, path, number = self._vault(), self.backup.path, self.backup.epoch.number
+        if vault is None:
+            return True
+        if vault.has_retired(number):
+            raise HandedOver(path, number)
+        epochs = vault.epochs()
+        if epochs and epochs[-1] > number:
+            raise Outdated(path, "backup", number, epochs[-1], "this data folder")
+        return not (self._has_share(vault) and is_there)
 
     def _has_identity(self) -> bool:
         path = self.home / IDENTITY_NAME
@@ -103,8 +108,8 @@ class Restoring:
         federation, index = self.backup.terms.federation, self.backup.index
         return Vault(folder, federation, index, self.cost) if exists(folder) else None
 
-    def _has_share(self, vault: Vault, share: RestorableShare) -> bool:
-        epoch = share.epoch.number
+    def _has_share(self, vault: Vault) -> bool:
+        epoch = self.backup.epoch.number
         if epoch not in vault.epochs():
             return False
         path = vault.folder / f"key-share-{epoch}.sealed"
@@ -113,9 +118,14 @@ class Restoring:
         except (WrongPassphrase, DamagedFile, ForeignSeal, TooLarge):
             reason = "it is damaged, or sealed with another passphrase than the identity"
             raise FileExists(path, reason) from None
-        if not hmac.compare_digest(stored, share.payload):
+        if not hmac.compare_digest(stored, self._payload):
             raise FileExists(path, f"it holds another key share of epoch {epoch}")
         return True
+
+    @property
+    def _payload(self) -> bytes:
+        """What a vault keeps of the key share."""
+        return encode(self.backup.held.secret)
 
     def known_head(self) -> Head | None:
         """The last head that the backup or the data folder knows."""
@@ -128,14 +138,14 @@ class Restoring:
         return heads
 
     def check(self, board: Board) -> None:
-        """Raises Fork, Outdated or UnfitBackup unless the board has these very key shares' epoch.
+        """Raises Fork, Outdated or UnfitBackup unless the board has this very key share's epoch.
 
         board: read up to its head, which is not before what is known.
         """
         for head in self._heads():
             if board.hash_at(head.position) != head.hash:
                 raise Fork(head.position, "it was another one when this hospital last saw it")
-        path, newest, terms = self.backup.path, self.backup.newest, self.backup.terms
+        path, newest, terms = self.backup.path, self.backup.epoch, self.backup.terms
         due = epoch_of(board.entries, terms)
         if due is None:
             raise UnfitBackup(path, "the board has no key that all members certified")
@@ -145,11 +155,11 @@ class Restoring:
             raise UnfitBackup(path, "its key share is of another key than all members certified")
 
     def write(self, seen: Head | None) -> None:
-        """Write what is missing; the key shares last, when all that guards their use is durable.
+        """Write what is missing; the key share last, when all that guards its use is durable.
 
         seen: the board's head as the aggregator has just shown it, None if it was not asked.
         """
-        lacking = self.missing()
+        self.is_needed()  # raises if anything is in the way
         make_folder(self.home)
         if not exists(self.home / IDENTITY_NAME):
             identities.keep(self.home, self.backup.identity, self.passphrase, self.cost)
@@ -159,9 +169,8 @@ class Restoring:
             save_checkpoint(self._storage, head)
         terms, index = self.backup.terms, self.backup.index
         vault = Vault(self._folder / VAULT_NAME, terms.federation, index, self.cost)
-        for share in lacking:
-            if not self._has_share(vault, share):
-                vault.store_key_share(share.epoch.number, share.payload, self.passphrase)
+        if not self._has_share(vault):
+            vault.store_key_share(self.backup.epoch.number, self._payload, self.passphrase)
 
     @property
     def _storage(self) -> FolderStorage:

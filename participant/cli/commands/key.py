@@ -159,12 +159,12 @@ def backup(
     passphrase = obtain(backup_passphrase_file, new=True, which=OF_BACKUP)
     if hmac.compare_digest(passphrase.encoded(), member.passphrase.encoded()):
         raise BadPassphrase("that of the data folder", str(member.folder.parent))
-    epochs = write_backup(member, text, out, passphrase)
+    epoch = write_backup(member, text, out, passphrase)
     if as_json:
-        say_json({"event": "backed up", "file": str(out), "epochs": epochs})
+        say_json({"event": "backed up", "file": str(out), "epoch": epoch.number})
         return
     say(f"Backup of {member.identity.name} in {member.terms.name}: {out}")
-    say(f"  key share of epoch  {', '.join(map(str, epochs))}")
+    say(f"  key share of epoch  {epoch.number}")
     say("Keep it off this machine, and its passphrase elsewhere than the file. Put back by:")
     say(f"quorate-participant key restore {pasted(out)} {given.context.pasted}")
 
@@ -195,7 +195,7 @@ def restore(
     is_new = not (folder / IDENTITY_NAME).exists()
     restoring = Restoring(opened, folder, given.passphrase(new=is_new), card)
     with hold(federation_folder(folder, opened.terms.federation), "key restore"):
-        is_needed = bool(restoring.missing())
+        is_needed = restoring.is_needed()
         if is_needed:
             seen = _check_against_board(restoring, record, timeout)
             restoring.write(seen)
@@ -206,7 +206,7 @@ def restore(
 
 
 def _say_restored(opened: Backup, is_needed: bool, here: str, as_json: bool) -> None:
-    epoch = opened.newest
+    epoch = opened.epoch
     if as_json:
         event = "restored" if is_needed else "nothing to do"
         facts = {"event": event, "epoch": epoch.number, "fingerprint": fingerprint(epoch.digest)}

@@ -26,6 +26,12 @@ def _no_quorum(e: errors.NoQuorum, c: Context) -> Sentence:
     return Sentence(f"{e.session}: {in_a_row(said)}", "; ".join(remedies))
 
 
+_DESTROY = (
+    "This backup is of no use to this hospital, but to a thief it is a key share: destroy it, and "
+    "all copies of it."
+)
+
+
 def _outdated(e: errors.Outdated, c: Context) -> Sentence:
     if e.what == "record":
         return Sentence(
@@ -33,9 +39,9 @@ def _outdated(e: errors.Outdated, c: Context) -> Sentence:
             "nothing was replaced. Ask another member for a newer record",
         )
     return Sentence(
-        f"the backup {e.path} is of epoch {e.have}, {e.place} is at epoch {e.known}: "
-        "its key share does not fit the present key",
-        "nothing was replaced. Use the backup that was made after the last ceremony",
+        f"the backup {e.path} is of epoch {e.have}, {e.place} is at epoch {e.known}: the key was "
+        "handed over since, and its key share does not fit any more",
+        f"nothing was replaced. {_DESTROY} Use one that was made in epoch {e.known}",
     )
 
 
@@ -55,6 +61,11 @@ KEY_CARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "{e.path} cannot be restored: {e.reason}", "nothing was replaced. Use the right backup"
     ),
     errors.Outdated: _outdated,
+    errors.HandedOver: plain(
+        "the key was handed over, and the key share of epoch {e.epoch}, which is in {e.path}, was "
+        "given up in this data folder",
+        f"nothing was replaced. {_DESTROY}",
+    ),
     errors.NoBoard: lambda e, c: Sentence(
         f"the aggregator at {e.url} did not show the board: {step_words(e.waiting, c)}",
         "nothing was replaced. Try again when it runs, or give --record DIR with a record",

@@ -153,7 +153,7 @@ def test_a_backup_is_made_and_never_written_over(run: Run) -> None:
     assert "never overwritten" in run(*BACKUP, expect=1)
     assert Path("b.sealed").read_bytes() == before
     facts = json.loads(run(*[w.replace("b.sealed", "c.sealed") for w in BACKUP], "--json"))
-    assert facts == {"event": "backed up", "file": "c.sealed", "epochs": [1]}
+    assert facts == {"event": "backed up", "file": "c.sealed", "epoch": 1}
 
 
 def test_the_backups_passphrase_is_not_taken_from_the_variable(run: Run) -> None:
@@ -246,7 +246,18 @@ def test_a_backup_of_an_old_epoch_is_refused_by_name(backed_up: Run) -> None:
     before = contents(Path("h1"))
     output = restore(backed_up, expect=1)
     assert "the backup b.sealed is of epoch 1, Toy is at epoch 2" in output
+    assert "to a thief it is a key share: destroy it" in output
     assert contents(Path("h1")) == before
+
+
+def test_a_backup_of_a_share_that_was_given_up_is_to_be_destroyed(backed_up: Run) -> None:
+    member().vault.retire_key_share(1)
+    before = contents(Path("h1"))
+    output = restore(backed_up, expect=1)
+    assert "the key was handed over" in output
+    assert "of no use to this hospital, but to a thief it is a key share: destroy it" in output
+    assert contents(Path("h1")) == before
+    assert "has given up its key share of epoch 1" in backed_up("key", "check", expect=1)
 
 
 def record(entries: list[Entry]) -> None:

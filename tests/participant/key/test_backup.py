@@ -15,6 +15,7 @@ from participant.errors import (
     MissingFile,
     NewerFormat,
     ParticipantError,
+    RetiredShare,
     TooLittleMemory,
     WrongPassphrase,
 )
@@ -32,7 +33,6 @@ from tests.stage.toy_home import CHEAP, PASSPHRASE, member_at
 
 TOY = toy_epoch(3, 2)
 TEXT = TOY.federation.signed_text()
-Share = backups._Share
 ITS_OWN = Passphrase("another one altogether")
 
 
@@ -44,7 +44,7 @@ def member(tmp_path: Path) -> Membership:
 @pytest.fixture
 def path(member: Membership, tmp_path: Path) -> Path:
     path = tmp_path / "backup.sealed"
-    assert write_backup(member, TEXT, path, ITS_OWN, CHEAP) == [1]
+    assert write_backup(member, TEXT, path, ITS_OWN, CHEAP) == TOY.epoch
     return path
 
 
@@ -63,8 +63,7 @@ def test_a_backup_holds_identity_share_terms_and_head(member: Membership, tmp_pa
     assert found.terms == TOY.federation.terms
     assert found.terms_text == TEXT
     assert found.head == (3, table.entries[2].hash)
-    assert [s.payload for s in found.shares] == [encode(TOY.secrets[1])]
-    assert found.newest == TOY.epoch
+    assert found.held == (TOY.epoch, TOY.secrets[1])
 
 
 def test_a_backup_holds_no_seed_no_post_and_no_chosen_set(
@@ -193,25 +192,17 @@ def off_by_one() -> bytes:
 
 FORGERIES = {
     "another member's share": (
-        lambda p: forged(p, shares=(Share(1, encode(TOY.secrets[2])),)),
+        lambda p: forged(p, share=encode(TOY.secrets[2])),
         "does not fit this member's verification key",
     ),
     "a share that is off by one": (
-        lambda p: forged(p, shares=(Share(1, off_by_one()),)),
+        lambda p: forged(p, share=off_by_one()),
         "does not fit this member's verification key",
     ),
-    "another epoch": (
-        lambda p: forged(p, other_purpose(p, epoch=2), shares=(Share(2, encode(TOY.secrets[1])),)),
-        "the key share of epoch 2 is of 1",
-    ),
-    "no share": (lambda p: forged(p, shares=()), "its key shares are not those"),
-    "a share twice": (
-        lambda p: forged(p, shares=(Share(1, encode(TOY.secrets[1])),) * 2),
-        "its key shares are not those",
-    ),
-    "sealed for an older epoch": (
-        lambda p: forged(p, other_purpose(p, epoch=0)),
-        "its key shares are not those",
+    "no share": (lambda p: forged(p, share=b""), "key share"),
+    "sealed for a later epoch": (
+        lambda p: forged(p, other_purpose(p, epoch=2)),
+        "sealed for epoch 2, and its key share is of epoch 1",
     ),
     "sealed for another member": (
         lambda p: forged(p, other_purpose(p, member=2)),
@@ -256,15 +247,22 @@ def test_contents_that_do_not_read_are_damage(path: Path, changes: dict[str, Any
         opened(forged(path, **changes))
 
 
-def test_every_epoch_of_the_vault_is_in_the_backup(member: Membership, tmp_path: Path) -> None:
+def test_the_newest_key_share_alone_is_in_the_backup(member: Membership, tmp_path: Path) -> None:
     second = msgspec.structs.replace(TOY.epoch, number=2)
     secret = epoch_secret(second, TOY.secrets[1].secret_share(), TOY.secrets[1].sealing_seed)
     member.vault.store_key_share(2, encode(secret), PASSPHRASE)
     path = tmp_path / "backup.sealed"
-    assert write_backup(member, TEXT, path, ITS_OWN, CHEAP) == [1, 2]
-    assert [s.epoch.number for s in opened(path).shares] == [1, 2]
-    assert opened(path).newest.number == 2
+    assert write_backup(member, TEXT, path, ITS_OWN, CHEAP) == second
+    assert opened(path).held == (second, secret)
     assert purpose_of_backup(path, None).epoch == 2
+    assert encode(TOY.epoch) not in unseal(path, purpose_of_backup(path, None), ITS_OWN, "backup")
+
+
+def test_a_key_share_that_was_given_up_is_not_backed_up(member: Membership, tmp_path: Path) -> None:
+    member.vault.retire_key_share(1)
+    with pytest.raises(RetiredShare):
+        write_backup(member, TEXT, tmp_path / "backup", ITS_OWN, CHEAP)
+    assert not (tmp_path / "backup").exists()
 
 
 def test_errors_say_nothing_secret(path: Path) -> None:

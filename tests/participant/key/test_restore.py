@@ -18,7 +18,7 @@ from participant.home.passphrase import Passphrase
 from participant.home.vault import Vault
 from participant.key import restore as key_restore
 from participant.key.backup import Backup, open_backup, purpose_of_backup, write_backup
-from participant.key.errors import Outdated, UnfitBackup
+from participant.key.errors import HandedOver, Outdated, UnfitBackup
 from participant.key.restore import Restoring, read_record
 from protocol.board.board import Board, Entry, Head
 from protocol.board.draft import Draft
@@ -74,7 +74,7 @@ def test_a_new_machine_has_identity_share_and_head_and_is_marked(
 ) -> None:
     home = tmp_path / "new"
     work = restoring(backup, home)
-    assert [s.epoch.number for s in work.missing()] == [1]
+    assert work.is_needed()
     work.check(TOY.table.board)
     work.write(HEAD)
     assert identities.load(home, NEW).card == backup.identity.card
@@ -83,7 +83,7 @@ def test_a_new_machine_has_identity_share_and_head_and_is_marked(
     storage = FolderStorage(federation_folder(home, TERMS.federation))
     assert storage.read("head") == encode(Checkpoint(HEAD.position, HEAD.hash))
     assert SetLedger(storage).bars("study/cardio/1")
-    assert work.missing() == []
+    assert not work.is_needed()
 
 
 def test_rounds_opened_before_the_restore_are_barred_and_later_ones_are_not(
@@ -107,14 +107,14 @@ def test_a_lost_share_comes_back_beside_an_identity_that_is_there(
     before = contents(home)
     (vault_at(home).folder / "key-share-1.sealed").unlink()
     work = restoring(backup, home, PASSPHRASE)
-    assert len(work.missing()) == 1
+    assert work.is_needed()
     work.write(HEAD)
     assert vault_at(home).read_key_share(1, PASSPHRASE) == encode(TOY.secrets[1])
     assert contents(home)["identity.sealed"] == before["identity.sealed"]
 
 
 def test_the_same_share_there_is_nothing_to_do(backup: Backup, tmp_path: Path) -> None:
-    assert restoring(backup, tmp_path / "old", PASSPHRASE).missing() == []
+    assert not restoring(backup, tmp_path / "old", PASSPHRASE).is_needed()
 
 
 # ── what is in the way ──
@@ -137,7 +137,7 @@ def test_a_damaged_share_there_is_named_and_left_alone(backup: Backup, tmp_path:
     path.write_bytes(path.read_bytes()[:-1])
     before = contents(tmp_path / "old")
     with pytest.raises(FileExists) as caught:
-        restoring(backup, tmp_path / "old", PASSPHRASE).missing()
+        restoring(backup, tmp_path / "old", PASSPHRASE).is_needed()
     assert caught.value.path == path
     assert "damaged" in caught.value.reason
     assert contents(tmp_path / "old") == before
@@ -148,9 +148,28 @@ def test_a_share_of_a_later_epoch_there_makes_the_backup_old(
 ) -> None:
     vault_at(tmp_path / "old").store_key_share(2, b"the next one", PASSPHRASE)
     with pytest.raises(Outdated) as caught:
-        restoring(backup, tmp_path / "old", PASSPHRASE).missing()
+        restoring(backup, tmp_path / "old", PASSPHRASE).is_needed()
     assert (caught.value.have, caught.value.known) == (1, 2)
     assert caught.value.place == "this data folder"
+
+
+@pytest.mark.parametrize("has_next", [False, True])
+def test_a_share_that_was_given_up_there_never_comes_back(
+    backup: Backup, tmp_path: Path, has_next: bool
+) -> None:
+    vault = vault_at(tmp_path / "old")
+    vault.retire_key_share(1)
+    if has_next:
+        vault.store_key_share(2, b"the next one", PASSPHRASE)
+    before = contents(tmp_path / "old")
+    for use in (
+        lambda: restoring(backup, tmp_path / "old", PASSPHRASE).is_needed(),
+        lambda: restoring(backup, tmp_path / "old", PASSPHRASE).write(HEAD),
+    ):
+        with pytest.raises(HandedOver) as caught:
+            use()
+        assert (caught.value.path, caught.value.epoch) == (backup.path, 1)
+    assert contents(tmp_path / "old") == before
 
 
 @pytest.mark.parametrize("name", ["H1", "H2"])
@@ -182,7 +201,7 @@ def test_a_card_of_somebody_else_is_in_the_way_too(backup: Backup, tmp_path: Pat
 
 def test_an_identity_that_does_not_open_is_told(backup: Backup, tmp_path: Path) -> None:
     with pytest.raises(WrongPassphrase):
-        restoring(backup, tmp_path / "old", NEW).missing()
+        restoring(backup, tmp_path / "old", NEW).is_needed()
 
 
 # ── the epoch that is due ──
@@ -315,7 +334,7 @@ def test_a_crash_at_any_moment_is_mended_by_the_same_command(
             assert storage.read("head") is not None
             assert vault_at(home).read_key_share(1, NEW) == encode(TOY.secrets[1])
         restoring(backup, home).write(HEAD)
-        assert restoring(backup, home).missing() == []
+        assert not restoring(backup, home).is_needed()
     assert dies_at > 30
 
 
