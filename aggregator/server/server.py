@@ -34,6 +34,7 @@ from aggregator.status import fitting, touch_status, write_status
 from protocol.board import MAX_REASON, Body, Complaint, Step
 from protocol.encoding import encode
 from protocol.errors import BrokenChannel, Malformed
+from protocol.key import Epoch
 from protocol.terms import Terms
 from protocol.wire import (
     MAX_FRAME_BYTES,
@@ -148,11 +149,16 @@ class Server:
             name = self._terms.name_of(posted.post.sender)
             log.info("entry %d, %s: %s by %s", posted.position, posted.post.session, kind, name)
         if (epoch := self.aggregator.epoch) is not self._epoch and epoch is not None:
-            log.info("ceremony/%d: all have certified the joint key", epoch.number)
+            log.info("%s", self._word_of_key(epoch))
         self._epoch = epoch
         self._told = self._core.head.position
         for connection in self._connections:
             connection.wake.set()
+
+    def _word_of_key(self, epoch: Epoch) -> str:
+        if (handover := self.aggregator.board.key.handovers.last) is None:
+            return f"ceremony/{epoch.number}: all have certified the joint key"
+        return f"{handover.about.session}: the joint key has new shares, in epoch {epoch.number}"
 
     async def _tick_for_ever(self) -> None:
         is_at_work = False

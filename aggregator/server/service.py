@@ -23,7 +23,6 @@ from protocol.board import (
     MAX_REASON,
     Board,
     Body,
-    Certificate,
     Entry,
     Head,
     Post,
@@ -35,7 +34,7 @@ from protocol.board import (
 )
 from protocol.encoding import decode, encode
 from protocol.errors import BadEntry, Fork, Malformed
-from protocol.key import Epoch, epoch_of
+from protocol.key import Epoch
 from protocol.terms import AGGREGATOR, AddressCard, Terms
 from protocol.wire import (
     CHUNK_BYTES,
@@ -84,9 +83,9 @@ class Aggregator:
         self._encoded: list[bytes] = []
         self._accepted: dict[tuple[str, int, int], tuple[bytes, int]] = {}
         self.rounds = Rounds(terms, self.board.studies)
-        self.epoch: Epoch | None = None
-        self._epochs: dict[bytes, Epoch] = {}
-        self.summing = Summing(self.rounds, self._epochs, self._blobs, folder, self._say)
+        self.summing = Summing(
+            self.rounds, self.board.key.by_digest, self._blobs, folder, self._say
+        )
         self._cleaned_ms = 0
         try:
             self._read_store()
@@ -124,6 +123,11 @@ class Aggregator:
         except Malformed:
             return False
         return post.federation != self.terms.federation
+
+    @property
+    def epoch(self) -> Epoch | None:
+        """The key that all members have now, None before there is one."""
+        return self.board.epoch
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -174,7 +178,7 @@ class Aggregator:
             self._clock.report,
             card,
         )
-        return report(self.board, self.terms, self.rounds, self.epoch, now_ms, work)
+        return report(self.board, self.terms, self.rounds, now_ms, work)
 
     def tick(self) -> bool:
         """Open and close what is due, and add a little of what has come; whether it did anything.
@@ -187,7 +191,7 @@ class Aggregator:
         if not self._cleaned_ms <= now_ms < self._cleaned_ms + _CLEAN_UP_EVERY_MS:
             self._cleaned_ms = now_ms
             self._blobs.clean_up()
-        if self.epoch is not None:
+        if self.epoch is not None and not self.board.key.handovers.opening_bar:
             for session, opening in self.rounds.to_open(self.epoch, waited):
                 self._say(session, opening)
         is_at_work = self.summing.step(self.rounds.to_close(waited))
@@ -244,16 +248,6 @@ class Aggregator:
         for name in chunks_of(post.body):
             self._blobs.name(name)
         self.rounds.receive(posted)
-        if isinstance(post.body, Certificate):
-            self._find_epoch()
-
-    def _find_epoch(self) -> None:
-        try:
-            self.epoch = epoch_of(self.board.entries, self.terms)
-        except Malformed:
-            return  # all members signed what is no epoch; nothing can be opened under it
-        if self.epoch is not None:
-            self._epochs[self.epoch.digest] = self.epoch
 
     def _say(self, session: str, body: Body) -> None:
         head = self.board.head

@@ -34,7 +34,7 @@ def when(posted: Posted) -> str:
     return iso(posted.time_ms)
 
 
-def ceremony_report(board: Board, terms: Terms, epoch: Epoch | None, now_ms: int) -> Report | None:
+def ceremony_report(board: Board, terms: Terms, now_ms: int) -> Report | None:
     """The ceremony that counts, None before the first; ``now_ms``: the time, in ms since 1970.
 
     The last one, which is the one that made the key where there is a key.
@@ -42,13 +42,14 @@ def ceremony_report(board: Board, terms: Terms, epoch: Epoch | None, now_ms: int
     ceremonies = board.ceremonies
     if not ceremonies:
         return None
-    return session_report(ceremonies[max(ceremonies)], terms, epoch, now_ms)
+    made = board.key.epochs[0].epoch if board.key.epochs else None
+    return session_report(ceremonies[max(ceremonies)], terms, made, now_ms)
 
 
 def session_report(
     posts: Sequence[Posted], terms: Terms, epoch: Epoch | None, now_ms: int
 ) -> Report:
-    """One ceremony, by all its entries so far, at least one."""
+    """One ceremony, by all its entries so far, at least one; epoch: what one has made, if any."""
     session = posts[0].post.session
     is_complete = epoch is not None and session == f"ceremony/{epoch.number}"
     aborts = [] if is_complete else list(of_kind(posts, Abort))

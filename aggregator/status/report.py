@@ -13,7 +13,6 @@ from aggregator.status.ceremony import Report, ceremony_report, when
 from aggregator.status.studies import shown_studies, study_report
 from aggregator.store import Trouble
 from protocol.board import Board, read_session
-from protocol.key import Epoch
 from protocol.rounds import Awaited, RoundView, left_out
 from protocol.terms import AddressCard, Terms
 
@@ -47,7 +46,6 @@ def report(
     board: Board,
     terms: Terms,
     rounds: Rounds,
-    epoch: Epoch | None,
     now_ms: int,
     work: AtWork = AtWork(),  # frozen, and nothing of it is changed
 ) -> Report:
@@ -75,7 +73,7 @@ def report(
         "clock": work.clock,
         "members": members,
         "card": card_report(board, terms, work.card),
-        "ceremony": ceremony_report(board, terms, epoch, now_ms),
+        "ceremony": ceremony_report(board, terms, now_ms),
         "studies": [study_report(state, rounds) for state in shown_studies(rounds)[-MAX_STUDIES:]],
         "studies_not_shown": max(0, len(rounds.studies) - MAX_STUDIES),
         "rounds": [
@@ -84,7 +82,7 @@ def report(
         ],
         "waiting": [_waiting(s, found, rounds) for s, found in rounds.awaited()][:MAX_ROUNDS],
         "rounds_not_shown": max(0, len(rounds.views) - MAX_ROUNDS),
-        "too_long": rounds.too_long(epoch) if epoch else {},
+        "too_long": rounds.too_long(board.epoch) if board.epoch else {},
     }
 
 

@@ -11,8 +11,6 @@ from aggregator.status.ceremony import Report
 from aggregator.status.report import AtWork, report
 from aggregator.store import require_stored
 from protocol.board import Board, chunks_of
-from protocol.errors import Malformed
-from protocol.key import epoch_of
 from protocol.terms import AddressCard, Terms
 
 
@@ -35,9 +33,5 @@ def stored_report(
                 require_stored(folder, attachment.digest, attachment.size)
         for name in chunks_of(posted.post.body):
             require_stored(folder, name)
-    try:
-        epoch = epoch_of(board.entries, terms)
-    except Malformed:
-        epoch = None
     clock = BoardClock(now_ms, board.entries[-1].time_ms if board.entries else 0)
-    return report(board, terms, rounds, epoch, clock.now_ms(), AtWork(card=card))
+    return report(board, terms, rounds, clock.now_ms(), AtWork(card=card))

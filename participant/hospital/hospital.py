@@ -36,7 +36,8 @@ from participant.record import RecordOutput, RecordProgress, RecordTask
 from participant.rounds import DecryptionTask
 from participant.study import ListingTask, ProposalTask, StudyStanding, read_plan
 from protocol.board import NAME, Study
-from protocol.key import NONCE_BYTES, Epoch, is_whole
+from protocol.key import Epoch
+from protocol.key_check import NONCE_BYTES, is_whole
 from protocol.record import prepare
 
 _SILENT = Notices()

@@ -7,7 +7,8 @@ from keyshare.randomness import Stream
 from participant.agent import Task
 from participant.waiting import Waiting
 from protocol.board import Board, Body, CheckPart, CheckRequest, Draft, Posted
-from protocol.key import NONCE_BYTES, HeldKey, KeyCheck
+from protocol.key import HeldKey
+from protocol.key_check import NONCE_BYTES, KeyCheck
 from protocol.terms import Terms
 
 JOIN_SECONDS = 600  # so long after a check was asked for, who comes takes part in it

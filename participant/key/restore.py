@@ -40,7 +40,6 @@ from participant.record import RecordFolder
 from protocol.board import Board, Head
 from protocol.encoding import encode
 from protocol.errors import Fork, Malformed, OlderCard
-from protocol.key import epoch_of
 from protocol.record import MANIFEST_PATH, MAX_MANIFEST_BYTES, read_entries, read_manifest
 from protocol.terms import AddressCard, Terms
 
@@ -146,7 +145,7 @@ class Restoring:
             if board.hash_at(head.position) != head.hash:
                 raise Fork(head.position, "it was another one when this hospital last saw it")
         path, newest, terms = self.backup.path, self.backup.epoch, self.backup.terms
-        due = epoch_of(board.entries, terms)
+        due = board.epoch
         if due is None:
             raise UnfitBackup(path, "the board has no key that all members certified")
         if due.number > newest.number:

@@ -1,15 +1,22 @@
 """The board: what members say, how much each may say, and the one order that all see.
 
-``messages`` has everything that can be said, ``board`` the chain of signed posts, and ``budget``
-what a member may put there. The classes of a ceremony's candidates and the suite of a round stand
-here too, since budgets follow from them.
+What can be said is in ``protocol.messages``. ``board`` has the chain of signed posts, ``budget``
+what a member may put there, and ``key_history`` which key counts. The classes of a ceremony's
+candidates and the suite of a round stand here too, since budgets follow from them.
 """
 
-from protocol.board.board import (
+from protocol.board.board import Board
+from protocol.board.budget import Surplus
+from protocol.board.certification import Certification, certified_by_all, is_aborted
+from protocol.board.classes import CandidateLayout
+from protocol.board.draft import Draft, Envelope, public_payload
+from protocol.board.handover import Handover, Handovers
+from protocol.board.key_history import KeyFrom, KeyHistory, epoch_of
+from protocol.board.payload_sizes import chunk_count, expected_count, labels_bytes
+from protocol.board.post import (
     MAX_ENTRY_BYTES,
     MIN_ENTRY_BYTES,
     B,
-    Board,
     Entry,
     Head,
     Post,
@@ -18,15 +25,12 @@ from protocol.board.board import (
     decode_entry,
     firsts,
     genesis,
-    is_aborted,
     of_kind,
     sign_post,
 )
-from protocol.board.budget import Surplus
-from protocol.board.certification import Certification
-from protocol.board.classes import CandidateLayout
-from protocol.board.draft import Draft, Envelope, public_payload
-from protocol.board.fields import (
+from protocol.board.study import Studies, Study, StudyState, check_plan
+from protocol.board.suite import Suite, suite_for, suite_of
+from protocol.messages import (
     MAX_ATTACHMENTS,
     MAX_BLOB_BYTES,
     MAX_CHUNKS,
@@ -39,15 +43,8 @@ from protocol.board.fields import (
     MAX_POST_BYTES,
     MAX_REASON,
     NAME,
-    Count,
-    Digest,
-    Index,
-    Label,
-    Signature,
-    StudyName,
-)
-from protocol.board.messages import (
     Abort,
+    Approval,
     Attachment,
     Body,
     CardSeen,
@@ -59,8 +56,13 @@ from protocol.board.messages import (
     Complaint,
     Contribution,
     Contributor,
+    Count,
+    Digest,
     Disclosure,
+    Ending,
+    Index,
     Join,
+    Label,
     ModelEntries,
     ModelEntry,
     Omission,
@@ -68,26 +70,27 @@ from protocol.board.messages import (
     Opening,
     Overdue,
     Partial,
+    Plan,
     Refusal,
+    Session,
+    SessionName,
     SetLock,
+    Signature,
     Statement,
+    Statistic,
     Step,
+    StepId,
+    StudyName,
     Text,
+    Training,
+    Withdrawal,
     attach,
     attachments_of,
     blob_name,
     chunks_of,
+    plan_digest,
     purpose_of,
-)
-from protocol.board.payload_sizes import chunk_count, expected_count, labels_bytes
-from protocol.board.plan import Approval, Ending, Plan, Statistic, Training, Withdrawal, plan_digest
-from protocol.board.session import (
-    Session,
-    SessionName,
-    StepId,
     read_session,
     round_session,
     study_session,
 )
-from protocol.board.study import Studies, Study, StudyState, check_plan
-from protocol.board.suite import Suite, suite_for, suite_of

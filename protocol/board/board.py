@@ -5,19 +5,19 @@ H(position, previous entry hash, time, signed post). Two boards that differ in o
 different heads from there on, and part for good at the first post that crosses.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Annotated, Generic, NamedTuple, cast
+from collections.abc import Callable, Sequence
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from msgspec import Meta
 from msgspec.structs import replace
-from typing_extensions import TypeVar
 
 from protocol.board.budget import Budget, Surplus
-from protocol.board.certification import Certification
-from protocol.board.fields import MAX_POST_BYTES, Count, Digest, Index, Signature
-from protocol.board.messages import (
-    Attachment,
+from protocol.board.key_history import KeyHistory
+from protocol.board.post import Entry, Head, Post, Posted, SignedPost, genesis
+from protocol.board.study import Studies
+from protocol.encoding import decode
+from protocol.errors import BadEntry, BadSignature, BadTerms, Fork, Malformed
+from protocol.key import Epoch
+from protocol.messages import (
+    MAX_POST_BYTES,
     Body,
     CardSeen,
     CheckPart,
@@ -30,114 +30,12 @@ from protocol.board.messages import (
     belongs,
     blob_name,
     chunks_of,
+    read_session,
 )
-from protocol.board.session import Session, read_session
-from protocol.board.study import Studies
-from protocol.encoding import Message, decode, digest, encode
-from protocol.errors import BadEntry, BadSignature, BadTerms, Fork, Malformed
-from protocol.signing import sign, verify
+from protocol.signing import verify
 from protocol.terms import AddressCard, Terms, check_card
 
-MAX_ENTRY_BYTES = MAX_POST_BYTES + 1_024
-MIN_ENTRY_BYTES = 160  # three hashes and a signature, without what stands around them
-
-
-Milliseconds = Annotated[int, Meta(ge=0, lt=1 << 47)]  # since 1970; to the year 6429
-
-
-B = TypeVar("B", bound=Body, default=Body, covariant=True)
-
-
-class Head(NamedTuple):
-    """Position of the last entry (0: none yet) and its hash."""
-
-    position: int
-    hash: bytes
-
-
-class Post(Message, Generic[B], frozen=True):
-    """One statement by one sender, number ``sequence`` of its posts in the session."""
-
-    federation: Digest
-    session: Session
-    sender: Index
-    sequence: Count
-    seen_position: Count
-    seen: Digest
-    body: B
-
-
-class SignedPost(Message, frozen=True):
-    """An encoded Post and its Ed25519 signature."""
-
-    post: Annotated[bytes, Meta(max_length=MAX_POST_BYTES)]
-    signature: Signature
-
-    @property
-    def digest(self) -> bytes:
-        """The name of the post: a hash of what was signed."""
-        return digest("quorate/post", self.post)
-
-
-class Entry(Message, frozen=True):
-    """A post with its place on the board; ``time_ms`` is the aggregator's clock, for people."""
-
-    position: Count
-    previous: Digest
-    time_ms: Milliseconds
-    post: SignedPost
-
-    @property
-    def hash(self) -> bytes:
-        """The head of the board after this entry."""
-        return digest("quorate/entry", encode(self))
-
-
-class Posted(NamedTuple, Generic[B]):
-    """A verified entry, opened; ``Posted[Closing]`` is one whose body is a closing."""
-
-    position: int
-    hash: bytes
-    time_ms: int
-    post: Post[B]
-    digest: bytes
-
-    @property
-    def attachments(self) -> tuple[Attachment, ...]:
-        """All attachments of the post."""
-        return attachments_of(self.post.body)
-
-
-def of_kind(entries: Iterable[Posted], kind: type[B]) -> Iterator[Posted[B]]:
-    """Those entries whose bodies are of a kind, in order."""
-    return (cast(Posted[B], posted) for posted in entries if isinstance(posted.post.body, kind))
-
-
-def firsts(entries: Iterable[Posted], kind: type[B]) -> dict[int, Posted[B]]:
-    """The first of these from each sender, in order."""
-    found = dict[int, Posted[B]]()
-    for posted in of_kind(entries, kind):
-        found.setdefault(posted.post.sender, posted)
-    return found
-
-
-def genesis(federation: bytes) -> bytes:
-    """The head of a board without entries."""
-    return digest("quorate/genesis", federation)
-
-
-def is_aborted(posts: Iterable[Post], n_members: int) -> bool:
-    """Whether a ceremony was aborted before all had certified the same; afterwards it is void."""
-    found = Certification(n_members)
-    for post in posts:
-        found.take(post.sender, post.body)
-    return found.is_aborted
-
-
-def sign_post(post: Post, key: Ed25519PrivateKey) -> SignedPost:
-    """The post, signed by its sender."""
-    data = encode(post)
-    return SignedPost(data, sign(key, "quorate/post signature", data))
+Speaker = tuple[str, int]
 
 
 class Board:
@@ -148,12 +46,18 @@ class Board:
         self._federation = terms.federation
         self._hashes = [genesis(self._federation)]
         self._counts: dict[tuple[str, int], int] = {}
-        self._last_seen: dict[int, int] = {}
+        self._last_seen: dict[Speaker, int] = {}
         self._sessions: dict[str, list[Posted]] = {}
         self._last: dict[int, Posted] = {}
         self.studies = Studies(terms)  # proposed by entries that count, and what is said of them
-        self._budget = Budget(terms, self.studies)
+        self.key = KeyHistory(terms)
+        self._budget = Budget(terms, self.studies, self.key)
         self.entries: list[Posted] = []
+
+    @property
+    def epoch(self) -> Epoch | None:
+        """The key that all members have now, None before there is one."""
+        return self.key.newest
 
     @property
     def upload_bytes(self) -> int:
@@ -181,6 +85,20 @@ class Board:
         """The hash of the entry at a position, None beyond the head; 0 is the empty board."""
         return self._hashes[position] if 0 <= position < len(self._hashes) else None
 
+    def key_of(self, session: str, sender: int) -> bytes:
+        """The signing key of a sender, a guest of that session's included.
+
+        Raises BadTerms for no one.
+        """
+        named = read_session(session)
+        handover = self.key.handovers.of(named.number) if named.kind == "handover" else None
+        guest = handover.guests.get(sender) if handover else None
+        return guest or self.terms.key_of(sender)
+
+    def _speaker(self, post: Post) -> Speaker:
+        """A guest of another session is another one, whatever its number."""
+        return (post.session if post.sender > self.terms.n_members else ""), post.sender
+
     def count(self, session: str, sender: int) -> int:
         """How many posts a sender has made in a session: its next sequence number."""
         return self._counts.get((session, sender), 0)
@@ -195,7 +113,7 @@ class Board:
         if post.federation != self._federation:
             raise BadEntry(position, post.sender, "it belongs to another federation")
         try:
-            key = self.terms.key_of(post.sender)
+            key = self.key_of(post.session, post.sender)
             verify(key, signed.signature, post.sender, "quorate/post signature", signed.post)
         except BadTerms:
             raise BadEntry(position, post.sender, "its sender is not a member") from None
@@ -235,7 +153,7 @@ class Board:
             )
         if self.hash_at(post.seen_position) != post.seen:
             raise Fork(post.seen_position, f"sender {post.sender} saw another entry there")
-        if post.seen_position < self._last_seen.get(post.sender, 0):
+        if post.seen_position < self._last_seen.get(self._speaker(post), 0):
             raise BadEntry(position, post.sender, "it saw less than its sender's last post")
 
     def extend(self, signed: SignedPost, time_ms: int) -> Entry:
@@ -270,11 +188,12 @@ class Board:
         self.entries.append(posted)
         self._hashes.append(posted.hash)
         self._counts[session, sender] = post.sequence + 1
-        self._last_seen[sender] = post.seen_position
+        self._last_seen[self._speaker(post)] = post.seen_position
         self._last[sender] = posted
         if isinstance(body, Surplus):
             return
         self._budget.take(position, session, sender, body, time_ms)
+        self.key.take(position, time_ms, session, sender, body)
         self._sessions.setdefault(session, []).append(posted)
         named = read_session(session)
         if named.kind == "study":
@@ -320,8 +239,3 @@ def _addresses(body: Body, recipients: set[int], n_members: int, readers: Sequen
     if isinstance(body, Complaint):
         return 1 <= body.member <= n_members and len(body.key) in (0, 32)
     return all(to <= n_members for to in recipients)
-
-
-def decode_entry(data: bytes) -> Entry:
-    """An entry from its bytes; raises Malformed."""
-    return decode(data, Entry, "entry", MAX_ENTRY_BYTES)

@@ -11,31 +11,38 @@ The aggregator's own posts have no budget: it is trusted for going on, and for n
 
 from collections import Counter, deque
 from collections.abc import Hashable, Iterable
+from typing import get_args
 
 from protocol.board.ceremony_budget import TWICE, CeremonyBudget
-from protocol.board.fields import Text
-from protocol.board.messages import (
+from protocol.board.key_history import KeyHistory
+from protocol.board.payload_sizes import MAX_CHECK_BYTES
+from protocol.board.study import Studies
+from protocol.board.study_budget import StudyBudget
+from protocol.encoding import Message
+from protocol.messages import (
     Abort,
+    Approval,
     Body,
     CardSeen,
     CheckPart,
     CheckRequest,
+    Content,
     Contribution,
+    Ending,
+    HandoverProposal,
     Overdue,
+    Plan,
     Statement,
+    Text,
+    Withdrawal,
     purpose_of,
+    read_session,
 )
-from protocol.board.payload_sizes import MAX_CHECK_BYTES
-from protocol.board.plan import Approval, Ending, Plan, Withdrawal
-from protocol.board.session import read_session
-from protocol.board.study import Studies
-from protocol.board.study_budget import StudyBudget
-from protocol.encoding import Message
 from protocol.terms import AGGREGATOR, Terms
 
 # What no honest member says a second time, not even with a data folder that was put back: it reads
 # the board before it speaks, and sends what was on its way as the same post.
-_ONCE = (Contribution, Plan, Ending, CardSeen)
+_ONCE = (Contribution, Plan, Ending, CardSeen, HandoverProposal, *get_args(Content))
 # Models stated anew, and approvals that change.
 _AGAIN = (Statement, Approval, Withdrawal)
 # What may be done again and again: models stated anew, overdue steps named.
@@ -45,6 +52,7 @@ CHECKS_A_DAY = 24  # of the key; a person asks for each
 # the same time, and each needs all members' commands: persons, who look for the cause after a few.
 ABORTS_A_DAY = 12
 PLANS_A_DAY = 100
+HANDOVERS_A_DAY = 12  # that a member proposes, after as many that were given up
 APPROVALS_A_DAY = 200  # of all studies; each changes what stood before
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
@@ -54,6 +62,7 @@ _TRIES: dict[type, tuple[int, int, str]] = {  # so many, in so many ms
     Abort: (ABORTS_A_DAY, _DAY_MS, "day"),
     CheckRequest: (CHECKS_A_DAY, _DAY_MS, "day"),
     Plan: (PLANS_A_DAY, _DAY_MS, "day"),
+    HandoverProposal: (HANDOVERS_A_DAY, _DAY_MS, "day"),
     Approval: (APPROVALS_A_DAY, _DAY_MS, "day"),
 }
 
@@ -70,10 +79,11 @@ class Surplus(Message, frozen=True):
 class Budget:
     """What has counted so far, and what would be too much next."""
 
-    def __init__(self, terms: Terms, studies: Studies) -> None:
-        """studies: of the board, which takes note of what counts after it was counted here."""
+    def __init__(self, terms: Terms, studies: Studies, key: KeyHistory) -> None:
+        """studies, key: of the board, which tells them what counts after it was counted here."""
         self._ceremonies = CeremonyBudget(terms)
-        self._studies = StudyBudget(terms, studies)
+        self._studies = StudyBudget(terms, studies, key.handovers)
+        self._key = key
         self._said: Counter[Hashable] = Counter()
         self._tries: dict[Hashable, deque[int]] = {}
         self._next_check = 1
@@ -97,6 +107,8 @@ class Budget:
             found = "its sender has said this before"
         elif named.kind == "check":
             found = self._check_excess(named.number, body)
+        elif named.kind == "handover":
+            found = self._handover_excess(named.number, body)
         elif named.kind == "address":
             found = ""  # there is one for each number, and the aggregator has signed them all
         else:
@@ -130,6 +142,12 @@ class Budget:
             return False
         most = 1 if isinstance(body, _ONCE) else TWICE
         return self._said[session, sender, purpose_of(body)] >= most
+
+    def _handover_excess(self, number: int, body: Body) -> str:
+        handovers = self._key.handovers
+        if isinstance(body, HandoverProposal):
+            return handovers.proposal_excess(number, body, self._key.newest)
+        return "" if handovers.of(number) else "nobody has proposed this handover"
 
     # ── checks, and what a person may try again ──
 

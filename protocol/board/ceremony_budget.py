@@ -14,7 +14,8 @@ from functools import cached_property
 
 from protocol.board.certification import Certification
 from protocol.board.classes import CandidateLayout
-from protocol.board.messages import (
+from protocol.board.payload_sizes import batch_bytes, candidate_bytes, certificate_bytes
+from protocol.messages import (
     Abort,
     Body,
     Certificate,
@@ -24,7 +25,6 @@ from protocol.board.messages import (
     attachments_of,
     purpose_of,
 )
-from protocol.board.payload_sizes import batch_bytes, candidate_bytes, certificate_bytes
 from protocol.terms import Terms
 
 TWICE = 2  # an honest member says everything once; whoever repeats itself is seen to do so

@@ -9,7 +9,12 @@ A certificate names the last entry of the step before, so none that was given ea
 same as the others'.
 """
 
-from protocol.board.messages import Abort, Body, Certificate
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from protocol.board.post import Post, Posted, of_kind
+from protocol.messages import Abort, Body, Certificate
+from protocol.terms import Terms
 
 
 class Certification:
@@ -40,3 +45,23 @@ class Certification:
         self.first[sender] = body
         self.is_complete = self.is_full and len(set(self.first.values())) == 1
         return True
+
+
+def is_aborted(posts: Iterable[Post], n_members: int) -> bool:
+    """Whether a ceremony was aborted before all had certified the same; afterwards it is void."""
+    found = Certification(n_members)
+    for post in posts:
+        found.take(post.sender, post.body)
+    return found.is_aborted
+
+
+def certified_by_all(entries: Sequence[Posted], terms: Terms) -> Iterator[Posted[Certificate]]:
+    """The certificates with which all members have certified alike, before any abort."""
+    sessions = defaultdict[str, Certification](lambda: Certification(terms.n_members))
+    for posted in entries:
+        post = posted.post
+        if not isinstance(post.body, Abort | Certificate):
+            continue
+        found = sessions[post.session]
+        if found.take(post.sender, post.body) and found.is_complete:
+            yield from of_kind([posted], Certificate)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from protocol.board.messages import MAX_INLINE_BYTES, Attachment, Body, attach
+from protocol.messages import MAX_INLINE_BYTES, Attachment, Body, attach
 from protocol.sealing import SealContext, seal
 
 

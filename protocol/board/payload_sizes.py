@@ -5,11 +5,10 @@ Every bound is above what an honest member sends, by a margin that covers how it
 
 from keyshare.ceremony.lanes import lanes
 from protocol.board.classes import CandidateLayout
-from protocol.board.fields import MAX_BLOB_BYTES, MAX_SEALING_KEY_BYTES
-from protocol.board.messages import Opening
 from protocol.board.study import Study
 from protocol.board.suite import suite_of
 from protocol.encoding import encode
+from protocol.messages import MAX_BLOB_BYTES, MAX_SEALING_KEY_BYTES, Opening
 from protocol.terms import Terms
 
 _HEADER_BYTES = 16 << 10  # lengths, the long numbers of proofs, what seals add

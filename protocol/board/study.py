@@ -14,9 +14,18 @@ from math import isfinite
 
 from keyshare.errors import BadParameters
 from keyshare.rounds import Quantisation
-from protocol.board.plan import Approval, Ending, Plan, Statistic, Training, Withdrawal, plan_digest
-from protocol.board.session import round_session, study_session
 from protocol.errors import BadPlan
+from protocol.messages import (
+    Approval,
+    Ending,
+    Plan,
+    Statistic,
+    Training,
+    Withdrawal,
+    plan_digest,
+    round_session,
+    study_session,
+)
 from protocol.terms import Terms
 
 MIN_CLIP, MAX_CLIP = 1e-9, 1e9

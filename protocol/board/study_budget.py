@@ -10,19 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 
-from protocol.board.fields import MAX_ENTRIES_BYTES, MAX_INLINE_BYTES, MAX_LABELS_BYTES
-from protocol.board.messages import (
-    Body,
-    Closing,
-    Complaint,
-    Contribution,
-    ModelEntries,
-    Opening,
-    Partial,
-    Refusal,
-    SetLock,
-    Statement,
-)
+from protocol.board.handover import Handovers
 from protocol.board.payload_sizes import (
     chunk_bytes,
     chunk_count,
@@ -30,11 +18,32 @@ from protocol.board.payload_sizes import (
     list_bytes,
     round_bytes,
 )
-from protocol.board.plan import Approval, Ending, Plan, Statistic, Training, Withdrawal
-from protocol.board.session import SessionName, read_session
 from protocol.board.study import Studies, Study, StudyState, check_plan
 from protocol.encoding import encode
 from protocol.errors import BadPlan
+from protocol.messages import (
+    MAX_ENTRIES_BYTES,
+    MAX_INLINE_BYTES,
+    MAX_LABELS_BYTES,
+    Approval,
+    Body,
+    Closing,
+    Complaint,
+    Contribution,
+    Ending,
+    ModelEntries,
+    Opening,
+    Partial,
+    Plan,
+    Refusal,
+    SessionName,
+    SetLock,
+    Statement,
+    Statistic,
+    Training,
+    Withdrawal,
+    read_session,
+)
 from protocol.terms import Terms
 
 LABELS_BYTES_A_DAY = 8 * MAX_LABELS_BYTES  # of a member's plans
@@ -75,9 +84,9 @@ class _Daily:
 class StudyBudget:
     """What counts of all studies and their rounds, and what would be too much."""
 
-    def __init__(self, terms: Terms, studies: Studies) -> None:
-        """studies: of the board, with all that counted before."""
-        self._terms, self._studies = terms, studies
+    def __init__(self, terms: Terms, studies: Studies, handovers: Handovers) -> None:
+        """studies, handovers: of the board, with all that counted before."""
+        self._terms, self._studies, self._handovers = terms, studies, handovers
         self._labels = defaultdict[int, _Daily](_Daily)  # by member, of its plans
         self._lists = defaultdict[int, _Daily](_Daily)
         self._rounds: dict[str, _Round] = {}
@@ -98,6 +107,7 @@ class StudyBudget:
         return (
             self._early_excess(state.study, named, found)
             or _excess_of_right(state, sender, body, found)
+            or self._handover_excess(sender, body, found)
             or self._size_excess(state.study, sender, body, found, time_ms)
         )
 
@@ -173,6 +183,14 @@ class StudyBudget:
             return "a statistic starts from no model"
         if number > due and found.opening is None:
             return f"round {number} is not due before round {due}"
+        return ""
+
+    def _handover_excess(self, sender: int, body: Body, found: _Round) -> str:
+        """Whether the key that the round was opened under is not used for this any more."""
+        if isinstance(body, SetLock):
+            return self._handovers.lock_bar(sender, found.opened_at)
+        if isinstance(body, Contribution | Partial):
+            return self._handovers.help_bar(found.opened_at)
         return ""
 
     def _size_excess(

@@ -10,9 +10,8 @@ from functools import lru_cache
 
 from keyshare.hybrid import RINGS, Lattice, key_ciphertext_count
 from keyshare.rounds import Packing, Quantisation, Slots, Tally, ciphertext_count
-from protocol.board.fields import SuiteName
-from protocol.board.messages import Opening
 from protocol.board.study import Study
+from protocol.messages import Opening, SuiteName
 
 # Measured on one core of an AMD EPYC: only ratios matter. What one ciphertext costs a member, which
 # encrypts it and makes a part of its decryption.

@@ -9,7 +9,6 @@ from protocol.handover.conduct import (
     may_erase_new,
     may_erase_old,
 )
-from protocol.handover.contents import Content
 from protocol.handover.handed import ContentFault
 from protocol.handover.machine import HandoverMember
 from protocol.handover.shelf import OLD_SHARE, Shelf

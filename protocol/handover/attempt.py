@@ -15,6 +15,16 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
+from protocol.messages import (
+    Arrival,
+    BareWord,
+    Consent,
+    DealingCommitment,
+    HandedDealing,
+    Said,
+    ShownPart,
+)
+
 Outcome = Literal["", "held", "void"]
 
 
@@ -34,11 +44,23 @@ class HandoverWord(Enum):
     ACKNOWLEDGE = "acknowledge"  # a new member: it has seen the release, and has its share
 
 
+_WORDS: dict[type, HandoverWord] = {
+    Consent: HandoverWord.CONSENT,
+    Arrival: HandoverWord.ARRIVE,
+    DealingCommitment: HandoverWord.COMMIT,
+    HandedDealing: HandoverWord.DEAL,
+    ShownPart: HandoverWord.SHOW,
+}
 _KEPT_IN = {
     "consent": "consents", "arrive": "arrived", "freeze": "frozen", "freeze only": "frozen",
     "commit": "committed", "deal": "dealt", "show": "shown", "void": "voids",
     "release": "confirmed", "thaw": "confirmed", "acknowledge": "acknowledged",
 }  # fmt: skip
+
+
+def word_of(said: Said) -> HandoverWord:
+    """The word that a content belongs to."""
+    return HandoverWord(said.word) if isinstance(said, BareWord) else _WORDS[type(said)]
 
 
 @dataclass(frozen=True)
@@ -114,6 +136,13 @@ class Attempt:
     def is_dealt(self) -> bool:
         """Whether every dealer has dealt."""
         return self.is_committed and len(self.dealt) == len(self.dealers)
+
+    @property
+    def owing(self) -> frozenset[int]:
+        """The dealers that have a word to say and have not, as far as it is due."""
+        if not self.dealers or self.is_dealt:
+            return frozenset()
+        return frozenset(self.dealers) - (self.dealt if self.is_committed else self.committed)
 
     @property
     def is_released(self) -> bool:

@@ -34,15 +34,9 @@ from keyshare.proofs import MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream
 from protocol.encoding import digest, encode, width_of
 from protocol.errors import BadSeal, Malformed
-from protocol.handover.contents import (
-    Arrival,
-    DealingCommitment,
-    HandedDealing,
-    PointAccusation,
-    ShownPart,
-)
 from protocol.handover.succession import Succession
 from protocol.key import Epoch, epoch_of_state, proof_context, read_proof, to_number, write_proof
+from protocol.messages import Arrival, DealingCommitment, HandedDealing, PointAccusation, ShownPart
 from protocol.sealing import SealContext, SealingKey, check_public, seal
 
 SEAL_BYTES = 1_136  # what a seal adds: two encapsulations and a tag

@@ -25,12 +25,12 @@ from protocol.handover.conduct import (
     may_erase_new,
     may_erase_old,
 )
-from protocol.handover.contents import BareWord, Consent, Content, PointAccusation
 from protocol.handover.handed import commitment_for, dealing_of, hand, show, unseal_point
 from protocol.handover.shelf import MAX_KEPT_BYTES, OLD_SHARE, ArrivalSecret, KeptDealing, Shelf
 from protocol.handover.succession import Succession
 from protocol.handover.view import HandoverView
 from protocol.key import Epoch, EpochSecret, epoch_secret
+from protocol.messages import BareWord, Consent, Content, PointAccusation
 from protocol.sealing import SealingKey
 
 T = TypeVar("T")

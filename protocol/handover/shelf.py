@@ -7,10 +7,9 @@ attempt's session. Nothing of one attempt is ever taken for that of another.
 from typing import Protocol
 
 from keyshare.randomness import derive_key
-from protocol.board import Digest
 from protocol.encoding import Message
-from protocol.handover.contents import Arrival, HandedDealing
 from protocol.handover.succession import Succession
+from protocol.messages import Arrival, Digest, HandedDealing
 from protocol.sealing import SealingKey
 
 OLD_SHARE = "share"

@@ -11,19 +11,7 @@ from typing import NamedTuple
 
 from keyshare.errors import BadHandover
 from keyshare.handover import HandoverPlan
-from protocol.handover.attempt import Attempt
-from protocol.handover.contents import (
-    Arrival,
-    BareWord,
-    Consent,
-    Content,
-    DealingCommitment,
-    HandedDealing,
-    PointAccusation,
-    Said,
-    ShownPart,
-    word_of,
-)
+from protocol.handover.attempt import Attempt, word_of
 from protocol.handover.handed import (
     AnyFault,
     ContentFault,
@@ -36,6 +24,17 @@ from protocol.handover.handed import (
 )
 from protocol.handover.succession import Succession
 from protocol.key import Epoch
+from protocol.messages import (
+    Arrival,
+    BareWord,
+    Consent,
+    Content,
+    DealingCommitment,
+    HandedDealing,
+    PointAccusation,
+    Said,
+    ShownPart,
+)
 
 NOBODY = 0
 

@@ -1,7 +1,6 @@
 """What a ceremony leaves behind: the public epoch, and each member's secret part of it."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, NamedTuple
 
@@ -14,7 +13,6 @@ from keyshare.digest import number_bytes
 from keyshare.errors import KeyshareError
 from keyshare.handover import KeyState
 from keyshare.key import JointKey, SecretShare, verification_key
-from protocol.board import Abort, Certificate, Certification, Posted, of_kind
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
 from protocol.sealing import SealingKey, check_public
@@ -179,29 +177,6 @@ def read_secret(data: bytes, terms: Terms, index: int) -> HeldKey:
     if SealingKey(secret.sealing_seed).public != epoch.sealing_keys[index - 1]:
         raise Malformed("key share", "its sealing seed does not fit this member's sealing key")
     return HeldKey(epoch, secret)
-
-
-def epoch_of(entries: Sequence[Posted], terms: Terms) -> Epoch | None:
-    """The newest epoch that all members certified alike, None if there is none yet.
-
-    What is certified after an abort does not count. Raises Malformed as ``read_epoch`` does.
-    """
-    newest: Epoch | None = None
-    for posted in certified_by_all(entries, terms):
-        newest = read_epoch(posted.post.body.epoch, terms)
-    return newest
-
-
-def certified_by_all(entries: Sequence[Posted], terms: Terms) -> Iterator[Posted[Certificate]]:
-    """The certificates with which all members have certified alike, before any abort."""
-    sessions = defaultdict[str, Certification](lambda: Certification(terms.n_members))
-    for posted in entries:
-        post = posted.post
-        if not isinstance(post.body, Abort | Certificate):
-            continue
-        found = sessions[post.session]
-        if found.take(post.sender, post.body) and found.is_complete:
-            yield from of_kind([posted], Certificate)
 
 
 def _are_units(numbers: Sequence[bytes], modulus: mpz) -> bool:

@@ -6,9 +6,10 @@ from msgspec import Meta
 
 from keyshare.digest import number_bytes
 from keyshare.proofs import CHECKPOINTS, EqualityProof
-from protocol.board import MAX_INLINE_BYTES
 from protocol.encoding import Message, digest
 from protocol.key.epoch import Number, to_number
+
+MAX_RESPONSE_BYTES = 4_096
 
 
 class Proof(Message, frozen=True):
@@ -16,7 +17,7 @@ class Proof(Message, frozen=True):
 
     first: Number
     second: Number
-    response: Annotated[bytes, Meta(max_length=MAX_INLINE_BYTES)]
+    response: Annotated[bytes, Meta(max_length=MAX_RESPONSE_BYTES)]
     checkpoints: Annotated[tuple[Number, ...], Meta(min_length=CHECKPOINTS, max_length=CHECKPOINTS)]
 
 

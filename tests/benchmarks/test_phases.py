@@ -5,8 +5,8 @@ from itertools import count
 import pytest
 
 from benchmarks.phases import board_rounds, phase_seconds
-from protocol.board.board import Post, Posted
-from protocol.board.messages import Abort, Body, Certificate, Join, Step
+from protocol.board.post import Post, Posted
+from protocol.messages.bodies import Abort, Body, Certificate, Join, Step
 
 _NUMBER = count(1)
 

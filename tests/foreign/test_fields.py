@@ -19,13 +19,13 @@ from tests.foreign.poison import POISONS
 
 # The fields that take any text: each is fed to what shows it by the test that is named here.
 SHOWN = {
-    "protocol.board.messages.Abort.reason": "test_records",
-    "protocol.board.messages.Refusal.reason": "test_records",
+    "protocol.messages.bodies.Abort.reason": "test_records",
+    "protocol.messages.bodies.Refusal.reason": "test_records",
     "protocol.board.budget.Surplus.reason": "never sent, and shown nowhere",
-    "protocol.board.plan.Plan.purpose": "test_views: a study",
-    "protocol.board.plan.Statistic.labels": "test_views: a study, a decryption",
+    "protocol.messages.plan.Plan.purpose": "test_views: a study",
+    "protocol.messages.plan.Statistic.labels": "test_views: a study, a decryption",
     "participant.study.approval.KeptApproval.app": "own; test_views: errors (OtherApp)",
-    "protocol.board.messages.ModelEntry.name": "test_views: a row of training (disagreement)",
+    "protocol.messages.bodies.ModelEntry.name": "test_views: a row of training (disagreement)",
     "protocol.wire.frames.Rejected.reason": "test_views: errors",
     "protocol.wire.frames.Declined.reason": "test_views: errors (RejectedByAggregator)",
     "protocol.terms.terms.Terms.name": "test_files: terms",
@@ -78,8 +78,8 @@ NESTED = {
     "protocol.wire.frames.StatusReport.report": "test_views: the standing",
     "protocol.wire.frames.Entries.entries": "an Entry each",
     "protocol.board.board.SignedPost.post": "a Post",
-    "protocol.board.messages.Certificate.epoch": "an Epoch: numbers",
-    "protocol.board.messages.Attachment.data": "payloads: numbers, ciphertexts and sealed things",
+    "protocol.messages.bodies.Certificate.epoch": "an Epoch: numbers",
+    "protocol.messages.bodies.Attachment.data": "payloads: numbers, ciphertexts and sealed things",
     "protocol.wire.frames.BlobChunk.data": "payloads: numbers, ciphertexts and sealed things",
 }
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from protocol.board import Training
-from protocol.board.messages import Abort, Body
+from protocol.messages.bodies import Abort, Body
 from protocol.terms.terms import render
 from protocol.wire.frames import Rejected, StatusReport, Submit
 from tests.foreign.poison import BRIEF, NOT_TEXT, offences

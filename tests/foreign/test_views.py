@@ -37,11 +37,11 @@ from participant.rounds.omissions import omission_facts
 from participant.rounds.task import Question
 from participant.study import StudyStanding
 from participant.waiting import Waiting
-from protocol.board.messages import Abort, Complaint, Join, Refusal, SetLock, Statement
-from protocol.board.plan import Plan, Statistic, Training
 from protocol.board.study import Study
 from protocol.ceremony.judgement import Verdict
 from protocol.errors import ProtocolError, UnsignedTerms
+from protocol.messages.bodies import Abort, Complaint, Join, Refusal, SetLock, Statement
+from protocol.messages.plan import Plan, Statistic, Training
 from protocol.rounds.omission import LeftOut
 from protocol.wire.frames import Rejected
 from tests.foreign.poison import BRIEF, NOT_TEXT, POISON, POISONS, offences, poisoned

@@ -10,11 +10,11 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 import tests.fuzz.targets.texts as texts
-from protocol.board.board import Post
-from protocol.board.fields import MAX_POST_BYTES
-from protocol.board.messages import Body
+from protocol.board.post import Post
 from protocol.encoding import decode
 from protocol.errors import Malformed
+from protocol.messages.bodies import Body
+from protocol.messages.fields import MAX_POST_BYTES
 from protocol.wire import frames as wire
 from tests.fuzz.mutate import spoilt
 from tests.fuzz.target import Case, Target

@@ -15,10 +15,15 @@ from gmpy2 import mpz
 
 from keyshare.proofs.plaintext_proof import PlaintextProof
 from keyshare.rounds.packing import pack
-from protocol.board.board import Board, Entry, Head, Post, SignedPost
+from protocol.board.board import Board
 from protocol.board.budget import Surplus
-from protocol.board.fields import MAX_POST_BYTES
-from protocol.board.messages import (
+from protocol.board.payload_sizes import expected_count
+from protocol.board.post import Entry, Head, Post, SignedPost
+from protocol.board.study import Study, StudyState
+from protocol.board.suite import suite_of
+from protocol.encoding import decode, encode
+from protocol.errors import ProtocolError
+from protocol.messages.bodies import (
     Body,
     Closing,
     Contribution,
@@ -28,13 +33,9 @@ from protocol.board.messages import (
     SetLock,
     attach,
 )
-from protocol.board.payload_sizes import expected_count
-from protocol.board.plan import Approval, Plan
-from protocol.board.session import read_session
-from protocol.board.study import Study, StudyState
-from protocol.board.suite import suite_of
-from protocol.encoding import decode, encode
-from protocol.errors import ProtocolError
+from protocol.messages.fields import MAX_POST_BYTES
+from protocol.messages.plan import Approval, Plan
+from protocol.messages.session import read_session
 from protocol.rounds.ciphertexts import Encrypted, read_ciphertexts, write_ciphertexts
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms

@@ -14,10 +14,10 @@ from participant.rounds.task import DecryptionTask
 from participant.statistic.task import StatisticTask
 from participant.study.tasks import ApprovalTask, EndingTask, WithdrawalTask
 from participant.training.task import TrainingTask
-from protocol.board.board import Head, SignedPost
-from protocol.board.messages import Statement
+from protocol.board.post import Head, SignedPost
 from protocol.errors import ProtocolError
 from protocol.key.epoch import HeldKey
+from protocol.messages.bodies import Statement
 from protocol.wire.frames import Entries, Submit, Welcome
 from tests.malice.studies import TRAINING, app_of, numbers_of
 from tests.simulator.disk import Disk

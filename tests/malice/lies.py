@@ -3,9 +3,9 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from protocol.board.messages import Body, Complaint, Refusal
-from protocol.board.plan import Approval, Ending, Withdrawal
-from protocol.board.session import read_session, round_session
+from protocol.messages.bodies import Body, Complaint, Refusal
+from protocol.messages.plan import Approval, Ending, Withdrawal
+from protocol.messages.session import read_session, round_session
 from tests.malice.aggregator import LIES
 from tests.malice.choices import Course, bits, course, enough, small, some, subset
 from tests.malice.choices import which as which_study

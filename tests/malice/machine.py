@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from protocol.board.messages import Opening
-from protocol.board.session import round_session
+from protocol.messages.bodies import Opening
+from protocol.messages.session import round_session
 from protocol.rounds.statistic import opening_for
 from protocol.rounds.view import RoundView
 from tests.malice.aggregator import Aggregator, Branch

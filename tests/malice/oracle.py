@@ -42,10 +42,10 @@ from dataclasses import dataclass, field
 from gmpy2 import mpz
 
 from keyshare.key.partial_decryption import combine, partial_decryption
-from protocol.board.board import Post
-from protocol.board.messages import Partial
-from protocol.board.plan import Approval, Plan
+from protocol.board.post import Post
 from protocol.errors import Malformed
+from protocol.messages.bodies import Partial
+from protocol.messages.plan import Approval, Plan
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.rounds.partial_payload import LockedSum
 from protocol.sealing import SealingKey

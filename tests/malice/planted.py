@@ -11,10 +11,10 @@ from participant.study import earlier
 from participant.training import course
 from participant.training.starts import Alike
 from protocol.board.board import Board
-from protocol.board.messages import Contribution
-from protocol.board.session import read_session
 from protocol.board.study import StudyState, Word
 from protocol.key.epoch import Epoch
+from protocol.messages.bodies import Contribution
+from protocol.messages.session import read_session
 from protocol.rounds import decryption, history, isolation, set_rules
 from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, check_proof, read_ciphertexts
 from protocol.rounds.decryption import RoundMember

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from participant.statistic.numbers import Numbers
-from protocol.board.plan import Plan, Training
 from protocol.board.study import Study
+from protocol.messages.plan import Plan, Training
 from protocol.terms.terms import Terms
 from tests.stage.rounds.round_table import Steps
 from tests.stage.studies import statistic_plan, training_plan

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from protocol.board import messages as m
 from protocol.encoding import decode, digest, encode
+from protocol.messages import bodies as m
 from tests.vectors import vectors
 
 VECTORS = vectors("encoding")

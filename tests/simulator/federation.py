@@ -14,7 +14,8 @@ from unittest.mock import patch
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregator.server.service import Aggregator
-from protocol.board.board import Board, Entry, Posted, decode_entry
+from protocol.board.board import Board
+from protocol.board.post import Entry, Posted, decode_entry
 from protocol.record.files import recorded
 from protocol.signing import public_bytes
 from protocol.terms.terms import Floors, Member, Terms, check, floor

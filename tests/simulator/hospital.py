@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from participant.agent.agent import Agent
 from participant.agent.tasks import Tasks
 from participant.ceremony.task import CeremonyTask
-from protocol.board.board import Posted
 from protocol.board.draft import Draft
+from protocol.board.post import Posted
 from protocol.errors import CeremonyFailed
 from protocol.key.epoch import HeldKey, read_secret
 from protocol.terms.terms import Terms

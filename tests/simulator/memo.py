@@ -32,8 +32,9 @@ from keyshare.proofs import equality_proof
 from keyshare.steps import Steps
 from participant.agent import agent, outbox
 from protocol import sealing, signing
-from protocol.board import board, messages
+from protocol.board import board, post
 from protocol.key import epoch
+from protocol.messages import bodies
 from protocol.rounds import ciphertexts, decryption, partial_payload
 from tests.simulator import federation, hospital
 from tests.simulator.studies.founding import BEGINNINGS
@@ -46,7 +47,7 @@ _BY_NAME = (
     (board, "decode"),  # a post: bytes -> frozen structs
     (outbox, "decode"),
     (partial_payload, "decode"),
-    (messages, "blob_name"),  # bytes -> their digest
+    (bodies, "blob_name"),  # bytes -> their digest
     (board, "blob_name"),
     (agent, "decode_entry"),  # bytes -> frozen structs
     (service, "decode_entry"),
@@ -59,7 +60,7 @@ _BY_NAME = (
     (hospital, "read_secret"),  # bytes of one hospital's disk, terms, its number -> frozen structs
     (partial_payload, "parts_hold"),  # proof, statement -> whether it holds
 )
-_PROPERTIES = (board.Entry, "hash"), (board.SignedPost, "digest")  # of frozen structs
+_PROPERTIES = (post.Entry, "hash"), (post.SignedPost, "digest")  # of frozen structs
 
 
 def remembered_steps(function: Callable[..., Steps[T]]) -> Callable[..., Steps[T]]:
@@ -139,7 +140,7 @@ def _from_beginning(append: Callable[..., Any]) -> Callable[..., Any]:
     behind = WeakSet[board.Board]()  # those in the midst of it
 
     @wraps(append)
-    def appended(seen: board.Board, entry: board.Entry) -> Any:
+    def appended(seen: board.Board, entry: post.Entry) -> Any:
         place, known = len(seen.entries), BEGINNINGS.get(seen.terms.federation)
         if known is None or place >= known.length or (place and seen not in behind):
             return append(seen, entry)

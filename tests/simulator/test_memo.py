@@ -7,8 +7,9 @@ from gmpy2 import mpz
 from msgspec.structs import replace
 
 from keyshare.proofs.power_product import power_product
-from protocol.board import board
-from protocol.board.board import Board, Entry, decode_entry
+from protocol.board import board, post
+from protocol.board.board import Board
+from protocol.board.post import Entry, decode_entry
 from protocol.encoding import decode, encode
 from protocol.errors import BadEntry, Fork
 from tests.simulator import __main__ as command
@@ -64,7 +65,7 @@ def test_an_entry_with_another_signature_is_refused_though_the_post_was_seen(
     terms = toy_of(Plan.of_studies(0)).terms
     with remembering():
         Board(terms).append(entries[0])
-        signed = board.SignedPost(entries[0].post.post, bytes(64))
+        signed = post.SignedPost(entries[0].post.post, bytes(64))
         with pytest.raises(BadEntry, match="signature"):
             Board(terms).open(signed)
 
@@ -117,7 +118,7 @@ def test_a_board_that_is_made_equal_to_one_that_has_read_the_ceremony_is(
     last = entries[-1].post
     for seen in first, second:  # and one of them changes nothing of the other
         before = seen.count("ceremony/1", 4)
-        seen._budget._ceremonies.take(1, 4, decode(last.post, board.Post, "post", 1 << 20).body)
+        seen._budget._ceremonies.take(1, 4, decode(last.post, post.Post, "post", 1 << 20).body)
         seen._counts["ceremony/1", 4] += 1
         assert counted(seen) != alone
         assert seen.count("ceremony/1", 4) == before + 1
@@ -136,7 +137,7 @@ def test_a_board_that_begins_as_the_ceremony_and_goes_on_otherwise_is_read_as_it
         with pytest.raises(Fork):
             seen.append(entries[6])
         assert counted(seen) == five
-    unsigned = replace(entries[5], post=board.SignedPost(entries[5].post.post, bytes(64)))
+    unsigned = replace(entries[5], post=post.SignedPost(entries[5].post.post, bytes(64)))
     with remembering(), pytest.raises(BadEntry, match="signature"):
         read_by([*entries[:5], unsigned])
 

@@ -12,7 +12,7 @@ from aggregator.errors import StoreDamaged
 from aggregator.server.service import Aggregator
 from participant.agent.agent import Agent
 from participant.rounds.sum_check import SumCheck
-from protocol.board.board import decode_entry
+from protocol.board.post import decode_entry
 from protocol.ceremony.judgement import Verdict
 from protocol.rounds.vector_checks import SumVerdict
 from protocol.wire.frames import Entries

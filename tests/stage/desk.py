@@ -9,8 +9,12 @@ from typing import Any
 import msgspec
 
 from aggregator.server.service import Aggregator
-from protocol.board.board import Posted, SignedPost, decode_entry
-from protocol.board.messages import (
+from protocol.board.payload_sizes import expected_count
+from protocol.board.post import Posted, SignedPost, decode_entry
+from protocol.board.study import Study
+from protocol.encoding import encode
+from protocol.key.epoch import Epoch
+from protocol.messages.bodies import (
     Body,
     Certificate,
     Closing,
@@ -22,12 +26,8 @@ from protocol.board.messages import (
     attach,
     blob_name,
 )
-from protocol.board.payload_sizes import expected_count
-from protocol.board.plan import Ending, Withdrawal
-from protocol.board.session import read_session
-from protocol.board.study import Study
-from protocol.encoding import encode
-from protocol.key.epoch import Epoch
+from protocol.messages.plan import Ending, Withdrawal
+from protocol.messages.session import read_session
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.wire.frames import (
     CHUNK_BYTES,

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from protocol.board.draft import Draft
-from protocol.board.messages import Attachment, Step, attach
+from protocol.messages.bodies import Attachment, Step, attach
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -13,11 +13,11 @@ from participant.cli.views.vigil import Vigil
 from participant.cli.work.telling import Teller
 from participant.network.session import Session
 from participant.training.task import TrainingTask
-from protocol.board.board import Post
-from protocol.board.fields import MAX_POST_BYTES
+from protocol.board.post import Post
 from protocol.board.study import Study
 from protocol.encoding import decode, encode
 from protocol.key.epoch import HeldKey
+from protocol.messages.fields import MAX_POST_BYTES
 from protocol.wire.frames import FromMember, Submit, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.desk import Desk

@@ -8,9 +8,9 @@ from aggregator.server.service import Aggregator
 from participant.agent.agent import Agent
 from participant.agent.task import Task
 from participant.home.address import Address
-from protocol.board.board import Posted
 from protocol.board.draft import Draft
-from protocol.board.plan import Plan
+from protocol.board.post import Posted
+from protocol.messages.plan import Plan
 from protocol.wire.frames import Welcome
 from tests.simulator.disk import Disk
 from tests.stage.studies import proposal, statistic_study

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from protocol.board.draft import Draft
-from protocol.board.plan import Approval, Plan, Statistic, Training
-from protocol.board.session import round_session
 from protocol.board.study import Study
+from protocol.messages.plan import Approval, Plan, Statistic, Training
+from protocol.messages.session import round_session
 from protocol.terms.terms import Terms
 
 STUDY = "cardio"  # a training study, where no other is asked for

@@ -16,15 +16,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keyshare.ceremony.modulus import LEAST_KEY_BITS
 from keyshare.key.threshold_key import JointKey, SecretShare
-from protocol.board.board import Board, Entry, Post, Posted, SignedPost, sign_post
+from protocol.board.board import Board
 from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
-from protocol.board.messages import Body, Certificate, blob_name
+from protocol.board.post import Entry, Post, Posted, SignedPost, sign_post
 from protocol.board.study import Study, StudyState
 from protocol.ceremony.judgement import Verdict, judge
 from protocol.ceremony.machine import Ceremony
 from protocol.encoding import encode
 from protocol.key.epoch import Epoch, EpochSecret
+from protocol.messages.bodies import Body, Certificate, blob_name
 from protocol.signing import public_bytes
 from protocol.terms.address_card import AddressCard, sign_card
 from protocol.terms.terms import Floors, Member, Terms, floor, render, render_signature, sign_terms

@@ -15,7 +15,7 @@ from participant.home.membership import Membership
 from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import Argon2Cost
 from participant.home.vault import Vault
-from protocol.board.board import Entry
+from protocol.board.post import Entry
 from protocol.encoding import encode
 from protocol.terms.address_card import render_card, sign_card
 from tests.stage.record.memory import files_of, write_folder

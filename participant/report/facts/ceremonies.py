@@ -7,10 +7,19 @@ from participant.ceremony import Accusation
 from participant.report.facts.facts import CeremonyFacts, Culprit, Deed, VerdictFacts
 from participant.words import in_names
 from participant.words.fingerprint import fingerprint
-from protocol.board import Abort, Certificate, Disclosure, Join, Posted, Step, firsts, of_kind
+from protocol.board import (
+    Abort,
+    Certificate,
+    Disclosure,
+    Join,
+    Posted,
+    Step,
+    epoch_of,
+    firsts,
+    of_kind,
+)
 from protocol.ceremony import judge, layout_of
 from protocol.errors import ProtocolError
-from protocol.key import epoch_of
 from protocol.terms import Terms
 
 Payloads = Callable[[Posted], Mapping[int, bytes]]
@@ -44,10 +53,7 @@ def ceremony_facts(terms: Terms, posts: Sequence[Posted], payloads: Payloads) ->
 
 def _fingerprint(terms: Terms, posts: Sequence[Posted]) -> str:
     """The joint key's in words, nothing unless all members certified the same."""
-    try:
-        epoch = epoch_of(posts, terms)
-    except ProtocolError:  # they all signed what is no key; the checks say so
-        return ""
+    epoch = epoch_of(posts, terms)
     return fingerprint(epoch.digest) if epoch else ""
 
 

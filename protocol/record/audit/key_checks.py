@@ -6,7 +6,8 @@ from keyshare.randomness import Stream
 from protocol.board import CheckRequest, Posted, of_kind, read_session
 from protocol.ceremony import OBSERVER
 from protocol.errors import Malformed
-from protocol.key import Epoch, EpochSecret, KeyCheck
+from protocol.key import Epoch, EpochSecret
+from protocol.key_check import KeyCheck
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.results import NOBODY, Result, check

@@ -9,7 +9,7 @@ import pytest
 
 import aggregator.cli.commands as cli
 from aggregator.server.service import Aggregator
-from protocol.board.messages import Abort, Step, attach
+from protocol.messages.bodies import Abort, Step, attach
 from protocol.record.files import read_manifest
 from tests.stage.desk import Desk
 from tests.stage.files import contents

@@ -12,7 +12,7 @@ from aggregator.rounds import summing
 from aggregator.rounds.omission import TOO_NEAR, WITHDRAWN
 from aggregator.status.text import render
 from keyshare.steps import Steps
-from protocol.board.messages import Contribution, SetLock, attach, blob_name
+from protocol.messages.bodies import Contribution, SetLock, attach, blob_name
 from protocol.wire.frames import Accepted, Declined, Submit
 from tests.stage.desk import SECONDS, Desk, code, federation
 from tests.stage.rounds.served_hybrid import LENGTH, Hospitals, Made, hybrid_desk, work

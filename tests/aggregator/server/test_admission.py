@@ -8,8 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.exceptions import ConnectionClosed
 
-from protocol.board.messages import Join
 from protocol.encoding import encode
+from protocol.messages.bodies import Join
 from protocol.wire.channel import MAX_SEALED_BYTES
 from protocol.wire.frames import (
     Entries,

@@ -15,9 +15,9 @@ from websockets.exceptions import ConnectionClosed
 from aggregator.errors import StoreDamaged, StoreFull
 from aggregator.server.server import CannotListen, Server
 from aggregator.status.file import read_status
-from protocol.board.board import decode_entry
-from protocol.board.messages import Attachment, Join, Step, attach, blob_name
+from protocol.board.post import decode_entry
 from protocol.encoding import encode
+from protocol.messages.bodies import Attachment, Join, Step, attach, blob_name
 from protocol.wire.frames import (
     CHUNK_BYTES,
     MAX_FRAME_BYTES,

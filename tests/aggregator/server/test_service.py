@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from aggregator.errors import StoreDamaged, StoreFull
-from protocol.board.board import Board, decode_entry
-from protocol.board.messages import Attachment, Certificate, Contribution, Join, attach, blob_name
+from protocol.board.board import Board
+from protocol.board.post import decode_entry
 from protocol.encoding import encode
+from protocol.messages.bodies import Attachment, Certificate, Contribution, Join, attach, blob_name
 from protocol.wire.frames import (
     CHUNK_BYTES,
     MAX_PAGE_BYTES,

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from aggregator.status.ceremony import session_report
-from protocol.board.messages import Abort, Disclosure, Join, Overdue, Step
 from protocol.ceremony.expectation import layout_of, mean_candidates
+from protocol.messages.bodies import Abort, Disclosure, Join, Overdue, Step
 from tests.stage.desk import Desk, federation
 from tests.stage.toy import toy_epoch
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from aggregator.server.server import kind_of
-from protocol.board.messages import Complaint, Join, Partial, Refusal, SetLock, Step, attach
+from protocol.messages.bodies import Complaint, Join, Partial, Refusal, SetLock, Step, attach
 from protocol.wire.frames import StatusReport, StatusRequest
 from tests.stage.desk import MODEL, Desk, federation
 from tests.stage.studies import SESSION

@@ -5,8 +5,8 @@ from typing import Any
 
 from aggregator.status.text import render
 from keyshare.ceremony.modulus import expected_candidates
-from protocol.board.messages import Abort, Complaint, Join, Refusal, SetLock, Step
 from protocol.ceremony.expectation import layout_of
+from protocol.messages.bodies import Abort, Complaint, Join, Refusal, SetLock, Step
 from protocol.words.foreign import line
 from tests.stage.desk import Desk
 from tests.stage.studies import SESSION

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from aggregator.errors import BadUpload, StoreDamaged, StoreFull
 from aggregator.store.blobs import MAX_INCOMPLETE, BlobStore
 from aggregator.store.board import BoardStore
-from protocol.board.fields import MAX_BLOB_BYTES
-from protocol.board.messages import blob_name
+from protocol.messages.bodies import blob_name
+from protocol.messages.fields import MAX_BLOB_BYTES
 from tests.stage.files import flipped
 
 BLOB = bytes(range(256)) * 40

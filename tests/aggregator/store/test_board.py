@@ -9,7 +9,7 @@ import pytest
 from aggregator.errors import AggregatorError, StoreDamaged
 from aggregator.store.board import BoardStore, stored_entries
 from aggregator.store.heads import HeadLog
-from protocol.board.board import Head
+from protocol.board.post import Head
 from tests.stage.desk import Desk
 from tests.stage.files import flipped
 

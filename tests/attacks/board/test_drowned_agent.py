@@ -12,7 +12,9 @@ from participant.agent.agent import Agent
 from participant.agent.task import Task
 from participant.key.check import KeyCheckTask
 from participant.training.task import TrainingTask
-from protocol.board.messages import (
+from protocol.encoding import encode
+from protocol.key.epoch import EpochSecret, HeldKey
+from protocol.messages.bodies import (
     Attachment,
     Body,
     CheckPart,
@@ -22,8 +24,6 @@ from protocol.board.messages import (
     attach,
     blob_name,
 )
-from protocol.encoding import encode
-from protocol.key.epoch import EpochSecret, HeldKey
 from protocol.wire.frames import BlobChunk, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.desk import Desk

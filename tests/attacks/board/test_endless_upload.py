@@ -17,8 +17,8 @@ from participant.agent.pace import FIRST_BYTES, MOST_BYTES
 from participant.agent.transfer import Uploads
 from participant.network.session import Session
 from protocol.board.board import Board
-from protocol.board.messages import blob_name
 from protocol.encoding import encode
+from protocol.messages.bodies import blob_name
 from protocol.wire.frames import BlobChunk, BlobHave, FromMember, Welcome
 from tests.field.network.test_resumed import BLOBS, Vector
 from tests.simulator.disk import Disk

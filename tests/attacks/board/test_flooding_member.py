@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS
-from protocol.board.board import Board, decode_entry
+from protocol.board.board import Board
 from protocol.board.budget import (
     ABORTS_A_DAY,
     APPROVALS_A_DAY,
@@ -16,7 +16,11 @@ from protocol.board.budget import (
     Budget,
     Surplus,
 )
-from protocol.board.messages import (
+from protocol.board.key_history import KeyHistory
+from protocol.board.post import decode_entry
+from protocol.board.study import Studies
+from protocol.encoding import encode
+from protocol.messages.bodies import (
     Abort,
     Attachment,
     Body,
@@ -35,9 +39,7 @@ from protocol.board.messages import (
     attach,
     blob_name,
 )
-from protocol.board.plan import Approval, Ending, Withdrawal
-from protocol.board.study import Studies
-from protocol.encoding import encode
+from protocol.messages.plan import Approval, Ending, Withdrawal
 from protocol.wire.frames import BlobChunk, BlobHave, BlobRequest
 from tests.stage.desk import MODEL, Desk
 from tests.stage.studies import SESSION
@@ -181,7 +183,8 @@ def test_nobody_is_further_than_a_batch_ahead_in_a_ceremony(desk: Desk) -> None:
 
 def test_to_ask_for_an_excess_changes_nothing(desk: Desk) -> None:
     desk.join()
-    budget = Budget(desk.federation.terms, Studies(desk.federation.terms))
+    terms = desk.federation.terms
+    budget = Budget(terms, Studies(terms), KeyHistory(terms))
     for posted in desk.service.board.entries:
         post = posted.post
         budget.take(posted.position, post.session, post.sender, post.body, posted.time_ms)

@@ -16,8 +16,9 @@ from participant.rounds.task import DecryptionTask
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from protocol.board.draft import Draft, Envelope
-from protocol.board.fields import MAX_INLINE_BYTES
-from protocol.board.messages import (
+from protocol.encoding import encode
+from protocol.errors import BadEntry, ProtocolError
+from protocol.messages.bodies import (
     Abort,
     Attachment,
     Body,
@@ -38,9 +39,8 @@ from protocol.board.messages import (
     attach,
     belongs,
 )
-from protocol.board.plan import Approval, Ending, Withdrawal
-from protocol.encoding import encode
-from protocol.errors import BadEntry, ProtocolError
+from protocol.messages.fields import MAX_INLINE_BYTES
+from protocol.messages.plan import Approval, Ending, Withdrawal
 from protocol.rounds.ciphertexts import Encrypted, write_ciphertexts
 from protocol.rounds.statistic import opening_for
 from tests.stage.ceremony.small_ceremony import label_of, plaintexts_of

@@ -6,11 +6,11 @@ import pytest
 
 from participant.errors import UnfitNumbers
 from participant.statistic.numbers import Numbers
-from protocol.board.fields import MAX_NUMBERS
-from protocol.board.messages import Contribution, attach
 from protocol.board.payload_sizes import labels_bytes, list_bytes, statistic_bytes
-from protocol.board.plan import Plan
 from protocol.board.study_budget import LABELS_BYTES_A_DAY
+from protocol.messages.bodies import Contribution, attach
+from protocol.messages.fields import MAX_NUMBERS
+from protocol.messages.plan import Plan
 from protocol.rounds.statistic import opening_for
 from protocol.wire.frames import Declined, Submit
 from tests.stage.desk import Desk

@@ -7,13 +7,14 @@ the next (binston.in, "Incomplete GG20 session binding in tss-lib v2").
 import msgspec
 import pytest
 
-from protocol.board.board import Board, Posted
+from protocol.board.board import Board
 from protocol.board.draft import Draft
-from protocol.board.messages import Join, Step
+from protocol.board.post import Posted
 from protocol.ceremony import commitment
 from protocol.ceremony.run import StepId
 from protocol.encoding import digest
 from protocol.errors import BadEntry, BadSeal
+from protocol.messages.bodies import Join, Step
 from protocol.sealing import SealContext, SealingKey, seal
 from tests.stage.ceremony.adversary import PLAN, AttackTable
 from tests.stage.files import with_payload

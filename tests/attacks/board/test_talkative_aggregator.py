@@ -16,7 +16,7 @@ from participant.errors import Unreachable
 from participant.network import session as sessions
 from participant.network.link import Link
 from participant.network.session import Notices, Session
-from protocol.board.board import Head
+from protocol.board.post import Head
 from protocol.encoding import encode
 from protocol.wire.frames import Accepted, Rejected
 from tests.stage.saying import FEDERATION, NOWHERE, Quiet, agent, proposing

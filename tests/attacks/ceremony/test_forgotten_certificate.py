@@ -22,9 +22,9 @@ from participant.agent.agent import Agent
 from participant.agent.outbox import Outbox
 from participant.ceremony.task import CeremonyTask
 from participant.errors import IdentityInUse, NoSeed, RejectedByAggregator
-from protocol.board.board import SignedPost
-from protocol.board.messages import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
+from protocol.board.post import SignedPost
 from protocol.ceremony.judgement import silent
+from protocol.messages.bodies import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
 from protocol.wire.frames import Accepted, Declined, FromAggregator, FromMember, Submit, Welcome
 from tests.simulator.disk import Disk
 from tests.simulator.hospital import SeededSecrets

@@ -7,9 +7,9 @@ CRYPTO 2014.
 
 import pytest
 
+from protocol.board import epoch_of
 from protocol.board.draft import Draft
-from protocol.board.messages import Abort, Body, Certificate, Disclosure, Step
-from protocol.key.epoch import epoch_of
+from protocol.messages.bodies import Abort, Body, Certificate, Disclosure, Step
 from tests.stage.ceremony.altered import instead
 from tests.stage.toy import CEREMONY, CeremonyTable, Tamper, toy_federation
 

@@ -6,12 +6,13 @@ Lindell, 2002, for what an echo gives. Here the echo is the head that every post
 
 import pytest
 
-from protocol.board.board import Board, Entry, Post
+from protocol.board.board import Board
 from protocol.board.draft import Draft
-from protocol.board.fields import MAX_INLINE_BYTES
-from protocol.board.messages import Join, Step, attach
+from protocol.board.post import Entry, Post
 from protocol.ceremony.machine import Ceremony
 from protocol.errors import BadEntry, Fork
+from protocol.messages.bodies import Join, Step, attach
+from protocol.messages.fields import MAX_INLINE_BYTES
 from protocol.sealing import SealingKey
 from protocol.terms.terms import Terms
 from tests.stage.toy import CEREMONY, CeremonyTable, toy_federation

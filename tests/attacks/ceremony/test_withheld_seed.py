@@ -6,9 +6,9 @@ Jarecki, Krawczyk, Rabin, EUROCRYPT 1999; here it is shown as silent, and no hon
 
 import pytest
 
-from protocol.board.messages import Abort, Disclosure
 from protocol.ceremony import judgement
 from protocol.ceremony.run import CeremonyRun, StepId
+from protocol.messages.bodies import Abort, Disclosure
 from tests.stage.ceremony.adversary import EITHER_WAY, assert_caught
 from tests.stage.ceremony.altered import instead
 from tests.stage.ceremony.liar import Lies, LyingTable, lying

@@ -9,11 +9,11 @@ Here the sum is u^(ΔR), the commitment to the blind of θ', from which all veri
 from gmpy2 import mpz
 
 from keyshare.randomness import Stream
-from protocol.board.fields import MAX_BLOB_BYTES
 from protocol.ceremony import commitment, winner_steps
 from protocol.ceremony.machine import UnsealedStep
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, unpack_numbers, width_of
+from protocol.messages.fields import MAX_BLOB_BYTES
 from tests.stage.ceremony.adversary import (
     EITHER_WAY,
     Malicious,

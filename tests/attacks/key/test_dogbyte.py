@@ -13,14 +13,14 @@ import pytest
 from gmpy2 import mpz
 
 from keyshare.ceremony.modulus import deal_factors
-from protocol.board.fields import MAX_BLOB_BYTES
-from protocol.board.messages import Step
 from protocol.ceremony import key_steps
 from protocol.ceremony.candidate_openings import opened_leaves
 from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.run import CeremonyRun
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, width_of
+from protocol.messages.bodies import Step
+from protocol.messages.fields import MAX_BLOB_BYTES
 from tests.stage.ceremony.adversary import PLAN, AttackTable, honest_table
 
 LEAF = 32

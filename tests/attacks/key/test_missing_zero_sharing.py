@@ -30,8 +30,8 @@ from gmpy2 import mpz
 from keyshare.ceremony.lanes import lanes
 from keyshare.ceremony.shamir import lagrange
 from keyshare.randomness import Stream, derive_key
-from protocol.board.messages import Step
 from protocol.ceremony.run import CeremonyRun
+from protocol.messages.bodies import Step
 from tests.stage.ceremony.interpolation import through
 from tests.stage.toy import CeremonyTable, finished, seed_of, toy_federation
 

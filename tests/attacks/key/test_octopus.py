@@ -14,12 +14,12 @@ from participant.agent.task import Task
 from participant.errors import IdentityInUse
 from protocol.board import board as board_module
 from protocol.board.draft import Draft, public_payload
-from protocol.board.messages import Step, blob_name
 from protocol.ceremony.commitment import commitment_to
 from protocol.ceremony.machine import KINDS
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import encode
 from protocol.errors import BadEntry, Fork
+from protocol.messages.bodies import Step, blob_name
 from protocol.wire.frames import Entries, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.toy import CEREMONY, CeremonyTable, next_post, toy_federation

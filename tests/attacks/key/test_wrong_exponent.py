@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from keyshare.ceremony.biprimality import ROUNDS
-from protocol.board.fields import MAX_BLOB_BYTES
 from protocol.ceremony import candidate_openings, winner_steps
 from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.machine import UnsealedStep
 from protocol.ceremony.run import StepId
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, encode, pack_numbers, unpack_numbers, width_of
+from protocol.messages.fields import MAX_BLOB_BYTES
 from tests.stage.ceremony.adversary import (
     EITHER_WAY,
     Malicious,

@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 from keyshare.ceremony.shamir import integer_lagrange
 from keyshare.digest import digest
 from keyshare.randomness import derive_key
-from protocol.board.fields import MAX_BLOB_BYTES
 from protocol.ceremony import run as ceremony_run
 from protocol.ceremony.candidate_steps import open_moduli
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode
+from protocol.messages.fields import MAX_BLOB_BYTES
 from tests.stage.ceremony.adversary import EITHER_WAY, winners_dealers
 from tests.stage.ceremony.interpolation import through
 from tests.stage.ceremony.liar import Lies, assert_caught, lying

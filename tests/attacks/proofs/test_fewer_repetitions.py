@@ -18,11 +18,11 @@ from keyshare.proofs.equality_proof import (
     verify,
 )
 from keyshare.randomness import Stream
-from protocol.board.fields import MAX_BLOB_BYTES
 from protocol.ceremony import winner_steps
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, encode, width_of
+from protocol.messages.fields import MAX_BLOB_BYTES
 from tests.stage.ceremony.adversary import EITHER_WAY, winners_dealers
 from tests.stage.ceremony.equality_proofs import answered, batch_of
 from tests.stage.ceremony.liar import Lies, assert_caught, lying

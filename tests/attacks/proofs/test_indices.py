@@ -12,10 +12,10 @@ from keyshare.errors import BadIndices
 from keyshare.key.partial_decryption import combine, partial_decryption, trial_ciphertext
 from protocol.board import board as board_module
 from protocol.board.draft import Draft
-from protocol.board.messages import Join, Step, attach
 from protocol.ceremony.candidate_steps import deal_shares
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.errors import BadEntry, BadTerms
+from protocol.messages.bodies import Join, Step, attach
 from protocol.sealing import SealingKey
 from protocol.terms.terms import Member, check
 from tests.stage.ceremony.adversary import PLAN, AttackTable

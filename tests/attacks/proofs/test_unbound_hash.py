@@ -15,13 +15,13 @@ from gmpy2 import mpz
 from keyshare.ceremony.biprimality import accepts
 from keyshare.proofs import equality_proof
 from keyshare.proofs.equality_proof import prove
-from protocol.board.fields import MAX_BLOB_BYTES
 from protocol.ceremony import key_steps, winner_steps
 from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import decode, encode, unpack_numbers, width_of
 from protocol.errors import CeremonyFailed
 from protocol.key.proof_encoding import proof_context, write_proof
+from protocol.messages.fields import MAX_BLOB_BYTES
 from tests.attacks.rounds.test_wrong_partial import shifted
 from tests.stage.ceremony.adversary import EITHER_WAY, honest_table, modulus_of, winners_dealers
 from tests.stage.ceremony.equality_proofs import answered, batch_of

@@ -14,11 +14,11 @@ import contextlib
 import pytest
 from gmpy2 import mpz
 
-from protocol.board.fields import MAX_BLOB_BYTES
 from protocol.ceremony import winner_steps
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, encode, pack_numbers, unpack_numbers, width_of
+from protocol.messages.fields import MAX_BLOB_BYTES
 from tests.stage.ceremony.adversary import PLAN, at_table, winners_dealers
 from tests.stage.ceremony.liar import Lies, assert_caught, lying
 

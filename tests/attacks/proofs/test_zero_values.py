@@ -17,8 +17,6 @@ from gmpy2 import mpz
 from keyshare.ceremony import biprimality
 from keyshare.ceremony.biprimality import ROUNDS
 from keyshare.proofs import equality_proof
-from protocol.board.fields import MAX_BLOB_BYTES
-from protocol.board.messages import Step
 from protocol.ceremony import key_steps
 from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.machine import UnsealedStep
@@ -26,6 +24,8 @@ from protocol.ceremony.run import StepId
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, encode, pack_numbers, unpack_numbers, width_of
 from protocol.key.proof_encoding import write_proof
+from protocol.messages.bodies import Step
+from protocol.messages.fields import MAX_BLOB_BYTES
 from tests.simulator.plan import Plan
 from tests.stage.ceremony.adversary import (
     EITHER_WAY,

@@ -13,9 +13,9 @@ from keyshare.hybrid.lattice import S1, Lattice
 from keyshare.hybrid.one_time_key import OneTimeKey
 from participant.rounds import contribution
 from participant.rounds.contribution import ContributionMaker
-from protocol.board.board import Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import Contribution, Opening, blob_name
+from protocol.board.post import Posted
+from protocol.messages.bodies import Contribution, Opening, blob_name
 from tests.simulator.disk import Disk
 from tests.stage.studies import SESSION, training_study
 from tests.stage.toy import Table, ToyEpoch, seed_of, toy_epoch

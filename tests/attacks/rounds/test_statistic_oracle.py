@@ -19,9 +19,9 @@ from keyshare.hybrid.one_time_key import SummedKey, add_chunk, write_sum
 from keyshare.proofs.plaintext_proof import PlaintextProof
 from keyshare.randomness import Stream
 from keyshare.rounds.packing import unpack
-from protocol.board.board import Posted
-from protocol.board.messages import Closing, Contribution, Contributor, attach
+from protocol.board.post import Posted
 from protocol.board.suite import suite_of
+from protocol.messages.bodies import Closing, Contribution, Contributor, attach
 from protocol.rounds import set_rules
 from protocol.rounds.ciphertexts import (
     Encrypted,

@@ -14,9 +14,9 @@ from gmpy2 import mpz
 
 import protocol.rounds.partial_payload
 from keyshare.ceremony.shamir import integer_lagrange
-from protocol.board.board import Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import Complaint, Partial, SetLock
+from protocol.board.post import Posted
+from protocol.messages.bodies import Complaint, Partial, SetLock
 from protocol.rounds.complaints import judge_complaint
 from protocol.rounds.partial_payload import LockedSum, Parts
 from tests.stage.rounds.toy_round import KEY, SQUARE, TERMS, TOY, Round, contributed

@@ -12,11 +12,11 @@ from gmpy2 import mpz
 from keyshare.ceremony.shamir import integer_lagrange
 from keyshare.key.partial_decryption import combine, partial_decryption, trial_ciphertext
 from keyshare.key.threshold_key import SecretShare
-from protocol.board.fields import MAX_BLOB_BYTES
 from protocol.ceremony import key_steps
 from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import decode, encode, pack_numbers, width_of
+from protocol.messages.fields import MAX_BLOB_BYTES
 from tests.stage.ceremony.adversary import EITHER_WAY
 from tests.stage.ceremony.liar import Lies, LyingTable, assert_caught, lying
 from tests.stage.toy import toy_epoch

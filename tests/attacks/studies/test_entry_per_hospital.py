@@ -13,8 +13,8 @@ import pytest
 from participant.cli.views.plan import plan_lines
 from participant.errors import UnpinnedApp
 from participant.study.tasks import ApprovalTask
-from protocol.board.plan import Approval
 from protocol.board.study import Study
+from protocol.messages.plan import Approval
 from tests.stage.rounds.round_table import RoundTable, Steps
 from tests.stage.studies import proposal, statistic_study, training_study
 

@@ -18,10 +18,10 @@ from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.study.earlier import has_contributed
 from protocol.board.draft import Draft
-from protocol.board.fields import MAX_NEAR
-from protocol.board.messages import Contribution
-from protocol.board.plan import Ending
 from protocol.errors import Refused
+from protocol.messages.bodies import Contribution
+from protocol.messages.fields import MAX_NEAR
+from protocol.messages.plan import Ending
 from protocol.rounds import history
 from tests.stage.rounds.round_table import RoundTable
 from tests.stage.studies import statistic_study

@@ -8,8 +8,8 @@ import pytest
 
 from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
-from protocol.board.plan import Approval, Ending
 from protocol.board.study import Study
+from protocol.messages.plan import Approval, Ending
 from protocol.rounds import set_rules
 from tests.stage.rounds.delayed import DelayedTable
 from tests.stage.studies import proposal, statistic_plan, training_plan

@@ -19,10 +19,10 @@ from participant.statistic.task import StatisticTask
 from participant.training import course, starts
 from participant.training.starts import Alike
 from protocol.board.draft import Draft
-from protocol.board.plan import Ending
-from protocol.board.session import round_session
 from protocol.board.study import Study
 from protocol.errors import Refused
+from protocol.messages.plan import Ending
+from protocol.messages.session import round_session
 from tests.stage.rounds.round_table import RoundTable, Steps
 from tests.stage.studies import statistic_study, training_study
 

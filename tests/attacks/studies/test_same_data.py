@@ -6,7 +6,7 @@ itself: a member asks for the second statistic, and each of the two alone keeps 
 
 import pytest
 
-from protocol.board.plan import Plan
+from protocol.messages.plan import Plan
 from protocol.rounds.history import OpenedSets
 from tests.stage.rounds.delayed import DelayedTable
 from tests.stage.studies import statistic_plan

@@ -17,7 +17,7 @@ from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
 from participant.cli.work.foreground import Foreground
 from participant.errors import BadApp, ForeignModel, ModelMismatch, ParticipantError
-from protocol.board.plan import Training
+from protocol.messages.plan import Training
 from tests.stage.consortium import Consortium, ended, found, run_all
 from tests.stage.rounds.round_table import RoundTable, Steps
 

@@ -15,10 +15,10 @@ from keyshare.hybrid import lattice
 from keyshare.hybrid.checksum import ChecksumKey, sum_checksums
 from keyshare.hybrid.lattice import S1, S2, Lattice
 from keyshare.hybrid.one_time_key import read_words
-from protocol.board.fields import MAX_ATTACHMENTS
-from protocol.board.messages import blob_name
 from protocol.encoding import Message
 from protocol.errors import BadTerms
+from protocol.messages.bodies import blob_name
+from protocol.messages.fields import MAX_ATTACHMENTS
 from protocol.terms.terms import Member, check
 from tests.stage.rounds.served_hybrid import SESSION
 from tests.stage.rounds.whole_update import sum_of

@@ -20,9 +20,9 @@ from participant.statistic.numbers import Numbers
 from participant.statistic.plan_fit import misfit
 from participant.waiting import Waiting
 from participant.words.fingerprint import fingerprint, read_fingerprint
-from protocol.board.messages import Attachment
-from protocol.board.plan import Statistic
 from protocol.errors import Malformed, UnsignedTerms
+from protocol.messages.bodies import Attachment
+from protocol.messages.plan import Statistic
 from protocol.record.audit.evidence import Evidence
 from protocol.record.files import blob_path
 from protocol.words.counted import counted

@@ -10,13 +10,13 @@ from participant.cli.sentences.model import disagreement
 from participant.errors import ModelMismatch
 from participant.model.entry_list import EntryDifference, differences, list_of
 from participant.model.layout import Layout
-from protocol.board.board import Posted
 from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
-from protocol.board.fields import MAX_ENTRIES_BYTES
-from protocol.board.messages import ModelEntries, ModelEntry, Opening, Statement
-from protocol.board.session import read_session
+from protocol.board.post import Posted
 from protocol.encoding import encode
+from protocol.messages.bodies import ModelEntries, ModelEntry, Opening, Statement
+from protocol.messages.fields import MAX_ENTRIES_BYTES
+from protocol.messages.session import read_session
 from tests.stage.rounds.round_table import Events, RoundTable, Steps
 from tests.stage.studies import training_study
 from tests.stage.toy import toy_epoch

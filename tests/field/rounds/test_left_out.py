@@ -11,10 +11,10 @@ from participant.cli.sentences.omissions import left_out_line
 from participant.cli.views.standing import show_standing
 from participant.network.status import read_report
 from participant.rounds.omissions import omissions_in
-from protocol.board.board import Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import Contribution, Omission, Refusal, attach
+from protocol.board.post import Posted
 from protocol.errors import BadEntry
+from protocol.messages.bodies import Contribution, Omission, Refusal, attach
 from protocol.rounds.awaited import awaited_in
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.rounds.omission import left_out

@@ -26,7 +26,8 @@ from participant.rounds.task import DecryptionTask, Question
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.waiting import Waiting
-from protocol.board.messages import (
+from protocol.key.epoch import HeldKey
+from protocol.messages.bodies import (
     CheckPart,
     Contribution,
     Join,
@@ -36,7 +37,6 @@ from protocol.board.messages import (
     Statement,
     Step,
 )
-from protocol.key.epoch import HeldKey
 from protocol.wire.frames import StatusReport, StatusRequest
 from tests.participant.ceremony.test_task import Seeds
 from tests.stage.desk import MODEL, Desk, federation

@@ -8,8 +8,11 @@ import msgspec
 from gmpy2 import mpz
 
 from participant.words.fingerprint import fingerprint, read_fingerprint
-from protocol.board.board import Board, Entry
-from protocol.board.messages import (
+from protocol.board.board import Board
+from protocol.board.post import Entry
+from protocol.encoding import digest, encode
+from protocol.errors import BadEntry, Fork
+from protocol.messages.bodies import (
     Certificate,
     Closing,
     Complaint,
@@ -21,8 +24,6 @@ from protocol.board.messages import (
     Statement,
     attach,
 )
-from protocol.encoding import digest, encode
-from protocol.errors import BadEntry, Fork
 from protocol.record.audit.checks import CHECKS, audit
 from protocol.record.files import MANIFEST_PATH, TERMS_PATH, blob_path, head_path
 from protocol.rounds.ciphertexts import add_encrypted

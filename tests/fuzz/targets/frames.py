@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from protocol.board.board import Board, Entry, Post, decode_entry, sign_post
-from protocol.board.fields import MAX_ATTACHMENTS, MAX_CHUNKS, MAX_POST_BYTES
-from protocol.board.messages import (
+from protocol.board.board import Board
+from protocol.board.post import Entry, Post, decode_entry, sign_post
+from protocol.encoding import decode, encode
+from protocol.errors import BadSignature, BrokenChannel, Malformed
+from protocol.messages.bodies import (
     Abort,
     Body,
     CardSeen,
@@ -34,9 +36,8 @@ from protocol.board.messages import (
     belongs,
     chunks_of,
 )
-from protocol.board.plan import Approval, Ending, Withdrawal
-from protocol.encoding import decode, encode
-from protocol.errors import BadSignature, BrokenChannel, Malformed
+from protocol.messages.fields import MAX_ATTACHMENTS, MAX_CHUNKS, MAX_POST_BYTES
+from protocol.messages.plan import Approval, Ending, Withdrawal
 from protocol.wire.channel import SealedChannel
 from protocol.wire.frames import (
     Accepted,
@@ -207,7 +208,7 @@ def frame_from_aggregator() -> Case:
     return spelled_once(decode_from_aggregator, frames)
 
 
-@target("entry", "protocol.board.board.decode_entry", limit=8_192)
+@target("entry", "protocol.board.post.decode_entry", limit=8_192)
 def entry() -> Case:
     def run(data: bytes) -> None:
         with suppress(Malformed):
@@ -219,7 +220,7 @@ def entry() -> Case:
     return Case(run, list(map(encode, entries())))
 
 
-@target("post", "protocol.board.board.Post with every body of protocol.board.messages", limit=8_192)
+@target("post", "protocol.board.post.Post with every body of protocol.messages.bodies", limit=8_192)
 def post() -> Case:
     def run(data: bytes) -> None:
         with suppress(Malformed):

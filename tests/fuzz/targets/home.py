@@ -33,9 +33,9 @@ from participant.study.approval import KeptApproval, approval_name, keep_approva
 from participant.training.bounds import Bounds
 from participant.training.last_contribution import keep, marks_of
 from participant.training.outcome import load as load_standing
-from protocol.board.messages import blob_name
 from protocol.encoding import encode
 from protocol.errors import Malformed
+from protocol.messages.bodies import blob_name
 from protocol.programs.lock import read_holder
 from protocol.words.foreign import is_plain
 from tests.fuzz.codecs import JSON, SAFETENSORS, SEALED

@@ -19,16 +19,16 @@ from keyshare.randomness import Stream
 from keyshare.rounds.packing import pack
 from keyshare.rounds.statistic import MAX_DECIMALS
 from keyshare.steps import finish
-from protocol.board.messages import Contribution, Opening, attach
 from protocol.board.payload_sizes import expected_count
 from protocol.board.study import Study
 from protocol.board.suite import suite_of
 from protocol.encoding import decode, encode, pack_numbers, width_of
 from protocol.errors import BadSeal, Malformed
 from protocol.handover.machine import _read_share
-from protocol.key.check import _Trial
 from protocol.key.epoch import read_epoch, read_secret
 from protocol.key.proof_encoding import Proof, read_proof, write_proof
+from protocol.key_check.check import _Trial
+from protocol.messages.bodies import Contribution, Opening, attach
 from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
@@ -188,7 +188,7 @@ def equality_proof() -> Case:
     return Case(run, [honest])
 
 
-@target("key-check-part", "protocol.key.check: a member's part of the test value")
+@target("key-check-part", "protocol.key_check.check: a member's part of the test value")
 def key_check_part() -> Case:
     secret = toy().secrets[MEMBER]
     trial = _Trial(toy().epoch, "check/1", seed_of("fuzz check"))

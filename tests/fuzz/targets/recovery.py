@@ -11,7 +11,8 @@ from participant.home.sealed_file import unseal
 from participant.key import backup as backups
 from participant.key.backup import open_backup, purpose_of_backup, write_backup
 from participant.key.restore import Restoring, read_record
-from protocol.board.board import Board, Head
+from protocol.board.board import Board
+from protocol.board.post import Head
 from protocol.encoding import encode
 from protocol.errors import BadEntry, Fork, Malformed, Refused
 from protocol.record.files import MANIFEST_PATH, entry_path, read_manifest

@@ -24,12 +24,14 @@ from participant.agent.agent import Agent
 from participant.agent.task import Task
 from participant.errors import DamagedBlob, IdentityInUse, RejectedByAggregator
 from protocol.board import board as board_module
-from protocol.board.board import Board, Entry, Post, Posted
+from protocol.board import post as post_module
+from protocol.board.board import Board
 from protocol.board.draft import Draft
-from protocol.board.messages import Contribution, Statement, Step, attach, blob_name
-from protocol.board.session import round_session
+from protocol.board.post import Entry, Post, Posted
 from protocol.encoding import digest, encode
 from protocol.errors import BadEntry, BadSignature, Fork, Malformed
+from protocol.messages.bodies import Contribution, Statement, Step, attach, blob_name
+from protocol.messages.session import round_session
 from protocol.signing import public_bytes
 from protocol.wire.frames import (
     MAX_FRAME_BYTES,
@@ -81,7 +83,9 @@ class _QuickSignatures:
 
     @contextmanager
     def instead(self) -> Iterator[None]:
-        with mock.patch.multiple(board_module, sign=self.sign, verify=self.verify):
+        signed = mock.patch.object(post_module, "sign", self.sign)
+        verified = mock.patch.object(board_module, "verify", self.verify)
+        with signed, verified:
             yield
 
     def _made(self, public: bytes, domain: str, parts: tuple[bytes, ...]) -> bytes:
@@ -115,7 +119,7 @@ def signed(post: Any, board: Board, keys: Any) -> list[bytes]:
     else:
         sender = 0
     data = msgspec.msgpack.encode(post)
-    return [data, board_module.sign(keys[sender], "quorate/post signature", data)]
+    return [data, post_module.sign(keys[sender], "quorate/post signature", data)]
 
 
 def template(post: Post) -> list[Any]:

@@ -24,9 +24,9 @@ from aggregator.server.waits import Waits
 from aggregator.status.file import STATUS_NAME, read_status
 from aggregator.store.board import BoardStore, stored_entries
 from aggregator.store.heads import HeadLog
-from protocol.board.board import Head
-from protocol.board.messages import Contributor
+from protocol.board.post import Head
 from protocol.encoding import encode
+from protocol.messages.bodies import Contributor
 from protocol.wire.handshake import AggregatorHandshake, MemberHandshake
 from tests.fuzz.codecs import JSON
 from tests.fuzz.target import Case, target

@@ -12,12 +12,12 @@ from participant.home.identity import Card, read_card, write_card
 from participant.home.passphrase import obtain
 from participant.home.terms_file import read_aggregator_card, read_terms
 from participant.statistic.number_files import read_numbers
-from protocol.board.board import Entry, Head, decode_entry
-from protocol.board.fields import MAX_POST_BYTES
-from protocol.board.plan import Statistic
+from protocol.board.post import Entry, Head, decode_entry
 from protocol.board.study import check_plan
 from protocol.encoding import decode, encode
 from protocol.errors import BadPlan, BadSignature, BadTerms, Malformed
+from protocol.messages.fields import MAX_POST_BYTES
+from protocol.messages.plan import Statistic
 from protocol.programs.file_kind import SEALED_MAGIC, Kind, kind_of, kind_of_data
 from protocol.record.files import (
     Countersignature,

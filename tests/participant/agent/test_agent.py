@@ -8,9 +8,9 @@ from participant.agent.outbox import Outbox
 from participant.agent.set_ledger import SetLedger
 from participant.errors import DamagedFile, IdentityInUse, RejectedByAggregator
 from protocol.board.draft import Draft
-from protocol.board.fields import MAX_INLINE_BYTES
-from protocol.board.messages import Join, Step, attach
 from protocol.errors import Fork
+from protocol.messages.bodies import Join, Step, attach
+from protocol.messages.fields import MAX_INLINE_BYTES
 from protocol.wire.frames import Rejected, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.saying import BIG, agent, aggregator, connect, proposed, proposing

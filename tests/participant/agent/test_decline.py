@@ -9,10 +9,13 @@ from participant.agent.agent import Agent
 from participant.agent.decline import bears_out
 from participant.agent.outbox import Outbox
 from participant.errors import RejectedByAggregator
-from protocol.board.board import Board, Post, SignedPost
+from protocol.board.board import Board
 from protocol.board.budget import Budget
 from protocol.board.draft import Draft
-from protocol.board.messages import (
+from protocol.board.key_history import KeyHistory
+from protocol.board.post import Post, SignedPost
+from protocol.board.study import Studies
+from protocol.messages.bodies import (
     Abort,
     Body,
     Certificate,
@@ -22,7 +25,6 @@ from protocol.board.messages import (
     attach,
     blob_name,
 )
-from protocol.board.study import Studies
 from protocol.wire.frames import Accepted, Declined, Entries, Submit, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.rounds.served_hybrid import hybrid_desk
@@ -169,7 +171,7 @@ def test_a_certificate_is_never_forgotten_whatever_the_budget(
 
 def test_no_certificate_is_beyond_the_budget_for_what_its_sender_said_after_an_abort() -> None:
     terms, session = FEDERATION.terms, "ceremony/1"
-    budget = Budget(terms, Studies(terms))
+    budget = Budget(terms, Studies(terms), KeyHistory(terms))
     budget.take(1, session, 2, Abort(0, "trial", "no"), 0)
     for k in (2, 3):
         budget.take(k, session, 1, Step("trial", 0, 0, ()), 0)

@@ -4,9 +4,9 @@ import pytest
 
 from participant.agent.outbox import Outbox, store_blob
 from participant.errors import DamagedFile
-from protocol.board.board import Post, SignedPost, sign_post
-from protocol.board.fields import MAX_CHUNKS
-from protocol.board.messages import (
+from protocol.board.post import Post, SignedPost, sign_post
+from protocol.errors import Malformed
+from protocol.messages.bodies import (
     Body,
     Contribution,
     Refusal,
@@ -15,7 +15,7 @@ from protocol.board.messages import (
     attach,
     blob_name,
 )
-from protocol.errors import Malformed
+from protocol.messages.fields import MAX_CHUNKS
 from tests.simulator.disk import Crash, Disk
 from tests.stage.toy import toy_federation
 

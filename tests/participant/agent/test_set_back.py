@@ -15,10 +15,10 @@ from participant.cli.views.ceremony import link_notices, set_back_line
 from participant.errors import IdentityInUse, RejectedByAggregator
 from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
-from protocol.board.messages import Join, Opening, SetLock, Step, attach
-from protocol.board.plan import Plan
 from protocol.encoding import encode
 from protocol.errors import Refused
+from protocol.messages.bodies import Join, Opening, SetLock, Step, attach
+from protocol.messages.plan import Plan
 from protocol.wire.frames import Welcome
 from tests.simulator.disk import Crash, Disk
 from tests.stage.saying import (

@@ -6,10 +6,10 @@ import pytest
 
 from participant.agent.set_ledger import SetLedger
 from participant.rounds.task import DecryptionTask
-from protocol.board.board import Head
 from protocol.board.draft import Draft
-from protocol.board.messages import Opening, Refusal, SetLock, Statement
+from protocol.board.post import Head
 from protocol.errors import Refused
+from protocol.messages.bodies import Opening, Refusal, SetLock, Statement
 from tests.simulator.disk import Disk
 from tests.stage.rounds.round_table import RoundTable, Steps
 from tests.stage.studies import STUDY

@@ -14,7 +14,7 @@ from participant.agent.transfer import WINDOW, TransferBytes
 from participant.errors import DamagedBlob
 from protocol.board.board import Board
 from protocol.board.draft import Draft
-from protocol.board.messages import Contribution, SetLock, attach, blob_name
+from protocol.messages.bodies import Contribution, SetLock, attach, blob_name
 from protocol.wire.frames import (
     BlobChunk,
     BlobOffer,

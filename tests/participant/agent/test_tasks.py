@@ -12,10 +12,11 @@ from participant.agent.agent import Agent
 from participant.agent.task import Task
 from participant.agent.tasks import Tasks
 from participant.errors import DiskError, RejectedByAggregator, SessionTaken
-from protocol.board.board import Board, Entry, Posted
+from protocol.board.board import Board
 from protocol.board.draft import Draft
-from protocol.board.messages import Step, attach, blob_name
+from protocol.board.post import Entry, Posted
 from protocol.errors import Refused
+from protocol.messages.bodies import Step, attach, blob_name
 from protocol.wire.frames import BlobChunk, BlobRequest, Declined, Submit, Subscribe, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.saying import BIG, FEDERATION, agent, aggregator, connect, proposing, talk

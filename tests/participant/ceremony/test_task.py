@@ -4,11 +4,11 @@ import pytest
 
 from participant.ceremony.task import CeremonyTask
 from participant.errors import NoSeed
-from protocol.board.board import Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import Abort, Certificate, Disclosure, Join, Overdue, Step
+from protocol.board.post import Posted
 from protocol.encoding import encode
 from protocol.errors import CeremonyFailed
+from protocol.messages.bodies import Abort, Certificate, Disclosure, Join, Overdue, Step
 from tests.stage.ceremony.small_ceremony import name_of
 from tests.stage.toy import CEREMONY, CeremonyTable, seed_of, toy_federation
 

@@ -15,9 +15,9 @@ from participant.ceremony.verdict import VerdictTask
 from participant.errors import NotAborted
 from protocol.board.board import Board
 from protocol.board.draft import Draft
-from protocol.board.messages import Abort, Disclosure, Step, attach
 from protocol.ceremony.run import StepId
 from protocol.errors import CeremonyFailed
+from protocol.messages.bodies import Abort, Disclosure, Step, attach
 from protocol.wire.frames import BlobChunk, BlobOffer, Submit
 from tests.simulator.disk import Disk
 from tests.simulator.federation import memory_folder

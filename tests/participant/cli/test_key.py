@@ -18,10 +18,10 @@ from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import SealedFor, seal
 from participant.home.vault import Vault
 from participant.words.fingerprint import fingerprint
-from protocol.board.board import Entry
 from protocol.board.draft import Draft
-from protocol.board.messages import Abort, Certificate
+from protocol.board.post import Entry
 from protocol.encoding import encode
+from protocol.messages.bodies import Abort, Certificate
 from tests.stage.files import contents, flipped
 from tests.stage.toy import Table, toy_epoch
 from tests.stage.toy_home import (

@@ -11,8 +11,8 @@ from keyshare.key.threshold_key import SecretShare
 from participant.agent.set_ledger import SetLedger
 from participant.home.folders import federation_folder
 from participant.key.check import KeyCheckTask
-from protocol.board.messages import CheckPart, Opening, SetLock
 from protocol.key.epoch import HeldKey, epoch_secret
+from protocol.messages.bodies import CheckPart, Opening, SetLock
 from tests.participant.cli.test_commands import events
 from tests.stage.consortium import Consortium, ended, found, run_all
 

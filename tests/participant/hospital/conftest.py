@@ -9,7 +9,7 @@ import pytest
 
 from participant import Hospital
 from participant.home.vault import Vault
-from protocol.board.plan import Statistic, Training
+from protocol.messages.plan import Statistic, Training
 from tests.stage.consortium import CHEAP, PASSPHRASE, Consortium, found
 
 Opens = Callable[[int], Hospital]

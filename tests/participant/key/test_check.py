@@ -9,8 +9,8 @@ from aggregator.server.service import Aggregator
 from aggregator.status.text import render
 from keyshare.key.threshold_key import SecretShare
 from participant.key.check import JOIN_SECONDS, KeyCheckTask
-from protocol.board.messages import CheckPart, CheckRequest
 from protocol.key.epoch import HeldKey, epoch_secret
+from protocol.messages.bodies import CheckPart, CheckRequest
 from tests.stage.hall import Hall
 from tests.stage.toy import toy_epoch
 

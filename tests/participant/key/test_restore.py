@@ -20,12 +20,13 @@ from participant.key import restore as key_restore
 from participant.key.backup import Backup, open_backup, purpose_of_backup, write_backup
 from participant.key.errors import HandedOver, Outdated, UnfitBackup
 from participant.key.restore import Restoring, read_record
-from protocol.board.board import Board, Entry, Head
+from protocol.board.board import Board
 from protocol.board.draft import Draft
-from protocol.board.messages import Opening, Statement
+from protocol.board.post import Entry, Head
 from protocol.encoding import encode
 from protocol.errors import BadEntry, Fork, Malformed
 from protocol.key.epoch import epoch_secret
+from protocol.messages.bodies import Opening, Statement
 from protocol.record.files import entry_path
 from tests.stage.files import contents, flipped
 from tests.stage.mortal import OF_A_HOSPITAL, survived

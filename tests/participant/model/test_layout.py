@@ -10,7 +10,7 @@ import torch
 
 from participant.errors import BadApp
 from participant.model.layout import Layout
-from protocol.board.fields import MAX_LENGTH
+from protocol.messages.fields import MAX_LENGTH
 
 
 def network() -> torch.nn.Module:

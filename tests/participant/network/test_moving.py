@@ -19,8 +19,8 @@ from examples.demo.processes import free_port
 from participant.errors import DiskError, Unreachable
 from participant.network import session as sessions
 from participant.network.session import Notices, Session
-from protocol.board.board import of_kind
-from protocol.board.messages import CardSeen
+from protocol.board.post import of_kind
+from protocol.messages.bodies import CardSeen
 from protocol.terms.address_card import AddressCard, render_card, sign_card
 from tests.stage.consortium import Consortium, found
 from tests.stage.link.nginx import Authority, Nginx, installed

@@ -11,7 +11,7 @@ import pytest
 from aggregator.identity import own_tls
 from examples.demo.processes import free_port
 from protocol.board import CardSeen, Contribution
-from protocol.board.board import of_kind
+from protocol.board.post import of_kind
 from tests.stage.link.box import Box
 from tests.stage.link.held_study import ALL, ROUNDS, HeldStudy
 from tests.stage.link.nginx import Authority, Nginx, installed

@@ -14,9 +14,10 @@ from aggregator.record.output import RecordOutput as AggregatorsOutput
 from participant.errors import DiskError
 from participant.home.terms_file import read_signed_terms
 from participant.record.output import RecordOutput
-from protocol.board.board import Board, Head, decode_entry
-from protocol.board.messages import Statement
+from protocol.board.board import Board
+from protocol.board.post import Head, decode_entry
 from protocol.encoding import encode
+from protocol.messages.bodies import Statement
 from protocol.record.files import (
     Countersignature,
     check_countersignature,

@@ -4,10 +4,10 @@ import pytest
 
 from participant.cli.commands import record as recording
 from participant.record.task import RecordProgress, RecordTask
-from protocol.board.board import Head
-from protocol.board.messages import blob_name
+from protocol.board.post import Head
 from protocol.encoding import encode
 from protocol.errors import Fork
+from protocol.messages.bodies import blob_name
 from protocol.record.files import blob_path, countersign, head_path
 from protocol.record.writing import prepare
 from tests.protocol.record.test_writing import SIGNATURES, TOY, Files, table

@@ -8,7 +8,8 @@ from participant.report.facts import PHASES, Report, RoundFacts, ceremony_facts,
 from participant.report.sections import _ceremony
 from participant.words.fingerprint import fingerprint
 from protocol.board.draft import Draft
-from protocol.board.messages import (
+from protocol.encoding import encode
+from protocol.messages.bodies import (
     Abort,
     Certificate,
     Closing,
@@ -21,7 +22,6 @@ from protocol.board.messages import (
     Statement,
     attach,
 )
-from protocol.encoding import encode
 from protocol.record.audit.evidence import Evidence
 from protocol.rounds.view import RoundView
 from tests.protocol.ceremony.test_lapse import given_up, overdue, waiting

@@ -17,11 +17,12 @@ from participant.rounds.contribution import ContributionMaker
 from participant.rounds.task import DecryptionTask, Question
 from participant.training.fitting import Fitter
 from participant.training.task import TrainingTask
-from protocol.board.board import Board, Posted
+from protocol.board.board import Board
 from protocol.board.draft import Draft
-from protocol.board.messages import Contribution, Opening, attach
+from protocol.board.post import Posted
 from protocol.board.suite import suite_of
 from protocol.errors import Refused
+from protocol.messages.bodies import Contribution, Opening, attach
 from protocol.rounds.ciphertexts import EncryptionKey
 from protocol.rounds.history import OpenedSets
 from protocol.terms.terms import Floors

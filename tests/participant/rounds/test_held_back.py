@@ -11,7 +11,7 @@ from participant.rounds.task import DecryptionTask
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.waiting import Waiting
-from protocol.board.session import round_session
+from protocol.messages.session import round_session
 from protocol.terms.terms import Floors
 from tests.stage.rounds.round_table import RoundTable
 from tests.stage.studies import SECONDS, statistic_study

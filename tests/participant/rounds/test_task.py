@@ -9,9 +9,9 @@ from participant.rounds.task import DecryptionTask, Question
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from protocol.board.draft import Draft
-from protocol.board.messages import Complaint, Refusal
-from protocol.board.plan import Ending, Withdrawal
 from protocol.key.epoch import HeldKey
+from protocol.messages.bodies import Complaint, Refusal
+from protocol.messages.plan import Ending, Withdrawal
 from tests.simulator.disk import Disk
 from tests.stage.rounds.round_table import RoundTable
 from tests.stage.rounds.toy_round import EPOCH, SQUARE, TERMS, TOY, contributed

@@ -16,8 +16,8 @@ from participant.agent.tasks import Tasks
 from participant.ceremony.task import CeremonyTask
 from participant.key.check import KeyCheckTask
 from participant.service.due import due_tasks
-from protocol.board.messages import CheckPart
 from protocol.key.epoch import HeldKey, read_secret
+from protocol.messages.bodies import CheckPart
 from protocol.terms.terms import Terms
 from protocol.wire.frames import Welcome
 from tests.simulator.disk import Crash, Disk

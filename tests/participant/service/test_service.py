@@ -11,7 +11,7 @@ from participant.errors import AlreadyRunning, SaidByAgent, WrongPassphrase
 from participant.home.membership import Membership
 from participant.home.vault import Vault
 from participant.network import Notices
-from protocol.board.messages import Abort, CheckPart, CheckRequest, Join
+from protocol.messages.bodies import Abort, CheckPart, CheckRequest, Join
 from protocol.wire.frames import Accepted, Submit
 from tests.participant.service.conftest import Serves
 from tests.stage.consortium import Consortium

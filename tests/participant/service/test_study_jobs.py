@@ -14,7 +14,7 @@ from participant.errors import SaidByAgent
 from participant.network import Notices
 from participant.study import kept_approval
 from protocol.board import Plan, Statistic, Study, Training
-from protocol.board.messages import Approval
+from protocol.messages.bodies import Approval
 from tests.participant.service.conftest import Served, Serves
 from tests.stage.consortium import PASSPHRASE, Consortium
 

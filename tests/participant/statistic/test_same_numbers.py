@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from participant.statistic.same_numbers import SameNumbers
-from protocol.board.messages import Contribution
+from protocol.messages.bodies import Contribution
 from tests.participant.statistic.test_task import TERMS, numbers, seat
 from tests.stage.rounds.round_table import RoundTable
 from tests.stage.studies import statistic_study
@@ -36,7 +36,7 @@ def ended(table: RoundTable) -> None:
     table.close(FIRST)
     chosen = table.chosen_in(FIRST)
     from protocol.board.draft import Draft
-    from protocol.board.messages import SetLock
+    from protocol.messages.bodies import SetLock
 
     table.tasks.clear()
     for i in (1, 2, 3, 4):

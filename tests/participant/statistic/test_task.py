@@ -21,10 +21,10 @@ from participant.rounds.contribution import ContributionMaker
 from participant.rounds.task import DecryptionTask
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
-from protocol.board.board import Posted
 from protocol.board.draft import Draft, public_payload
-from protocol.board.messages import Contribution
-from protocol.board.plan import Ending, Withdrawal
+from protocol.board.post import Posted
+from protocol.messages.bodies import Contribution
+from protocol.messages.plan import Ending, Withdrawal
 from tests.stage.rounds.contribution import payload_of, proved
 from tests.stage.rounds.round_table import RoundTable
 from tests.stage.studies import STATISTIC, approval, proposal, statistic_study

@@ -28,8 +28,8 @@ from participant.study.tasks import (
     WithdrawalTask,
 )
 from protocol.board.draft import Draft
-from protocol.board.plan import Approval, Ending, Plan, Withdrawal
 from protocol.errors import BadPlan
+from protocol.messages.plan import Approval, Ending, Plan, Withdrawal
 from tests.simulator.disk import Disk
 from tests.stage.rounds.round_table import Steps
 from tests.stage.studies import approval, proposal, statistic_study, training_plan, training_study

@@ -21,9 +21,9 @@ from participant.study.app_source import GivenApp, Surroundings, given_app
 from participant.study.tasks import ApprovalTask
 from participant.training.task import TrainingTask
 from protocol.board.draft import Draft
-from protocol.board.messages import Contribution, Partial, Refusal, SetLock, Statement
-from protocol.board.plan import Ending, Withdrawal
 from protocol.board.study import Study
+from protocol.messages.bodies import Contribution, Partial, Refusal, SetLock, Statement
+from protocol.messages.plan import Ending, Withdrawal
 from tests.stage.rounds.round_table import RoundTable, Steps
 from tests.stage.studies import (
     SESSION,

@@ -8,7 +8,7 @@ import pytest
 from participant.model.file import model_name, read_entries
 from participant.training.task import TrainingTask
 from protocol.board.draft import Draft
-from protocol.board.messages import SetLock
+from protocol.messages.bodies import SetLock
 from tests.stage.rounds.round_table import Events, RoundTable, Steps
 from tests.stage.studies import SESSION, STUDY, training_study
 from tests.stage.toy import toy_epoch

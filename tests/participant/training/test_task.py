@@ -8,8 +8,8 @@ import pytest
 from participant.errors import BadApp, ModelMismatch
 from participant.model.file import model_name
 from participant.training.task import TrainingTask
-from protocol.board.messages import Partial, Refusal, SetLock, Statement
 from protocol.errors import Refused
+from protocol.messages.bodies import Partial, Refusal, SetLock, Statement
 from tests.participant.rounds.test_differencing import Other, seat_spoiler
 from tests.stage.rounds.round_table import Events, RoundTable, Steps
 from tests.stage.studies import STUDY

@@ -3,8 +3,11 @@
 import msgspec
 import pytest
 
-from protocol.board.board import MAX_ENTRY_BYTES, Board, Entry, SignedPost, decode_entry
-from protocol.board.messages import (
+from protocol.board.board import Board
+from protocol.board.post import MAX_ENTRY_BYTES, Entry, SignedPost, decode_entry
+from protocol.encoding import encode
+from protocol.errors import BadEntry, Fork, Malformed, ProtocolError
+from protocol.messages.bodies import (
     Attachment,
     CheckRequest,
     Closing,
@@ -17,8 +20,6 @@ from protocol.board.messages import (
     Statement,
     attach,
 )
-from protocol.encoding import encode
-from protocol.errors import BadEntry, Fork, Malformed, ProtocolError
 from tests.stage.studies import statistic_plan, statistic_study
 from tests.stage.toy import Table, next_post, replace_terms, toy_federation
 

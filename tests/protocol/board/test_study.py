@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from protocol.board.plan import Approval, Ending, Plan, Withdrawal
 from protocol.board.study import Study, StudyState, check_plan
 from protocol.errors import BadPlan
+from protocol.messages.plan import Approval, Ending, Plan, Withdrawal
 from protocol.terms.terms import Floors
 from tests.stage.studies import statistic_plan, statistic_study, training_plan, training_study
 from tests.stage.toy import replace_terms, toy_federation

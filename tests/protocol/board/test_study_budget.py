@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
-from protocol.board.board import Posted
 from protocol.board.budget import APPROVALS_A_DAY, PLANS_A_DAY, Surplus
-from protocol.board.fields import MAX_LABELS_BYTES
-from protocol.board.messages import (
+from protocol.board.payload_sizes import labels_bytes
+from protocol.board.post import Posted
+from protocol.board.study import Study
+from protocol.board.study_budget import LABELS_BYTES_A_DAY
+from protocol.messages.bodies import (
     Body,
     Closing,
     Complaint,
@@ -20,10 +22,8 @@ from protocol.board.messages import (
     Statement,
     attach,
 )
-from protocol.board.payload_sizes import labels_bytes
-from protocol.board.plan import Approval, Ending, Withdrawal
-from protocol.board.study import Study
-from protocol.board.study_budget import LABELS_BYTES_A_DAY
+from protocol.messages.fields import MAX_LABELS_BYTES
+from protocol.messages.plan import Approval, Ending, Withdrawal
 from tests.stage.studies import statistic_plan, statistic_study, training_plan, training_study
 from tests.stage.toy import Table, toy_federation
 

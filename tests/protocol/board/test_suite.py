@@ -8,9 +8,9 @@ from keyshare.hybrid.lattice import S1, S2
 from keyshare.rounds.packing import Packing
 from keyshare.rounds.quantisation import MAX_BITS, MIN_BITS, Quantisation
 from keyshare.rounds.tally import Tally
-from protocol.board.messages import Opening
 from protocol.board.study import Study
 from protocol.board.suite import suite_for, suite_of
+from protocol.messages.bodies import Opening
 from tests.stage.studies import training_study
 from tests.stage.toy import toy_federation
 

@@ -11,13 +11,13 @@ from functools import cache
 
 import pytest
 
-from protocol.board.board import Post, Posted, is_aborted
+from protocol.board.certification import certified_by_all, is_aborted
 from protocol.board.draft import Draft
-from protocol.board.messages import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
+from protocol.board.post import Post, Posted
 from protocol.ceremony.judgement import Verdict, judge
 from protocol.ceremony.machine import Ceremony
 from protocol.encoding import digest, encode
-from protocol.key.epoch import certified_by_all
+from protocol.messages.bodies import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
 from protocol.record.audit.observation import Observation, observe
 from tests.stage.ceremony.altered import turned
 from tests.stage.files import with_payload

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from protocol.board.draft import Draft
-from protocol.board.messages import Abort, Certificate, Disclosure, Join, Step, attach
+from protocol.messages.bodies import Abort, Certificate, Disclosure, Join, Step, attach
 from protocol.sealing import SealingKey
 from tests.stage.ceremony.altered import (
     Change,

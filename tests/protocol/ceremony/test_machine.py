@@ -5,11 +5,11 @@ import random
 import pytest
 
 from protocol.board.draft import Draft
-from protocol.board.messages import Abort, Disclosure, Step
 from protocol.ceremony.run import CeremonyRun
 from protocol.encoding import encode
 from protocol.errors import CeremonyFailed
 from protocol.key.epoch import read_secret
+from protocol.messages.bodies import Abort, Disclosure, Step
 from tests.stage.ceremony.small_ceremony import (
     QUORUM,
     STEPS,

@@ -7,11 +7,11 @@ from gmpy2 import mpz
 
 from keyshare.ceremony import feldman
 from keyshare.ceremony.biprimality import ROUNDS
-from protocol.board.fields import MAX_BLOB_BYTES
 from protocol.ceremony import winner_steps
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, encode, pack_numbers, unpack_numbers, width_of
+from protocol.messages.fields import MAX_BLOB_BYTES
 from tests.stage.ceremony.altered import (
     altered,
     assert_everybody_names,

@@ -11,11 +11,11 @@ from keyshare.digest import number_bytes
 from keyshare.handover import HandoverPlan, draw
 from keyshare.proofs import CHECKPOINTS
 from protocol.encoding import decode
-from protocol.handover import Content, Succession
-from protocol.handover.contents import DealingCommitment, HandedDealing, ShownPart
+from protocol.handover import Succession
 from protocol.handover.handed import commitment_for, dealing_of, hand
 from protocol.handover.shelf import OLD_SHARE, ArrivalSecret
 from protocol.key import Proof
+from protocol.messages.handover import Content, DealingCommitment, HandedDealing, ShownPart
 from protocol.sealing import SealingKey
 from tests.protocol.handover.table import HandoverTable, changed, decrypts, table, three_of_five
 from tests.stage.toy import seed_of, toy_epoch

@@ -14,9 +14,9 @@ from keyshare.errors import KeyshareError
 from keyshare.key import JointKey, SecretShare, combine, trial_ciphertext
 from keyshare.key.partial_decryption import partial_decryption
 from protocol.encoding import decode, encode
-from protocol.handover import OLD_SHARE, Content, HandoverMember, HandoverView, Succession
-from protocol.handover.contents import PointAccusation
+from protocol.handover import OLD_SHARE, HandoverMember, HandoverView, Succession
 from protocol.key.epoch import Epoch, EpochSecret
+from protocol.messages.handover import Content, PointAccusation
 from protocol.signing import public_bytes
 from protocol.terms.predecessor import Predecessor
 from protocol.terms.terms import Floors, Member, Terms, floor

@@ -10,15 +10,16 @@ from gmpy2 import mpz
 from keyshare.digest import number_bytes
 from keyshare.handover import Drawn, HandoverPlan
 from protocol.encoding import decode, encode
-from protocol.handover import OLD_SHARE, Content, HandoverMember, Succession, machine
-from protocol.handover.contents import (
+from protocol.handover import OLD_SHARE, HandoverMember, Succession, machine
+from protocol.handover.shelf import ArrivalSecret, KeptDealing
+from protocol.messages.handover import (
     Arrival,
     BareWord,
+    Content,
     DealingCommitment,
     HandedDealing,
     ShownPart,
 )
-from protocol.handover.shelf import ArrivalSecret, KeptDealing
 from tests.protocol.handover.lies import DEALER, GUEST, deals, is_void, plus
 from tests.protocol.handover.table import (
     HandoverTable,

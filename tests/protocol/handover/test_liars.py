@@ -14,7 +14,9 @@ from keyshare.handover import HandoverPlan
 from keyshare.randomness import Stream
 from protocol.handover import ContentFault, HandoverMember, Succession
 from protocol.handover import handed as rules
-from protocol.handover.contents import (
+from protocol.handover.handed import commitment_for, plan_of, show
+from protocol.key import Epoch, to_number
+from protocol.messages.handover import (
     Arrival,
     BareWord,
     Consent,
@@ -22,8 +24,6 @@ from protocol.handover.contents import (
     HandedDealing,
     ShownPart,
 )
-from protocol.handover.handed import commitment_for, plan_of, show
-from protocol.key import Epoch, to_number
 from protocol.sealing import PUBLIC_BYTES
 from tests.protocol.handover.lies import (
     BAD_SHOWN,

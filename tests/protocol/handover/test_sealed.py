@@ -13,9 +13,9 @@ from protocol.encoding import decode, width_of
 from protocol.errors import BadSeal
 from protocol.handover import Succession
 from protocol.handover import handed as rules
-from protocol.handover.contents import HandedDealing, PointAccusation
 from protocol.handover.handed import plan_of, seal_context
 from protocol.handover.shelf import ArrivalSecret
+from protocol.messages.handover import HandedDealing, PointAccusation
 from protocol.sealing import SealingKey, seal
 from protocol.terms.predecessor import Predecessor
 from tests.protocol.handover.lies import (

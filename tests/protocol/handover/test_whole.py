@@ -12,19 +12,20 @@ from gmpy2 import mpz
 from keyshare.handover import HandoverPlan, KeyState
 from protocol.encoding import decode, decoder_of, encode, width_of
 from protocol.errors import BadTerms
-from protocol.handover import OLD_SHARE, Content, Succession
-from protocol.handover.contents import (
+from protocol.handover import OLD_SHARE, Succession
+from protocol.handover.handed import SEAL_BYTES
+from protocol.handover.shelf import ArrivalSecret, KeptDealing
+from protocol.key import Epoch, read_epoch, read_secret
+from protocol.messages.handover import (
     Arrival,
     BareWord,
     Consent,
+    Content,
     DealingCommitment,
     HandedDealing,
     PointAccusation,
     ShownPart,
 )
-from protocol.handover.handed import SEAL_BYTES
-from protocol.handover.shelf import ArrivalSecret, KeptDealing
-from protocol.key import Epoch, read_epoch, read_secret
 from protocol.terms.predecessor import Predecessor
 from tests.protocol.handover.table import (
     HandoverTable,

@@ -2,11 +2,11 @@
 
 import pytest
 
-from protocol.board.board import Head
 from protocol.board.draft import Draft, public_payload
-from protocol.board.messages import Abort, Certificate, Step, attach
+from protocol.board.post import Head
 from protocol.encoding import encode
 from protocol.errors import Fork, UnfitRecord
+from protocol.messages.bodies import Abort, Certificate, Step, attach
 from protocol.record.files import (
     blob_path,
     countersign,

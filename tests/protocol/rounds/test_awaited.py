@@ -1,7 +1,7 @@
 """Who is waited for in a study: those who may do what is due, and have not."""
 
-from protocol.board.messages import Refusal, Statement
-from protocol.board.session import round_session
+from protocol.messages.bodies import Refusal, Statement
+from protocol.messages.session import round_session
 from protocol.rounds.awaited import Awaited, awaited_after, awaited_in, outlasts_end
 from protocol.rounds.view import RoundView
 from tests.stage.rounds.toy_round import TERMS, Round, closed, contributed, statistic, training

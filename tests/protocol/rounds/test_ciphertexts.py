@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyshare.proofs.plaintext_proof import PlaintextProof
-from protocol.board.messages import Opening
 from protocol.board.payload_sizes import expected_count
 from protocol.board.suite import suite_of
 from protocol.errors import Malformed
+from protocol.messages.bodies import Opening
 from protocol.rounds.ciphertexts import (
     Encrypted,
     add_encrypted,

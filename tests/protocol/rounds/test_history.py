@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from protocol.board.draft import Draft
-from protocol.board.messages import Contribution, Refusal, SetLock, attach
-from protocol.board.plan import Ending, Plan
-from protocol.board.session import round_session
+from protocol.messages.bodies import Contribution, Refusal, SetLock, attach
+from protocol.messages.plan import Ending, Plan
+from protocol.messages.session import round_session
 from protocol.rounds.history import OpenedSets
 from protocol.rounds.isolation import Difference
 from protocol.rounds.view import RoundView

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from gmpy2 import mpz
 
-from protocol.board.messages import Closing, Contribution, Contributor, Refusal, attach
 from protocol.errors import BadEntry, Refused
+from protocol.messages.bodies import Closing, Contribution, Contributor, Refusal, attach
 from protocol.rounds.ciphertexts import Encrypted, add_encrypted, write_ciphertexts
 from tests.stage.rounds.toy_round import (
     KEY,

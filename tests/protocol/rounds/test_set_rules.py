@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from protocol.board.messages import Closing, Contribution, Contributor, attach
 from protocol.board.study import Study, StudyState
 from protocol.errors import Refused
+from protocol.messages.bodies import Closing, Contribution, Contributor, attach
 from protocol.rounds.ciphertexts import Encrypted, write_ciphertexts
 from protocol.rounds.set_rules import check_set
 from protocol.rounds.view import RoundView

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from protocol.board.messages import Complaint, Partial, SetLock, attach
 from protocol.errors import Refused
+from protocol.messages.bodies import Complaint, Partial, SetLock, attach
 from protocol.rounds.ciphertexts import proof_context
 from tests.stage.rounds import contribution
 from tests.stage.rounds.toy_round import (

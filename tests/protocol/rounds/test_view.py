@@ -1,6 +1,6 @@
 """What the board says about a round."""
 
-from protocol.board.messages import (
+from protocol.messages.bodies import (
     Closing,
     Contribution,
     Contributor,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocol.board.board import MIN_ENTRY_BYTES
+from protocol.board.post import MIN_ENTRY_BYTES
 from protocol.encoding import encode
 from protocol.errors import Malformed
 from protocol.wire.frames import (

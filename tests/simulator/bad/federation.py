@@ -22,9 +22,9 @@ from participant.agent.outbox import Outbox
 from participant.errors import RejectedByAggregator
 from participant.study.tasks import EndingTask
 from participant.training.task import TrainingTask
-from protocol.board.session import read_session
 from protocol.encoding import encode
 from protocol.key.epoch import read_secret
+from protocol.messages.session import read_session
 from protocol.wire.frames import Submit
 from tests.simulator.bad.holder import HONEST, BadHolder, Script
 from tests.simulator.federation import CALM_AFTER, Federation

@@ -17,9 +17,10 @@ from gmpy2 import mpz
 
 from participant.rounds.contribution import ContributionMaker
 from participant.training.round_in_progress import RoundInProgress
-from protocol.board.board import Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import (
+from protocol.board.post import Posted
+from protocol.key.epoch import to_number
+from protocol.messages.bodies import (
     CheckRequest,
     Complaint,
     Contribution,
@@ -31,8 +32,7 @@ from protocol.board.messages import (
     attach,
     blob_name,
 )
-from protocol.board.session import read_session, round_session, study_session
-from protocol.key.epoch import to_number
+from protocol.messages.session import read_session, round_session, study_session
 from tests.simulator.studies.clocked import ClockedTask
 from tests.stage.studies import STUDY, statistic_plan
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from participant.app.calls import config_of
-from protocol.board.board import B, Posted, of_kind
-from protocol.board.messages import (
+from protocol.board.post import B, Posted, of_kind
+from protocol.board.suite import suite_of
+from protocol.messages.bodies import (
     Closing,
     Complaint,
     Contribution,
@@ -17,8 +18,7 @@ from protocol.board.messages import (
     SetLock,
     Statement,
 )
-from protocol.board.session import round_session
-from protocol.board.suite import suite_of
+from protocol.messages.session import round_session
 from protocol.record.audit.checks import audit
 from tests.simulator.bad.federation import ROUNDS, BadFederation, Fresh, Hold, Holder
 from tests.simulator.bad.holder import HONEST, UNFIT, Script

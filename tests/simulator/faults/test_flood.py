@@ -8,7 +8,7 @@ import pytest
 from aggregator.server.service import Aggregator
 from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS
 from protocol.board.budget import PLANS_A_DAY, TRIES_AN_HOUR
-from protocol.board.messages import (
+from protocol.messages.bodies import (
     Attachment,
     Body,
     Contribution,
@@ -17,7 +17,7 @@ from protocol.board.messages import (
     blob_name,
     chunks_of,
 )
-from protocol.board.plan import Plan as StudyPlan
+from protocol.messages.plan import Plan as StudyPlan
 from protocol.wire.frames import Accepted, BlobChunk, Submit
 from tests.simulator.federation import Federation, memory_folder
 from tests.simulator.plan import Plan

@@ -7,8 +7,8 @@ import pytest
 
 from participant.agent.agent import Agent
 from participant.agent.outbox import Outbox
-from protocol.board.board import Post
-from protocol.board.messages import Contribution, Opening, SetLock, Statement
+from protocol.board.post import Post
+from protocol.messages.bodies import Contribution, Opening, SetLock, Statement
 from tests.simulator.disk import Disk
 from tests.simulator.federation import Federation
 from tests.simulator.oracle import Violation, simulate

@@ -11,8 +11,8 @@ import pytest
 
 from participant.ceremony.task import CeremonyTask
 from protocol.board.draft import Draft
-from protocol.board.messages import Abort, Certificate, Disclosure, Join, Overdue
 from protocol.ceremony.judgement import Verdict, judge
+from protocol.messages.bodies import Abort, Certificate, Disclosure, Join, Overdue
 from protocol.record.audit.checks import audit
 from tests.simulator import federation, oracle
 from tests.simulator.disk import Crash

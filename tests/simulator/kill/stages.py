@@ -15,7 +15,7 @@ from participant.home.identity import Identity
 from participant.home.membership import Membership
 from participant.home.vault import Vault
 from participant.network import CardTask
-from protocol.board.messages import CardSeen
+from protocol.messages.bodies import CardSeen
 from protocol.terms.address_card import sign_card
 from protocol.wire import FromMember
 from tests.simulator.disk import Crash, Disk

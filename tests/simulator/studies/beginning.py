@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
-from protocol.board.board import Board, Entry
+from protocol.board.board import Board
 from protocol.board.ceremony_budget import CeremonyBudget
+from protocol.board.post import Entry
 from protocol.encoding import encode
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aggregator.server.service import Aggregator
 from participant.agent.checkpoint import CHECKPOINT_NAME, Checkpoint
-from protocol.board.board import Head
+from protocol.board.post import Head
 from protocol.encoding import encode
 from tests.simulator.disk import Disk
 from tests.simulator.studies.beginning import Beginning

@@ -18,9 +18,9 @@ from participant.rounds.task import DecryptionTask
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.study.tasks import ApprovalTask, EndingTask, ProposalTask, WithdrawalTask
-from protocol.board.messages import Opening, Partial
 from protocol.board.study import StudyState
 from protocol.key.epoch import HeldKey
+from protocol.messages.bodies import Opening, Partial
 from protocol.terms.terms import Terms
 from tests.simulator.disk import Disk
 from tests.simulator.studies.clocked import ClockedTask

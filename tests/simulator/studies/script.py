@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from protocol.board.plan import Plan, Statistic, Training
 from protocol.board.study import Study
+from protocol.messages.plan import Plan, Statistic, Training
 from protocol.terms.terms import Terms
 
 WAIT_SECONDS = 20  # how long a round waits for the last contributors

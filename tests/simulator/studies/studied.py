@@ -10,12 +10,12 @@ from keyshare.rounds.slots import Slots
 from participant.errors import ApprovedLate, NotApproved, StudyEnded, StudyTaken, UnfitNumbers
 from participant.model.file import model_name, read_model
 from participant.model.layout import Layout
-from protocol.board.board import Posted
-from protocol.board.messages import Closing, Contribution, Opening, Partial, SetLock
-from protocol.board.plan import Approval, Withdrawal
-from protocol.board.session import read_session, round_session
+from protocol.board.post import Posted
 from protocol.board.suite import suite_of
 from protocol.errors import Refused
+from protocol.messages.bodies import Closing, Contribution, Opening, Partial, SetLock
+from protocol.messages.plan import Approval, Withdrawal
+from protocol.messages.session import read_session, round_session
 from protocol.rounds.view import RoundView
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import PARAMETERS, Hospital

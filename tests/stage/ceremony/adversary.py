@@ -18,15 +18,16 @@ import pytest
 from gmpy2 import invert, mpz, powmod
 
 from participant.ceremony.task import CeremonyTask
-from protocol.board.board import Board, Posted
+from protocol.board.board import Board
 from protocol.board.draft import Draft
-from protocol.board.messages import Certificate
+from protocol.board.post import Posted
 from protocol.ceremony.judgement import Verdict, judge
 from protocol.ceremony.machine import Ceremony, UnsealedStep
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import decode
 from protocol.errors import CeremonyFailed
 from protocol.key.epoch import Epoch
+from protocol.messages.bodies import Certificate
 from protocol.terms.terms import Terms
 from tests.simulator import federation as simulated
 from tests.simulator.hospital import Hospital

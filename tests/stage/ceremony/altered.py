@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from protocol.board.draft import Draft, Envelope
-from protocol.board.messages import Abort, Body, Step
+from protocol.messages.bodies import Abort, Body, Step
 from tests.stage.ceremony.liar import Lies, Lying, PublicLie
 from tests.stage.ceremony.small_ceremony import (
     LIAR,

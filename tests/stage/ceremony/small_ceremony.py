@@ -6,10 +6,10 @@ from functools import cache
 from keyshare.ceremony.biprimality import accepts
 from protocol.board.classes import CandidateLayout
 from protocol.board.draft import Draft
-from protocol.board.messages import Step
 from protocol.ceremony.machine import KINDS
 from protocol.ceremony.run import Batch, CeremonyRun
 from protocol.encoding import encode
+from protocol.messages.bodies import Step
 from protocol.sealing import SealContext
 from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
 

@@ -23,9 +23,9 @@ from websockets.exceptions import ConnectionClosed
 
 from aggregator.identity import create, own_tls
 from aggregator.server.service import Aggregator
-from protocol.board.messages import Body
 from protocol.encoding import encode
 from protocol.errors import BrokenChannel, Malformed
+from protocol.messages.bodies import Body
 from protocol.terms.terms import Terms
 from protocol.wire.channel import MAX_SEALED_BYTES, SealedChannel
 from protocol.wire.frames import StatusRequest, Subscribe, Welcome, decode_from_member

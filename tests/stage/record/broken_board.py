@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from protocol.board.board import Head, SignedPost
-from protocol.board.messages import CardSeen, Closing, Contribution, Partial, SetLock, Statement
+from protocol.board.post import Head, SignedPost
 from protocol.encoding import encode
+from protocol.messages.bodies import CardSeen, Closing, Contribution, Partial, SetLock, Statement
 from protocol.record.audit.results import RECORD
 from protocol.record.files import blob_path, countersign, head_path
 from protocol.signing import sign

@@ -6,14 +6,14 @@ import msgspec
 from gmpy2 import mpz
 
 from protocol.board.classes import CandidateLayout
-from protocol.board.fields import MAX_BLOB_BYTES, MAX_POST_BYTES
-from protocol.board.messages import Abort, Certificate, CheckPart, CheckRequest, Disclosure, Step
 from protocol.ceremony.commitment import commitment_to
 from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.run import CeremonyRun
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, encode, width_of
 from protocol.key.epoch import Epoch
+from protocol.messages.bodies import Abort, Certificate, CheckPart, CheckRequest, Disclosure, Step
+from protocol.messages.fields import MAX_BLOB_BYTES, MAX_POST_BYTES
 from protocol.record.audit.results import NOBODY
 from protocol.record.files import blob_path
 from tests.stage.files import flipped

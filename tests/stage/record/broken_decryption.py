@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from protocol.board.messages import (
+from protocol.messages.bodies import (
     Closing,
     Complaint,
     Contributor,

@@ -6,9 +6,16 @@ from collections.abc import Callable
 
 import msgspec
 
-from protocol.board.fields import MAX_BLOB_BYTES
-from protocol.board.messages import Ciphertexts, Closing, Contribution, Omission, Opening, Statement
 from protocol.encoding import decode, encode
+from protocol.messages.bodies import (
+    Ciphertexts,
+    Closing,
+    Contribution,
+    Omission,
+    Opening,
+    Statement,
+)
+from protocol.messages.fields import MAX_BLOB_BYTES
 from tests.stage.files import flipped
 from tests.stage.record.good import AGES, HYBRID, ROUND, Good
 from tests.stage.record.story import Said, Story

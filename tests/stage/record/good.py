@@ -17,13 +17,13 @@ from gmpy2 import mpz
 
 from keyshare.randomness import Stream
 from protocol.board.draft import Draft
-from protocol.board.messages import CardSeen, Opening, Statement, Step
-from protocol.board.session import read_session, round_session
 from protocol.board.study import Study
 from protocol.ceremony.machine import Ceremony
 from protocol.encoding import digest, encode
-from protocol.key.check import KeyCheck
 from protocol.key.epoch import Epoch
+from protocol.key_check.check import KeyCheck
+from protocol.messages.bodies import CardSeen, Opening, Statement, Step
+from protocol.messages.session import read_session, round_session
 from tests.stage.files import flipped, with_payload
 from tests.stage.record.story import Story, said_at
 from tests.stage.rounds.contribution import contribution

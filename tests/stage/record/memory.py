@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from protocol.board.board import Entry, Head
+from protocol.board.post import Entry, Head
 from protocol.encoding import encode
 from protocol.errors import Malformed
 from protocol.record.files import (

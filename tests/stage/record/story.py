@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from protocol.board.board import B, Entry, Head, Post, genesis, sign_post
 from protocol.board.draft import public_payload
-from protocol.board.fields import MAX_POST_BYTES
-from protocol.board.messages import Attachment, Body, Closing, attachments_of, blob_name
+from protocol.board.post import B, Entry, Head, Post, genesis, sign_post
 from protocol.encoding import decode, digest, encode
+from protocol.messages.bodies import Attachment, Body, Closing, attachments_of, blob_name
+from protocol.messages.fields import MAX_POST_BYTES
 from protocol.record.files import aborted_ceremonies, entry_path, is_recorded
 from tests.stage.record import memory
 from tests.stage.record.memory import MemoryFiles

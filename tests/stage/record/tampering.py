@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from protocol.board.board import Entry, Head, SignedPost
+from protocol.board.post import Entry, Head, SignedPost
 from tests.stage.record.good import ROUND, Good
 from tests.stage.record.story import Story, Written, files_of, write
 

@@ -11,9 +11,12 @@ from gmpy2 import mpz
 from keyshare.hybrid.checksum import Checksum
 from keyshare.hybrid.lattice import Lattice
 from keyshare.hybrid.one_time_key import read_words, write_sum
-from protocol.board.board import Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import (
+from protocol.board.post import Posted
+from protocol.board.study import Study, StudyState
+from protocol.board.suite import suite_for
+from protocol.encoding import width_of
+from protocol.messages.bodies import (
     Ciphertexts,
     Closing,
     Contributor,
@@ -22,10 +25,7 @@ from protocol.board.messages import (
     attach,
     blob_name,
 )
-from protocol.board.session import read_session, round_session
-from protocol.board.study import Study, StudyState
-from protocol.board.suite import suite_for
-from protocol.encoding import width_of
+from protocol.messages.session import read_session, round_session
 from protocol.rounds.ciphertexts import Encrypted, add_encrypted
 from protocol.rounds.statistic import opening_for
 from protocol.rounds.vector_checks import checksum_key

@@ -16,11 +16,11 @@ from keyshare.proofs import plaintext_proof
 from keyshare.proofs.plaintext_proof import Opened
 from keyshare.randomness import Stream
 from keyshare.rounds.packing import pack
-from protocol.board.board import Posted
-from protocol.board.messages import Contribution, Opening, attach, blob_name
+from protocol.board.post import Posted
 from protocol.board.study import Study
 from protocol.board.suite import suite_of
 from protocol.key.epoch import Epoch
+from protocol.messages.bodies import Contribution, Opening, attach, blob_name
 from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,

@@ -4,14 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
 
-from protocol.board.board import Board, Posted
+from protocol.board.board import Board
 from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
-from protocol.board.messages import SetLock
-from protocol.board.plan import Plan
-from protocol.board.session import read_session, round_session
+from protocol.board.post import Posted
 from protocol.board.study import Study
 from protocol.board.suite import suite_of
+from protocol.messages.bodies import SetLock
+from protocol.messages.plan import Plan
+from protocol.messages.session import read_session, round_session
 from protocol.rounds import history, isolation
 from protocol.rounds.decryption import RoundMember
 from protocol.rounds.history import OpenedSets

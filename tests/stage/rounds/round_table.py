@@ -10,12 +10,12 @@ from participant.agent.task import Task
 from participant.model.file import model_name
 from participant.training.stance import Report
 from participant.training.task import TrainingTask
-from protocol.board.board import Posted
 from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
-from protocol.board.messages import SetLock
+from protocol.board.post import Posted
 from protocol.board.study import Study
 from protocol.key.epoch import HeldKey
+from protocol.messages.bodies import SetLock
 from tests.simulator.disk import Disk
 from tests.stage.rounds.aggregator import AggregatorTable
 from tests.stage.studies import SESSION, STUDY, training_study

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 from aggregator.rounds.sums import OpenRound
 from keyshare.steps import finish
-from protocol.board.board import Post, Posted
-from protocol.board.messages import Body, Contribution, Opening, attach, blob_name
-from protocol.board.plan import Approval
+from protocol.board.post import Post, Posted
 from protocol.board.study import Study, StudyState
 from protocol.key.epoch import Epoch
+from protocol.messages.bodies import Body, Contribution, Opening, attach, blob_name
+from protocol.messages.plan import Approval
 from protocol.rounds.history import OpenedSets
 from protocol.rounds.view import RoundView
 

@@ -11,7 +11,7 @@ from keyshare.hybrid.key_packing import unpack_key
 from keyshare.hybrid.lattice import Lattice
 from keyshare.hybrid.one_time_key import SummedKey, Values
 from keyshare.key.partial_decryption import combine, partial_decryption
-from protocol.board.board import Posted
+from protocol.board.post import Posted
 from protocol.board.suite import suite_of
 from protocol.rounds.ciphertexts import lattice_context, read_ciphertexts
 from tests.stage.desk import Desk, federation

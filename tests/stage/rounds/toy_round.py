@@ -12,13 +12,13 @@ from keyshare.hybrid.checksum import write_checksum
 from keyshare.proofs.plaintext_proof import Opened
 from keyshare.rounds.packing import pack
 from keyshare.rounds.slots import Slots
-from protocol.board.board import Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import Attachment, Contribution, Opening, attach
-from protocol.board.plan import Approval, Ending, Plan, Withdrawal
-from protocol.board.session import read_session, round_session
+from protocol.board.post import Posted
 from protocol.board.study import Study, StudyState
 from protocol.board.suite import Suite, suite_of
+from protocol.messages.bodies import Attachment, Contribution, Opening, attach
+from protocol.messages.plan import Approval, Ending, Plan, Withdrawal
+from protocol.messages.session import read_session, round_session
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.rounds.decryption import RoundMember
 from protocol.rounds.history import OpenedSets

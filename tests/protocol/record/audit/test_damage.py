@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from protocol.board.board import SignedPost
+from protocol.board.post import SignedPost
 from protocol.record.audit.checks import Audit, audit
 from tests.stage.files import flipped
 from tests.stage.record.good import good

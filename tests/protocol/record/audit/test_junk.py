@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.board.messages import (
+from protocol.messages.bodies import (
     Abort,
     Body,
     Certificate,
@@ -25,7 +25,7 @@ from protocol.board.messages import (
     attach,
     belongs,
 )
-from protocol.board.plan import Approval, Ending, Plan, Statistic, Withdrawal
+from protocol.messages.plan import Approval, Ending, Plan, Statistic, Withdrawal
 from protocol.record.audit.checks import audit
 from protocol.record.audit.results import Status
 from tests.stage.record.good import good

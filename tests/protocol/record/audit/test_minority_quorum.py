@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from protocol.board.draft import Draft
-from protocol.board.messages import Attachment, Body, Closing, Opening, Partial, SetLock, attach
 from protocol.board.study import StudyState
+from protocol.messages.bodies import Attachment, Body, Closing, Opening, Partial, SetLock, attach
 from protocol.record.audit.decryption_checks import check_releases
 from protocol.record.audit.release_checks import check_one_set
 from protocol.record.audit.results import Check, Result

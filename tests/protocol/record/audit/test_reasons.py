@@ -9,7 +9,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from protocol.board.messages import Closing, Contribution, Omission, OmissionReason, attach
+from protocol.messages.bodies import Closing, Contribution, Omission, OmissionReason, attach
 from protocol.record.audit.checks import audit
 from protocol.record.audit.results import Remark
 from protocol.rounds.history import OpenedSets

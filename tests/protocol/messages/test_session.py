@@ -2,11 +2,11 @@
 
 import pytest
 
-from protocol.board.board import Post
-from protocol.board.plan import Ending
-from protocol.board.session import read_session, round_session, study_session
+from protocol.board.post import Post
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed
+from protocol.messages.plan import Ending
+from protocol.messages.session import read_session, round_session, study_session
 
 
 def refused(session: str) -> bool:

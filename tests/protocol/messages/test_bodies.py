@@ -1,21 +1,24 @@
 """Every message: round trips, and the refusal of everything that is not its one spelling."""
 
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.board import messages as m
-from protocol.board import plan as p
-from protocol.board.board import Entry, Post, SignedPost
-from protocol.board.fields import MAX_BLOB_BYTES, MAX_INLINE_BYTES
-from protocol.board.messages import attach, attachments_of, belongs, blob_name
+from keyshare.proofs import CHECKPOINTS
+from protocol.board.post import Entry, Post, SignedPost
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed
 from protocol.key.epoch import Epoch, EpochSecret
-from protocol.sealing import SealContext
+from protocol.key.proof_encoding import Proof
+from protocol.messages import bodies as m
+from protocol.messages import handover as h
+from protocol.messages import plan as p
+from protocol.messages.bodies import attach, attachments_of, belongs, blob_name
+from protocol.messages.fields import MAX_BLOB_BYTES, MAX_INLINE_BYTES
+from protocol.sealing import PUBLIC_BYTES, SealContext
 from protocol.terms.address_card import MAX_CARD_NUMBER, AddressCard
 from protocol.wire import frames as wire
 
@@ -27,7 +30,7 @@ indices = st.integers(0, 16)
 digests = st.binary(min_size=32, max_size=32)
 texts = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=20)
 words = st.from_regex(r"\A[a-z][a-z0-9 -]{0,31}\Z")
-names = st.from_regex(r"\A(ceremony|check)/(0|[1-9][0-9]{0,8})\Z") | st.from_regex(
+names = st.from_regex(r"\A(ceremony|check|handover)/(0|[1-9][0-9]{0,8})\Z") | st.from_regex(
     r"\Astudy/[a-z][a-z0-9._-]{0,20}(/(0|[1-9][0-9]{0,8}))?\Z"
 )
 study_names = st.from_regex(r"\A[a-z][a-z0-9._-]{0,63}\Z")
@@ -40,6 +43,12 @@ decimals = st.integers(0, 100)
 members = st.lists(indices, max_size=16).map(tuple)
 labels = st.from_regex(r"\A[a-zé]([a-z é,]{0,40}[a-z])?\Z")
 signatures = st.binary(min_size=64, max_size=64)
+big = st.binary(max_size=40)
+one_sealing_key = st.binary(min_size=PUBLIC_BYTES, max_size=PUBLIC_BYTES)
+sealing_keys = st.lists(one_sealing_key, max_size=2).map(tuple)
+checkpoints = st.lists(big, min_size=CHECKPOINTS, max_size=CHECKPOINTS).map(tuple)
+proofs = st.builds(Proof, big, big, big, checkpoints)
+BARE_WORDS = get_type_hints(h.BareWord)["word"]
 model_entries = st.builds(
     m.ModelEntry, texts, st.lists(counts, max_size=3).map(tuple), st.sampled_from(["float16"])
 )
@@ -108,6 +117,27 @@ BODIES: dict[type, st.SearchStrategy[Any]] = {
     m.CheckRequest: st.builds(m.CheckRequest, digests, digests),
     m.CheckPart: st.builds(m.CheckPart, digests, attachments),
     m.CardSeen: st.builds(m.CardSeen, cards),
+    h.HandoverProposal: st.builds(
+        h.HandoverProposal,
+        digests,
+        st.binary(max_size=50),
+        st.lists(signatures, max_size=3).map(tuple),
+    ),
+    h.Consent: st.builds(h.Consent, digests),
+    h.Arrival: st.builds(h.Arrival, digests, sealing_keys, one_sealing_key),
+    h.DealingCommitment: st.builds(h.DealingCommitment, digests),
+    h.HandedDealing: st.builds(
+        h.HandedDealing,
+        digests,
+        big,
+        st.lists(big, max_size=3).map(tuple),
+        big,
+        st.booleans(),
+        st.lists(big, max_size=3).map(tuple),
+    ),
+    h.ShownPart: st.builds(h.ShownPart, big, proofs),
+    h.PointAccusation: st.builds(h.PointAccusation, st.integers(1, 16), digests),
+    h.BareWord: st.builds(h.BareWord, st.sampled_from(get_args(BARE_WORDS))),
 }
 bodies = st.one_of(*BODIES.values())
 posts = st.builds(Post, digests, names, indices, counts, counts, digests, bodies)
@@ -364,6 +394,7 @@ def test_a_card_is_seen_in_the_session_of_its_number_alone():
 
 
 AGGREGATOR_SAYS = {m.Opening, m.Closing, m.Omission}
+MEMBERS_SAY_IN_HANDOVERS = {h.HandoverProposal, *get_args(h.Content)}
 MEMBERS_SAY_OF_STUDIES = {p.Plan, p.Approval, p.Withdrawal, p.Ending}
 MEMBERS_SAY_IN_CEREMONIES = {m.Join, m.Step, m.Certificate, m.Overdue, m.Abort, m.Disclosure}
 
@@ -376,6 +407,7 @@ def test_who_may_say_what_where(kind, data):
     places = set()
     address = f"address/{body.card.number}" if kind is m.CardSeen else "address/1"
     sessions = "ceremony/1", "study/age", "study/age/0", "study/age/1", "check/1", "check/0"
+    sessions += "handover/1", "handover/0"
     for session in (*sessions, "ceremony/0", address):
         for sender in (0, 1, 5):
             if belongs(session, sender, body):
@@ -384,6 +416,8 @@ def test_who_may_say_what_where(kind, data):
         assert places == {("study/age/1", "aggregator")}
     elif kind in MEMBERS_SAY_IN_CEREMONIES:
         assert places == {("ceremony/1", "member")}
+    elif kind in MEMBERS_SAY_IN_HANDOVERS:
+        assert places == {("handover/1", "member")}
     elif kind is m.CardSeen:
         assert places == {(address, "member")}
     elif kind in (m.CheckRequest, m.CheckPart):

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from protocol.board.messages import Body
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed
+from protocol.messages.bodies import Body
 
 
 def refused(content: Any) -> bool:

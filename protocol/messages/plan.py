@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from keyshare.ceremony import MAX_MEMBERS
-from protocol.board.fields import (
+from protocol.encoding import Message, digest, encode
+from protocol.messages.fields import (
     MAX_NUMBERS,
     NAME,
     Clip,
@@ -20,7 +21,6 @@ from protocol.board.fields import (
     StudyName,
     Text,
 )
-from protocol.encoding import Message, digest, encode
 
 Members = Annotated[tuple[Index, ...], Meta(max_length=MAX_MEMBERS)]
 

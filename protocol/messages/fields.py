@@ -25,6 +25,8 @@ SuiteName = Literal["paillier", "hybrid", "hybrid-s2"]
 Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
 Index = Annotated[int, Meta(ge=0, le=MAX_MEMBERS)]
+# Guests of a handover have the numbers after the members'.
+Sender = Annotated[int, Meta(ge=0, le=2 * MAX_MEMBERS)]
 Count = Annotated[int, Meta(ge=0, lt=1 << 48)]
 MAX_REASON = 500
 # For people: one line without control characters; ``foreign.shown`` deals with all the rest.

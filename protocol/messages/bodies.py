@@ -1,12 +1,13 @@
 """The bodies of posts: everything that is ever said on the board."""
 
 from collections.abc import Hashable
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
 from keyshare.ceremony import MAX_MEMBERS
-from protocol.board.fields import (
+from protocol.encoding import Message, digest
+from protocol.messages.fields import (
     MAX_ATTACHMENTS,
     MAX_BLOB_BYTES,
     MAX_INLINE_BYTES,
@@ -23,9 +24,19 @@ from protocol.board.fields import (
     Text,
     Word,
 )
-from protocol.board.plan import Approval, Ending, Plan, Withdrawal
-from protocol.board.session import Session, StepId, read_session
-from protocol.encoding import Message, digest
+from protocol.messages.handover import (
+    Arrival,
+    BareWord,
+    Consent,
+    Content,
+    DealingCommitment,
+    HandedDealing,
+    HandoverProposal,
+    PointAccusation,
+    ShownPart,
+)
+from protocol.messages.plan import Approval, Ending, Plan, Withdrawal
+from protocol.messages.session import Session, StepId, read_session
 from protocol.terms import AddressCard
 from protocol.words import FIELD
 
@@ -336,6 +347,14 @@ Body = (
     | CheckRequest
     | CheckPart
     | CardSeen
+    | HandoverProposal
+    | Consent
+    | Arrival
+    | DealingCommitment
+    | HandedDealing
+    | ShownPart
+    | PointAccusation
+    | BareWord
 )
 
 _BY_AGGREGATOR = (Opening, Closing, Omission)
@@ -344,6 +363,7 @@ _ONLY_IN: dict[type, str] = {  # one kind of session; the rest in rounds
     **dict.fromkeys((CheckRequest, CheckPart), "check"),
     **dict.fromkeys((Plan, Approval, Withdrawal, Ending), "study"),
     CardSeen: "address",
+    **dict.fromkeys((HandoverProposal, *get_args(Content)), "handover"),
 }
 
 
@@ -383,4 +403,6 @@ def purpose_of(body: Body) -> Hashable:
     """What a body is for; an honest sender says it once in a session, but for a Statement."""
     if isinstance(body, AtStep):
         return type(body), body.id
+    if isinstance(body, BareWord):
+        return type(body), body.word
     return (type(body), body.member) if isinstance(body, Complaint | Omission) else type(body)

@@ -1,4 +1,4 @@
-"""The name of a session: ceremony/1, check/1, address/1, study/NAME, or study/NAME/7 for a round.
+"""The name of a session: ceremony/1, check/1, handover/1, study/NAME, or study/NAME/7 for a round.
 
 Here alone it is taken apart. A ceremony has steps, which have names of their own.
 """
@@ -8,14 +8,14 @@ from typing import Annotated, Literal, NamedTuple, cast
 
 from msgspec import Meta
 
-from protocol.board.fields import NAME
+from protocol.messages.fields import NAME
 
 _NUMBER = r"(0|[1-9][0-9]{0,8})"
-_NUMBERED = rf"(ceremony|check|address)/{_NUMBER}"
+_NUMBERED = rf"(ceremony|check|address|handover)/{_NUMBER}"
 Session = Annotated[
     str, Meta(max_length=80, pattern=rf"^({_NUMBERED}|study/{NAME}(/{_NUMBER})?)\Z")
 ]
-Kind = Literal["ceremony", "check", "address", "study", "round"]
+Kind = Literal["ceremony", "check", "address", "handover", "study", "round"]
 
 
 class SessionName(NamedTuple):

@@ -1,7 +1,7 @@
-"""What the words of a handover hold, as it stands on a board.
+"""What is said when a key is handed over to other members, or to the same ones anew.
 
 Numbers are big-endian bytes without leading zeros. Nothing here is checked but its size: what
-everybody sees wrong is in ``handed``.
+everybody sees wrong is in ``protocol.handover``.
 """
 
 from typing import Annotated, Literal
@@ -9,14 +9,26 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from keyshare.ceremony import MAX_MEMBERS
-from protocol.board import Digest
 from protocol.encoding import Message
-from protocol.handover.attempt import HandoverWord
 from protocol.key import Number, Proof
+from protocol.messages.fields import Digest, Signature
 from protocol.sealing import PUBLIC_BYTES
 
 PublicKey = Annotated[bytes, Meta(min_length=PUBLIC_BYTES, max_length=PUBLIC_BYTES)]
+MAX_TERMS_BYTES = 16 << 10  # of a federation's, encoded: 16 members with names of 100 letters
 Sealed = Annotated[bytes, Meta(max_length=2_048)]
+
+
+class HandoverProposal(Message, frozen=True, tag="handover"):
+    """An old member proposes to hand the key of this epoch over.
+
+    terms: those of the federation that takes over, encoded, or nothing where the same members take
+    new shares. signatures: under these terms, of all their members in order.
+    """
+
+    epoch: Digest
+    terms: Annotated[bytes, Meta(max_length=MAX_TERMS_BYTES)]
+    signatures: Annotated[tuple[Signature, ...], Meta(max_length=MAX_MEMBERS)]
 
 
 class Consent(Message, frozen=True, tag="consent"):
@@ -84,16 +96,3 @@ class BareWord(Message, frozen=True, tag="word"):
 
 Said = Consent | Arrival | DealingCommitment | HandedDealing | ShownPart | BareWord
 Content = Said | PointAccusation
-
-_WORDS: dict[type, HandoverWord] = {
-    Consent: HandoverWord.CONSENT,
-    Arrival: HandoverWord.ARRIVE,
-    DealingCommitment: HandoverWord.COMMIT,
-    HandedDealing: HandoverWord.DEAL,
-    ShownPart: HandoverWord.SHOW,
-}
-
-
-def word_of(said: Said) -> HandoverWord:
-    """The word that a content belongs to."""
-    return HandoverWord(said.word) if isinstance(said, BareWord) else _WORDS[type(said)]

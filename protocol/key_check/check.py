@@ -31,8 +31,7 @@ from protocol.encoding import (
     width_of,
 )
 from protocol.errors import Malformed
-from protocol.key.epoch import Epoch, EpochSecret
-from protocol.key.proof_encoding import Proof, proof_context, read_proof, write_proof
+from protocol.key import Epoch, EpochSecret, Proof, proof_context, read_proof, write_proof
 
 NONCE_BYTES = 32
 _MAX_PART_BYTES = 64 << 10

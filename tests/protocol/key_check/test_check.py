@@ -11,15 +11,15 @@ from gmpy2 import mpz
 from keyshare.key.partial_decryption import partial_decryption
 from keyshare.key.threshold_key import SecretShare
 from keyshare.randomness import Stream
-from protocol.board.board import Posted
 from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
-from protocol.board.messages import CheckPart, CheckRequest, attach
+from protocol.board.post import Posted
 from protocol.encoding import decode, encode, pack_numbers, width_of
 from protocol.errors import BadEntry
-from protocol.key import check as key_check
-from protocol.key.check import KeyCheck, ProvenPart, is_whole
 from protocol.key.epoch import EpochSecret, epoch_secret
+from protocol.key_check import check as key_check
+from protocol.key_check.check import KeyCheck, ProvenPart, is_whole
+from protocol.messages.bodies import CheckPart, CheckRequest, attach
 from tests.stage.rounds.toy_round import contributed
 from tests.stage.toy import Table, ToyEpoch, seed_of, toy_epoch
 

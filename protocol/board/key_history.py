@@ -1,0 +1,79 @@
+"""Which key counts, and from which entry on: made in a ceremony, and handed over after that."""
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from protocol.board.certification import Certification
+from protocol.board.handover import Handovers
+from protocol.board.post import Posted
+from protocol.errors import Malformed
+from protocol.key import Epoch, read_epoch
+from protocol.messages import Abort, Body, Certificate, Content, HandoverProposal, read_session
+from protocol.terms import Terms
+
+
+class KeyFrom(NamedTuple):
+    """An epoch, and the entry from which on it is the key's."""
+
+    position: int
+    epoch: Epoch
+
+
+class KeyHistory:
+    """The epochs of a board's key, in their order, by the entries that count."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._ceremonies = defaultdict[str, Certification](lambda: Certification(terms.n_members))
+        self.handovers = Handovers(terms)
+        self.epochs: list[KeyFrom] = []
+        self.by_digest: dict[bytes, Epoch] = {}
+
+    @property
+    def newest(self) -> Epoch | None:
+        """The last epoch that all members of these terms have, None before there is one."""
+        return self.epochs[-1].epoch if self.epochs else None
+
+    def take(self, position: int, time_ms: int, session: str, sender: int, body: Body) -> None:
+        """Take note of an entry that counts."""
+        if isinstance(body, Abort | Certificate):
+            self._certify(position, session, sender, body)
+        elif isinstance(body, HandoverProposal):
+            assert self.newest is not None  # or it would not count
+            self.handovers.begin(position, time_ms, sender, body, self.newest)
+        elif isinstance(body, Content):
+            self._hand_over(position, time_ms, read_session(session).number, sender, body)
+
+    def _certify(self, position: int, session: str, sender: int, body: Body) -> None:
+        found = self._ceremonies[session]
+        if not (found.take(sender, body) and found.is_complete):
+            return
+        assert isinstance(body, Certificate)
+        with contextlib.suppress(Malformed):  # all have signed what is no epoch, as check 3.1 says
+            self._add(position, read_epoch(body.epoch, self._terms))
+
+    def _hand_over(
+        self, position: int, time_ms: int, number: int, sender: int, content: Content
+    ) -> None:
+        handover = self.handovers.of(number)
+        assert handover is not None  # or it would not count
+        was_over = handover.is_over
+        handover.take(position, time_ms, sender, content)
+        if handover.released_at and not was_over and handover.is_refresh:
+            assert handover.view.epoch is not None  # it was held, so all have shown their shares
+            self._add(position, handover.view.epoch)
+
+    def _add(self, position: int, epoch: Epoch) -> None:
+        self.epochs.append(KeyFrom(position, epoch))
+        self.by_digest[epoch.digest] = epoch
+
+
+def epoch_of(entries: Iterable[Posted], terms: Terms) -> Epoch | None:
+    """The key that all members have after these entries, None if there is none yet."""
+    history = KeyHistory(terms)
+    for posted in entries:
+        post = posted.post
+        history.take(posted.position, posted.time_ms, post.session, post.sender, post.body)
+    return history.newest

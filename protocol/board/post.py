@@ -1,0 +1,120 @@
+"""A post, its signature and its place on the board."""
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Generic, NamedTuple, cast
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Meta
+from typing_extensions import TypeVar
+
+from protocol.encoding import Message, decode, digest, encode
+from protocol.messages import (
+    MAX_POST_BYTES,
+    Attachment,
+    Body,
+    Count,
+    Digest,
+    Sender,
+    Session,
+    Signature,
+    attachments_of,
+)
+from protocol.signing import sign
+
+MAX_ENTRY_BYTES = MAX_POST_BYTES + 1_024
+MIN_ENTRY_BYTES = 160  # three hashes and a signature, without what stands around them
+
+
+Milliseconds = Annotated[int, Meta(ge=0, lt=1 << 47)]  # since 1970; to the year 6429
+
+
+B = TypeVar("B", bound=Body, default=Body, covariant=True)
+
+
+class Head(NamedTuple):
+    """Position of the last entry (0: none yet) and its hash."""
+
+    position: int
+    hash: bytes
+
+
+class Post(Message, Generic[B], frozen=True):
+    """One statement by one sender, number ``sequence`` of its posts in the session."""
+
+    federation: Digest
+    session: Session
+    sender: Sender
+    sequence: Count
+    seen_position: Count
+    seen: Digest
+    body: B
+
+
+class SignedPost(Message, frozen=True):
+    """An encoded Post and its Ed25519 signature."""
+
+    post: Annotated[bytes, Meta(max_length=MAX_POST_BYTES)]
+    signature: Signature
+
+    @property
+    def digest(self) -> bytes:
+        """The name of the post: a hash of what was signed."""
+        return digest("quorate/post", self.post)
+
+
+class Entry(Message, frozen=True):
+    """A post with its place on the board; ``time_ms`` is the aggregator's clock, for people."""
+
+    position: Count
+    previous: Digest
+    time_ms: Milliseconds
+    post: SignedPost
+
+    @property
+    def hash(self) -> bytes:
+        """The head of the board after this entry."""
+        return digest("quorate/entry", encode(self))
+
+
+class Posted(NamedTuple, Generic[B]):
+    """A verified entry, opened; ``Posted[Closing]`` is one whose body is a closing."""
+
+    position: int
+    hash: bytes
+    time_ms: int
+    post: Post[B]
+    digest: bytes
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """All attachments of the post."""
+        return attachments_of(self.post.body)
+
+
+def of_kind(entries: Iterable[Posted], kind: type[B]) -> Iterator[Posted[B]]:
+    """Those entries whose bodies are of a kind, in order."""
+    return (cast(Posted[B], posted) for posted in entries if isinstance(posted.post.body, kind))
+
+
+def firsts(entries: Iterable[Posted], kind: type[B]) -> dict[int, Posted[B]]:
+    """The first of these from each sender, in order."""
+    found = dict[int, Posted[B]]()
+    for posted in of_kind(entries, kind):
+        found.setdefault(posted.post.sender, posted)
+    return found
+
+
+def genesis(federation: bytes) -> bytes:
+    """The head of a board without entries."""
+    return digest("quorate/genesis", federation)
+
+
+def sign_post(post: Post, key: Ed25519PrivateKey) -> SignedPost:
+    """The post, signed by its sender."""
+    data = encode(post)
+    return SignedPost(data, sign(key, "quorate/post signature", data))
+
+
+def decode_entry(data: bytes) -> Entry:
+    """An entry from its bytes; raises Malformed."""
+    return decode(data, Entry, "entry", MAX_ENTRY_BYTES)
