@@ -407,8 +407,8 @@ def test_who_may_say_what_where(kind, data):
     places = set()
     address = f"address/{body.card.number}" if kind is m.CardSeen else "address/1"
     sessions = "ceremony/1", "study/age", "study/age/0", "study/age/1", "check/1", "check/0"
-    sessions += "handover/1", "handover/0"
-    for session in (*sessions, "ceremony/0", address):
+    handovers = "handover/1", "handover/0"
+    for session in (*sessions, *handovers, "ceremony/0", address):
         for sender in (0, 1, 5):
             if belongs(session, sender, body):
                 places.add((session, "aggregator" if sender == 0 else "member"))
