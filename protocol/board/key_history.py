@@ -3,6 +3,7 @@
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple
 
 from protocol.board.certification import Certification
@@ -26,7 +27,7 @@ class KeyHistory:
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
-        self._ceremonies = defaultdict[str, Certification](lambda: Certification(terms.n_members))
+        self._ceremonies = defaultdict[str, Certification](partial(Certification, terms.n_members))
         self.handovers = Handovers(terms)
         self.epochs: list[KeyFrom] = []
         self.by_digest: dict[bytes, Epoch] = {}
