@@ -21,6 +21,15 @@ from participant.home.passphrase import (
     obtain,
 )
 from participant.home.passphrase_change import change, finish
+from participant.home.roster import succeeding_roster
+from participant.home.roster_errors import (
+    CannotRevoke,
+    NoSuchMember,
+    NothingChanges,
+    OtherPredecessor,
+    UnfitCard,
+    UnsaidLeaving,
+)
 from participant.home.sealed_file import (
     DEFAULT_COST,
     PAYLOAD_LIMIT,

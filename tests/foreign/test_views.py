@@ -196,7 +196,7 @@ def test_no_row_of_training_shows_anything_raw(capsys: pytest.CaptureFixture[str
 
 
 def test_no_terms_and_no_card_show_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
-    founding._show_terms(TermsFile(PATH, POISON, TERMS, {}, toy_federation().card))
+    founding.show_terms(TermsFile(PATH, POISON, TERMS, {}, toy_federation().card))
     founding._show_card(PATH, Card(POISON, bytes(32)))
     written(capsys)
 

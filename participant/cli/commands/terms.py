@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from keyshare.ceremony import LEAST_KEY_BITS
 from participant.cli.commands.new_terms import NewTerms, option_of
-from participant.cli.views import agrees, say, say_json
+from participant.cli.commands.succeeding_terms import SucceedingTerms, option_that_changes
+from participant.cli.views import agrees, say, say_json, show_terms
 from participant.cli.work import (
     FEDERATION,
     FederationFile,
@@ -27,23 +27,30 @@ from participant.home import (
     CARD_NAME,
     IDENTITY_NAME,
     Address,
+    CannotRevoke,
     Card,
+    OtherPredecessor,
     TermsFile,
+    UnsaidLeaving,
     check_may_sign,
     federation_folder,
     obtain,
     read_aggregator_card,
     read_card,
+    read_terms,
     require_identity,
     sign_file,
     write_terms,
 )
 from participant.home import identity as identities
+from participant.words.fingerprint import fingerprint
 from protocol.encoding import encode_binary
-from protocol.terms import AddressCard, fault_of_name, normal
-from protocol.words.counted import counted
-from protocol.words.duration import duration
+from protocol.terms import AddressCard, Terms, check_succession, fault_of_name, normal
+from protocol.words import pasted
 
+OldTerms = Annotated[
+    Path | None, typer.Option("--old", help="The terms that these succeed, to see what changes.")
+]
 terms_app = typer.Typer(help="What every member signs before any cryptography.")
 
 
@@ -81,20 +88,60 @@ def new(ctx: typer.Context, given: NewTerms, file: FederationFile = FEDERATION) 
     terms = given.terms()
     context.option_of = option_of
     write_terms(file, terms, given.card())
-    _show_terms(terms_in(ctx, file, signed=False))
+    show_terms(terms_in(ctx, file, signed=False))
     say()
     say(f"Each member, after a look at it: quorate-participant terms sign {context.pasted}")
 
 
+@terms_app.command("succeed")
+@spread
+def succeed(ctx: typer.Context, given: SucceedingTerms, old: FederationFile = FEDERATION) -> None:
+    """Write new terms that succeed old ones: members join, leave or have new machines.
+
+    Members that stay keep their order. Without --new-key the key is handed over.
+    """
+    context = context_of(ctx)
+    check_new(given.out)
+    before = terms_in(ctx, old, signed=True)
+    context.option_of = option_that_changes
+    terms, card = given.terms(before), given.card(before)
+    _check_leaving(given, before.terms)
+    check_succession(before.terms, terms)
+    write_terms(given.out, terms, card)
+    show_terms(terms_in(ctx, given.out, signed=False), before.terms)
+    say()
+    say("Each new member, after a look at it:")
+    say(f"quorate-participant terms sign {context.pasted} --old {pasted(old)}")
+
+
+def _check_leaving(given: SucceedingTerms, old: Terms) -> None:
+    """A handover is for those who leave in peace; asks whether they do, if nobody has said."""
+    names = tuple(normal(name) for name in given.remove or ())
+    if given.new_key or not names:
+        return
+    is_expelled = given.expelled
+    if not (given.leaves_in_peace or is_expelled):
+        who = ", ".join(names)
+        say("A handover gives the key to the others. It takes it from nobody who keeps an old key")
+        say("share. Answer no where somebody is expelled, or a key is suspected.")
+        try:
+            is_expelled = not agrees(f"Can {who} be trusted to erase its key share and backups?")
+        except typer.Abort:
+            raise UnsaidLeaving(names) from None
+    if is_expelled:
+        raise CannotRevoke(names, old.quorum)
+
+
 @terms_app.command("sign")
 @spread
-def sign(given: Given, yes: Yes = False) -> None:
+def sign(given: Given, yes: Yes = False, old: OldTerms = None) -> None:
     """Sign the terms, after a look at them; adds a block at the end of the file."""
     found, folder = given.terms(signed=False), given.folder()
+    before = _succeeded(found, old)
     require_identity(folder)
     identity = identities.load(folder, given.passphrase())
     check_may_sign(found, identity, folder)
-    _show_terms(found)
+    show_terms(found, before)
     say()
     if not (yes or agrees(f"Sign these terms as {identity.name}?")):
         raise NotAgreed(f"the terms in {given.file}")
@@ -106,14 +153,32 @@ def sign(given: Given, yes: Yes = False) -> None:
 
 
 @terms_app.command("show")
-def show(ctx: typer.Context, file: FederationFile = FEDERATION) -> None:
+def show(ctx: typer.Context, file: FederationFile = FEDERATION, old: OldTerms = None) -> None:
     """Show the terms and who has signed; exit code 1 while a signature is missing."""
     found = terms_in(ctx, file, signed=False)
-    _show_terms(found)
+    show_terms(found, _succeeded(found, old))
     if unsigned := found.unsigned():
         raise unsigned
+    before = found.terms.predecessor
     say()
-    say(f"All have signed. Next: quorate-participant ceremony {ctx.obj.pasted}")
+    if before is not None and before.hands_over:
+        say("All have signed. Next, old and new members alike:")
+        say(f"quorate-participant handover {ctx.obj.pasted}")
+    else:
+        say(f"All have signed. Next: quorate-participant ceremony {ctx.obj.pasted}")
+
+
+def _succeeded(file: TermsFile, old: Path | None) -> Terms | None:
+    """The terms that these succeed, if they are given; raises OtherPredecessor, BadTerms."""
+    if old is None:
+        return None
+    found, before = read_terms(old), file.terms.predecessor
+    if before is None:
+        raise OtherPredecessor(old, "")
+    if before.federation != found.terms.federation:
+        raise OtherPredecessor(old, fingerprint(before.federation))
+    check_succession(found.terms, file.terms)
+    return found.terms
 
 
 def address(
@@ -162,41 +227,3 @@ def _show_address(card: AddressCard) -> None:
     say(f"The aggregator's card {card.number}")
     say(f"  url   {card.url}")
     say(f"  tls   {trust}")
-
-
-def _show_terms(file: TermsFile) -> None:
-    terms, unsigned = file.terms, file.unsigned()
-    say(f"Terms of {terms.name}")
-    say(f"  fingerprint   {file.fingerprint}")
-    say(f"  quorum        {terms.quorum} of {terms.n_members}, {terms.key_bits}-bit key")
-    if terms.has_small_key:
-        say(
-            f"  WARNING       A key of {terms.key_bits} bits can be broken: it protects no data. "
-            f"Terms for a test alone. Data needs {LEAST_KEY_BITS} bits or more."
-        )
-    if file.card is not None:
-        say(f"  aggregator    {file.card.url} (card {file.card.number}, which no member signs)")
-    say(
-        f"  ceremony      given up when a step has lasted {duration(terms.step_seconds)}, counted "
-        "once all have joined"
-    )
-    floors = terms.floors
-    say(
-        f"  floors        no study may have sums of fewer than {terms.least_contributors} "
-        f"hospitals. {counted(floors.assumed_colluders, 'member')} may put together what they know"
-    )
-    does = "refuse to open" if floors.differencing == "refuse" else "warn, and open,"
-    say(
-        f"  differencing  hospitals {does} a sum where it shows, with all others of any study, "
-        f"fewer than {terms.least_difference} members"
-    )
-    say("  studies       what is computed is no part of the terms: hospitals approve each study")
-    say("  members")
-    for number, member in enumerate(terms.members, start=1):
-        state = "signed"
-        if unsigned and member.name in unsigned.missing:
-            state = "not signed"
-        elif unsigned and member.name in unsigned.wrong:
-            state = "signature does not fit"
-        say(f"    {number}  {member.name}: {state}")
-        say(f"       {Card(member.name, member.key).fingerprint}")

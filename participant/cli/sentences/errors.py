@@ -9,6 +9,7 @@ from participant.cli.sentences.key import KEY_CARE
 from participant.cli.sentences.kinds import KINDS
 from participant.cli.sentences.model import MODELS
 from participant.cli.sentences.network import DOOR, NETWORK
+from participant.cli.sentences.roster import ROSTER
 from participant.cli.sentences.sealed import SEALED
 from participant.cli.sentences.sentence import (
     ABORTED,
@@ -356,6 +357,7 @@ SENTENCES = {
     **MODELS,
     **STUDIES,
     **KEY_CARE,
+    **ROSTER,
     **SEALED,
     **DOOR,
 }

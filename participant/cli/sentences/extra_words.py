@@ -8,6 +8,8 @@ _MEANT = {
     "--study NAME",
     "terms new": "Each card is given with a --member of its own: --member mary.toml --member "
     "river.toml",
+    "terms succeed": "Each change is given with an option of its own: --add mary.toml --add "
+    "river.toml --remove Northgate",
     "study new": "Each hospital is given with a --member of its own: --member Riverside",
     "study propose": "The plan comes first, then the terms: study propose FILE FEDERATION",
     "study show": "The study comes first, then the terms: study show NAME FEDERATION",

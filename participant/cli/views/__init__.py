@@ -7,5 +7,6 @@ from participant.cli.views.speaking import SpeakingGroup, sentence_of
 from participant.cli.views.standing import show_loss, show_standing
 from participant.cli.views.studies import list_lines, state_of, study_facts, study_lines
 from participant.cli.views.terminal import agrees, only_json, say, say_json
+from participant.cli.views.terms import show_terms
 from participant.cli.views.transfer import Transfer, TransferBar, TransferLines, transfer_view
 from participant.cli.views.vigil import Vigil
