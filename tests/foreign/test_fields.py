@@ -77,7 +77,7 @@ SHOWN = {
 NESTED = {
     "protocol.wire.frames.StatusReport.report": "test_views: the standing",
     "protocol.wire.frames.Entries.entries": "an Entry each",
-    "protocol.board.board.SignedPost.post": "a Post",
+    "protocol.board.post.SignedPost.post": "a Post",
     "protocol.messages.bodies.Certificate.epoch": "an Epoch: numbers",
     "protocol.messages.bodies.Attachment.data": "payloads: numbers, ciphertexts and sealed things",
     "protocol.wire.frames.BlobChunk.data": "payloads: numbers, ciphertexts and sealed things",
