@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Self
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keyshare.errors import KeyshareError
 from keyshare.key import JointKey, SecretShare, combine, trial_ciphertext
@@ -17,69 +16,14 @@ from protocol.encoding import decode, encode
 from protocol.handover import OLD_SHARE, HandoverMember, HandoverView, Succession
 from protocol.key.epoch import Epoch, EpochSecret
 from protocol.messages.handover import Content, PointAccusation
-from protocol.signing import public_bytes
-from protocol.terms.predecessor import Predecessor
-from protocol.terms.terms import Floors, Member, Terms, floor
-from tests.stage.toy import ToyEpoch, replace_terms, seed_of, toy_epoch
+from tests.stage.handover.rosters import Who, terms_of
+from tests.stage.handover.shelf import Crash, MemoryShelf
+from tests.stage.toy import ToyEpoch, toy_epoch
 
 Tamper = Callable[["HandoverTable", int, Content], Content | None]
 
 
-class Crash(Exception):
-    pass
-
-
-@dataclass
-class MemoryShelf:
-    """Storage that crashes its member at one step: before it has happened, or after."""
-
-    kept: dict[str, bytes] = field(default_factory=dict)
-    crash_at: int | None = None
-    happens: bool = False
-    steps: int = 0
-    written: list[str] = field(default_factory=list)
-    spoils: str = ""  # what is written under this name comes back otherwise
-
-    def step(self, do: Callable[[], object]) -> None:
-        crashes, self.steps = self.steps == self.crash_at, self.steps + 1
-        if not crashes or self.happens:
-            do()
-        if crashes:
-            raise Crash
-
-    def write(self, name: str, data: bytes) -> None:
-        def write() -> None:
-            self.kept[name] = data[:-1] + b"\0" if name == self.spoils else data
-            self.written.append(name)
-
-        self.step(write)
-
-    def read(self, name: str) -> bytes | None:
-        return self.kept.get(name)
-
-    def delete(self, name: str) -> None:
-        assert name in self.kept
-        self.step(lambda: self.kept.pop(name))
-
-
-def guest(number: int) -> Member:
-    key = Ed25519PrivateKey.from_private_bytes(seed_of("guest", number))
-    return Member(f"G{number}", public_bytes(key))
-
-
-def terms_of(old: Terms, who: Sequence[int | str], quorum: int) -> Terms:
-    """Terms of old members by number and guests by name; the old ones where nothing changes."""
-    members = tuple(old.members[w - 1] if isinstance(w, int) else guest(int(w[1:])) for w in who)
-    n = len(members)
-    changes = {"floors": Floors(floor(n), floor(n), 1), "allow_minority_quorum": 2 * quorum <= n}
-    new = replace_terms(old, members=members, quorum=quorum, **changes)
-    succeeding = replace_terms(new, predecessor=Predecessor(old.federation, "handover"))
-    return old if new == old else succeeding
-
-
-def succession(
-    toy: ToyEpoch, who: Sequence[int | str], quorum: int, session: str = "handover/1"
-) -> Succession:
+def succession(toy: ToyEpoch, who: Who, quorum: int, session: str = "handover/1") -> Succession:
     old = toy.federation.terms
     return Succession(old, toy.epoch, session, terms_of(old, who, quorum))
 

@@ -35,9 +35,9 @@ from tests.protocol.handover.table import (
     refresh,
     succession,
     table,
-    terms_of,
     three_of_five,
 )
+from tests.stage.handover.rosters import terms_of
 from tests.stage.toy import toy_epoch
 
 SUCCESSIONS = {"leavers and newcomers": three_of_five, "refresh": refresh}
