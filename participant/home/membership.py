@@ -11,6 +11,7 @@ from participant.home.address import Address
 from participant.home.ceremony_secrets import SecretStore
 from participant.home.folders import federation_folder
 from participant.home.identity import CARD_NAME, IDENTITY_NAME, Identity, read_card
+from participant.home.key_ring import KeyRing
 from participant.home.passphrase import Passphrase
 from participant.home.terms_file import TermsFile
 from participant.home.vault import VAULT_NAME, Vault, epochs_in, retired_in
@@ -31,6 +32,10 @@ class Membership:
     passphrase: Passphrase
     address: Address
     signatures: Mapping[str, bytes] = field(default_factory=dict)  # of the terms, by name
+    keys: KeyRing = field(init=False, repr=False, compare=False)  # that all tasks work with
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keys", KeyRing(self._stored_keys))
 
     @property
     def storage(self) -> FolderStorage:
@@ -43,18 +48,26 @@ class Membership:
         return SecretStore(self.vault, self.passphrase)
 
     def held_key(self) -> HeldKey:
-        """The newest epoch and this member's secret part of it.
+        """The newest epoch and this member's secret part of it, as the vault has it now.
 
         Raises MissingFile, RetiredShare, DamagedFile, and what ``vault.read_key_share`` raises.
         """
-        epoch = newest_epoch(self.folder)
-        return self.key_in(self.vault.read_key_share(epoch, self.passphrase))
+        return self._stored_key(newest_epoch(self.folder))
 
-    def settled_key(self) -> HeldKey:
-        """As ``held_key``; destroys the seed that it was made from, if a kill has left it."""
-        held = self.held_key()
-        self.vault.forget_seed(f"ceremony/{held.epoch.number}")
-        return held
+    def settled_keys(self) -> KeyRing:
+        """The ring, read; destroys the seed that the key was made from, if a kill has left it.
+
+        Raises what ``held_key`` raises.
+        """
+        self.vault.forget_seed(f"ceremony/{self.keys.current.epoch.number}")
+        return self.keys
+
+    def _stored_keys(self) -> list[HeldKey]:
+        newest_epoch(self.folder)  # which says why there is none
+        return [self._stored_key(epoch) for epoch in self.vault.epochs()]
+
+    def _stored_key(self, epoch: int) -> HeldKey:
+        return self.key_in(self.vault.read_key_share(epoch, self.passphrase))
 
     def key_in(self, payload: bytes) -> HeldKey:
         """What a key share of the vault holds; raises DamagedFile."""

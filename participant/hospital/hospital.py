@@ -116,8 +116,7 @@ class Hospital(AtWork):
         member = self.member
 
         def known() -> Epoch:
-            epoch, _ = member.settled_key()
-            return epoch
+            return member.settled_keys().current.epoch
 
         async def make_key(seconds: float | None) -> Epoch:
             make = lambda: CeremonyTask(member.terms, member.index, member.secrets)  # noqa: E731
@@ -201,8 +200,8 @@ class Hospital(AtWork):
         the time is over. Raises OutOfTime where not even the own part got through.
         """
         async with self.holding("key check", timeout):
-            secret = await self.steps.do(self.member.held_key)
-            task = KeyCheckTask(self.terms, secret, int(time.time() * 1000))
+            keys = await self.steps.do(self.member.keys.read)
+            task = KeyCheckTask(self.terms, keys, int(time.time() * 1000))
             if await self._until_done(task, timeout, notices) and task.missing:
                 task.waits_for_all = True
                 await self._until_done(task, _LATECOMERS_SECONDS, notices)

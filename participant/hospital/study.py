@@ -201,7 +201,7 @@ class HospitalStudy:
                 has_begun, seconds = True, left.seconds
             path = member.folder / "studies" / self.name / "rounds.jsonl"
             journal = Journal(path, self.name, work.traffic, show)
-            place = member.terms, self.name, secret
+            place = member.terms, self.name, keys
             await work.work_on(
                 lambda: TrainingTask(*place, given, member.storage, journal.record),
                 seconds,
@@ -209,7 +209,7 @@ class HospitalStudy:
             )
 
         async with work.holding("train", timeout):
-            secret = await work.steps.do(member.held_key)
+            keys = await work.steps.do(member.keys.read)
             given = await work.steps.do(lambda: self._app(app, around))
             try:
                 await as_room_allows(work.folder, timeout, train_all, notices, work.steps)
@@ -270,14 +270,14 @@ class HospitalStudy:
         work, member = self._work, self._work.member
 
         def make() -> StatisticTask:
-            secret = member.held_key()
+            keys = member.keys.read()
             if isinstance(numbers, Numbers):
                 found = numbers
             elif isinstance(numbers, str | Path):
-                found = read_numbers(Path(numbers), secret[0].joint_key().n)
+                found = read_numbers(Path(numbers), keys.current.epoch.joint_key().n)
             else:
                 found = numbers_of(numbers)
-            return StatisticTask(member.terms, self.name, secret, found, member.storage)
+            return StatisticTask(member.terms, self.name, keys, found, member.storage)
 
         async with work.holding("contribute", timeout):
             task = await work.work_on(make, timeout, notices)
@@ -327,7 +327,7 @@ class HospitalStudy:
 
         def make() -> DecryptionTask:
             place = member.terms, self.name, number
-            return DecryptionTask(*place, member.held_key(), member.storage, agrees)
+            return DecryptionTask(*place, member.keys.read(), member.storage, agrees)
 
         async with work.holding("decrypt", timeout):
             task = await work.work_on(make, timeout, notices)

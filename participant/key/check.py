@@ -7,7 +7,7 @@ from keyshare.randomness import Stream
 from participant.agent import Task
 from participant.waiting import Waiting
 from protocol.board import Board, Body, CheckPart, CheckRequest, Draft, Posted
-from protocol.key import HeldKey
+from protocol.key import HeldKey, HeldKeys
 from protocol.key_check import NONCE_BYTES, KeyCheck
 from protocol.terms import Terms
 
@@ -17,13 +17,14 @@ JOIN_SECONDS = 600  # so long after a check was asked for, who comes takes part 
 class KeyCheckTask(Task):
     """One hospital's part in a check of key shares.
 
+    Those of the newest epoch when it is made; without its own share of that it says nothing more.
     It is done when a quorum's shares are found good, or everybody's part is there; with
     ``waits_for_all``, only then. ``now_ms``: this machine's clock, in ms since 1970.
     answers: the check that this hospital adds its part to, and is done with then.
     """
 
-    def __init__(self, terms: Terms, secret: HeldKey, now_ms: int, answers: str = "") -> None:
-        self._terms, (self._epoch, self._secret) = terms, secret
+    def __init__(self, terms: Terms, keys: HeldKeys, now_ms: int, answers: str = "") -> None:
+        self._terms, self._keys, self._epoch = terms, keys, keys.current.epoch
         self._now_ms, self._answers = now_ms, answers
         self.waits_for_all = False
         self.check: KeyCheck | None = None
@@ -31,11 +32,17 @@ class KeyCheckTask(Task):
     @property
     def done(self) -> bool:
         """Whether what is waited for is there, this hospital's own part included."""
-        if self.check is None or self._secret.index not in self.check.heard:
+        if self._answers and self._key is None:  # there is nothing to answer with
+            return True
+        if self.check is None or self._keys.index not in self.check.heard:
             return False
         if self._answers or len(self.check.heard) == self._terms.n_members:
             return True
         return not self.waits_for_all and len(self.check.good) >= self._terms.quorum
+
+    @property
+    def _key(self) -> HeldKey | None:
+        return self._keys.of(self._epoch.digest)
 
     @property
     def missing(self) -> tuple[int, ...]:
@@ -65,7 +72,7 @@ class KeyCheckTask(Task):
         stream = Stream(secrets.token_bytes(32))
         nonce = secrets.token_bytes(NONCE_BYTES)
         self.session = self._answers or f"check/{number}"
-        self.check = KeyCheck(self.session, self._epoch, self._secret, nonce, stream)
+        self.check = KeyCheck(self.session, self._epoch, self._keys.index, nonce, stream)
 
     def needs(self, posted: Posted) -> bool:
         """The first part of each member."""
@@ -78,7 +85,8 @@ class KeyCheckTask(Task):
 
     def due(self) -> Draft | None:
         """The request, or this hospital's part."""
-        return self.check.due() if self.check else None
+        key = self._key
+        return self.check.due(key.secret) if self.check and key else None
 
 
 def is_under_way(entries: list[Posted], terms: Terms, epoch: bytes, now_ms: int) -> bool:

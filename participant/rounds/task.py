@@ -13,7 +13,7 @@ from participant.study import ended_by_votes, find_study, require_opening, stand
 from participant.waiting import Waiting
 from protocol.board import Board, Draft, Post, Posted, Refusal, Statement, StudyState, round_session
 from protocol.errors import Refused
-from protocol.key import HeldKey
+from protocol.key import HeldKeys
 from protocol.rounds import OpenedSets, RoundMember, RoundView, decode_sums, outlasts_end
 from protocol.terms import AGGREGATOR, Terms
 
@@ -48,7 +48,7 @@ class DecryptionTask(Task):
         terms: Terms,
         study: str,
         number: int | None,
-        secret: HeldKey,
+        keys: HeldKeys,
         storage: Storage,
         approve: Callable[[Question], bool | None],
     ) -> None:
@@ -57,7 +57,7 @@ class DecryptionTask(Task):
         approve: agrees with True. None says that there is no answer yet: it is asked the same again
         whenever something is due, and nothing is said before.
         """
-        self._terms, (self._epoch, self._secret) = terms, secret
+        self._terms, self._keys = terms, keys
         self._ledger, self._approve = SetLedger(storage), approve
         self._answered = self._stated = False
         self._question: Question | None = None  # to which there is no answer yet
@@ -114,7 +114,7 @@ class DecryptionTask(Task):
         if member.plaintexts is None or member.study.is_training:
             return None
         decimals = member.study.statistic.decimals
-        return decode_sums(member.plaintexts, decimals, self._epoch.joint_key().n)
+        return decode_sums(member.plaintexts, decimals, member.epoch.joint_key().n)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -146,7 +146,7 @@ class DecryptionTask(Task):
             number = self._number or standing_of(self._board, self.state, 0).opened or 1
             self.session = round_session(self.study, number)
             view, history = RoundView(self.session), self._history
-            self._member = RoundMember(view, self.state, self._epoch, self._secret, history)
+            self._member = RoundMember(view, self.state, self._keys, history)
             self._own, self._hold = OwnChecksum(self._member), HeldBack(self._member, history)
 
     def needs(self, posted: Posted) -> bool:

@@ -12,7 +12,7 @@ from participant.ceremony import CeremonyTask
 from participant.home import Membership
 from participant.key import KeyCheckTask, check_to_answer
 from protocol.board import Board
-from protocol.key import HeldKey
+from protocol.key import HeldKeys
 
 
 @dataclass(frozen=True)
@@ -33,23 +33,23 @@ class Due:
 def due_tasks(
     board: Board,
     member: Membership,
-    held: HeldKey | None,
+    keys: HeldKeys | None,
     now_ms: int,
-    studies: Callable[[Board, HeldKey, Container[str]], list[Due]],
+    studies: Callable[[Board, HeldKeys, Container[str]], list[Due]],
     at_work: Container[str] = (),
 ) -> list[Due]:
-    """All that is due by itself; ``held``: this hospital's key, None before there is one.
+    """All that is due by itself; ``keys``: this hospital's, None before it has one.
 
     A ceremony, as long as there is no key: the first one, and each that this hospital has joined.
     After one that was aborted a person begins the next. A check of key shares that another member
     has asked for lately. What ``studies`` says. at_work: sessions in which a task speaks already.
     now_ms: this machine's clock, in ms since 1970.
     """
-    if held is None:
+    if keys is None:
         return _ceremonies(board, member)
-    found = studies(board, held, at_work)
-    if session := check_to_answer(board, member.terms, held, now_ms):
-        found.append(Due(session, lambda: KeyCheckTask(member.terms, held, now_ms, session)))
+    found = studies(board, keys, at_work)
+    if session := check_to_answer(board, member.terms, keys.current, now_ms):
+        found.append(Due(session, lambda: KeyCheckTask(member.terms, keys, now_ms, session)))
     return found
 
 

@@ -18,10 +18,10 @@ from participant.study import (
 )
 from participant.training import TrainingTask
 from protocol.board import Board, Statement, Study, StudyState
-from protocol.key import HeldKey
+from protocol.key import HeldKeys
 from protocol.rounds import RoundView, outlasts_end
 
-MakeTraining = Callable[[str, HeldKey, GivenApp], TrainingTask]
+MakeTraining = Callable[[str, HeldKeys, GivenApp], TrainingTask]
 
 
 class Duties:
@@ -37,7 +37,7 @@ class Duties:
     def due(
         self,
         board: Board,
-        held: HeldKey,
+        keys: HeldKeys,
         at_work: Container[str],
         has_failed: Callable[[Due], bool] = lambda due: False,
     ) -> list[Due]:
@@ -50,16 +50,16 @@ class Duties:
         for state in board.studies.values():
             if state.study.session in at_work:
                 continue
-            training = self._training(board, state, held)
+            training = self._training(board, state, keys)
             if training and not has_failed(training):
                 found.append(training)
             else:
-                found += self._sums(board, state, held, at_work)
+                found += self._sums(board, state, keys, at_work)
         return found
 
     # ── training ──
 
-    def _training(self, board: Board, state: StudyState, held: HeldKey) -> Due | None:
+    def _training(self, board: Board, state: StudyState, keys: HeldKeys) -> Due | None:
         study, index = state.study, self._member.index
         if not study.is_training or not state.contributes(index) or state.is_ended():
             return None
@@ -75,13 +75,13 @@ class Duties:
         if kept is None or not agreed or not kept.app:
             return None
         app = _Approved(study, kept, self._around(study.name))
-        make = lambda: self._make(study.name, held, app.ready)  # noqa: E731
+        make = lambda: self._make(study.name, keys, app.ready)  # noqa: E731
         return Due(study.session, make, since, app.begin, app.close)
 
     # ── sums ──
 
     def _sums(
-        self, board: Board, state: StudyState, held: HeldKey, at_work: Container[str]
+        self, board: Board, state: StudyState, keys: HeldKeys, at_work: Container[str]
     ) -> Iterator[Due]:
         member, study = self._member, state.study
         for number in range(1, study.rounds + 1):
@@ -94,7 +94,7 @@ class Duties:
                 view = RoundView.of(session, entries)
                 self._looked[session] = now, _helps(view, state, member.index)
             if self._looked[session][1] and session not in at_work:
-                place = member.terms, study.name, number, held, member.storage, _agrees
+                place = member.terms, study.name, number, keys, member.storage, _agrees
                 yield Due(
                     session,
                     lambda place=place: DecryptionTask(*place),  # type: ignore[misc]

@@ -87,8 +87,8 @@ class StudyDesk:
 
     async def _numbers(self, job: ContributeNumbers) -> Numbers:
         """What is in a file; what phe encrypted takes long to open, and ends with the job."""
-        held = await self._hospital.steps.do(self._hospital.member.held_key)
-        n, is_over = held.epoch.joint_key().n, threading.Event()
+        keys = await self._hospital.steps.do(self._hospital.member.keys.read)
+        n, is_over = keys.current.epoch.joint_key().n, threading.Event()
 
         def go_on() -> None:
             if is_over.is_set():

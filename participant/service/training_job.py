@@ -64,14 +64,14 @@ class _Train:
             raise MissingApp(job.name)
         with work.reserved(job.name) as begun:
             try:
-                held = await work.steps.do(work.member.held_key)
+                keys = await work.steps.do(work.member.keys.read)
                 # Once the board is known: in a step, an app would hold up all that the agent does.
                 look = lambda: ListingTask(work.member.index)  # noqa: E731
                 await self._hospital.work_on(look, self._time.seconds, self._notices)
                 assert work.session is not None
                 about = given, job.name, work.member, work.session.agent.board
                 await self._time.wait_for(work.trainings.in_thread(lambda: begin_app(*about)))
-                make = lambda: work.trainings.task(job.name, held, given)  # noqa: E731
+                make = lambda: work.trainings.task(job.name, keys, given)  # noqa: E731
                 return await self._hospital.work_on(make, self._time.seconds, self._notices)
             finally:
                 if not begun.done():  # else it ends with its task, whoever follows that

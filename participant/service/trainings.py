@@ -12,7 +12,7 @@ from participant.home import Membership
 from participant.network import Traffic
 from participant.study import GivenApp, Surroundings
 from participant.training import Event, Journal, TrainingTask
-from protocol.key import HeldKey
+from protocol.key import HeldKeys
 
 
 class Listener(NamedTuple):
@@ -88,7 +88,7 @@ class Trainings:
         errors = self._member.folder / "errors"
         return Surroundings(errors, apps.variables, apps.user, show, lambda: self._soon(self._wake))
 
-    def task(self, study: str, held: HeldKey, app: GivenApp) -> TrainingTask:
+    def task(self, study: str, keys: HeldKeys, app: GivenApp) -> TrainingTask:
         """One that keeps the study's journal, and tells of it."""
         member = self._member
 
@@ -99,7 +99,7 @@ class Trainings:
 
         path = member.folder / "studies" / study / "rounds.jsonl"
         journal = Journal(path, study, self._traffic, lambda event: self._soon(tell, event))
-        return TrainingTask(member.terms, study, held, app, member.storage, journal.record)
+        return TrainingTask(member.terms, study, keys, app, member.storage, journal.record)
 
     def in_thread(self, call: Callable[[], T]) -> "asyncio.Future[T]":
         """Do what waits for an app, or for its end, and holds up nothing meanwhile."""

@@ -22,7 +22,7 @@ from participant.study import kept_approval
 from participant.training import TrainingTask
 from participant.waiting import Waiting
 from protocol.board import read_session, study_session
-from protocol.key import HeldKey
+from protocol.key import HeldKeys
 
 T = TypeVar("T", bound=Task)
 
@@ -56,7 +56,7 @@ class Work:
         self._yielded = set[str]()  # where something has given way to what somebody asked for
         self._preparing = dict[str, asyncio.Task[None]]()  # what is due by itself
         self._reserved = dict[str, asyncio.Future[None]]()  # for what somebody asked for
-        self._held: HeldKey | None = None
+        self._keys: HeldKeys | None = None
         self.trainings = Trainings(member, self.traffic, chronicle, self.wake)
         around = lambda study: self.trainings.around(study, apps)  # noqa: E731
         self._duties = Duties(member, self.trainings.task, around)
@@ -375,11 +375,11 @@ class Work:
             self.session.wake()
 
     def _due(self, agent: Agent, at_work: set[str]) -> list[Due]:
-        if self._held is None and self.member.vault.epochs():
-            self._held = self.member.settled_key()
+        if self._keys is None and self.member.vault.epochs():
+            self._keys = self.member.settled_keys()
         now_ms = int(time.time() * 1000)
         studies = partial(self._duties.due, has_failed=self._has_failed)
-        return due_tasks(agent.board, self.member, self._held, now_ms, studies, at_work)
+        return due_tasks(agent.board, self.member, self._keys, now_ms, studies, at_work)
 
     def _greet(self, notices: Notices) -> None:
         """Tell one that comes later what the others were told before."""

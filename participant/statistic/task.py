@@ -32,7 +32,7 @@ from protocol.board import (
     StudyState,
     round_session,
 )
-from protocol.key import HeldKey
+from protocol.key import Epoch, HeldKeys
 from protocol.rounds import OpenedSets, RoundView, opening_for
 from protocol.terms import AGGREGATOR, Terms
 from protocol.words.counted import counted
@@ -45,16 +45,15 @@ class StatisticTask(Task):
     """
 
     def __init__(
-        self, terms: Terms, name: str, secret: HeldKey, numbers: Numbers, storage: Storage
+        self, terms: Terms, name: str, keys: HeldKeys, numbers: Numbers, storage: Storage
     ) -> None:
         """``name``: the study's."""
-        self.name, (self._epoch, self._secret) = name, secret
+        self.name, self._keys, self._index = name, keys, keys.index
         self._numbers, self._storage = numbers, storage
         self.session = round_session(name, 1)
         self.view = RoundView(self.session)
         self.sent = False  # whether these very numbers are the contribution
         self._board, self._history = Board(terms), OpenedSets(terms)
-        self._same = SameNumbers(self._secret, storage)
         self._near: tuple[Posted | None, tuple[str, ...]] | None = None  # since which own post
         self._unended: tuple[str, ...] = ()  # rounds that the contribution waits for
 
@@ -71,7 +70,7 @@ class StatisticTask(Task):
     @property
     def done(self) -> bool:
         """Whether the contribution is on the board."""
-        return self._secret.index in self.view.contributions
+        return self._index in self.view.contributions
 
     def waiting(self, board: Board) -> Waiting:
         """Approvals, the opening, or other rounds over the same."""
@@ -106,23 +105,28 @@ class StatisticTask(Task):
         opening = self.view.opening
         if opening is None:
             return None
-        self._check_round(opening)
+        key = self._keys.of(opening.post.body.epoch) or self._keys.current
+        self._check_round(opening, key.epoch)
         study = self.state.study
         near = self._near_now(study)
-        self._unended = self._history.unended(self.view, self._secret.index, near)
+        self._unended = self._history.unended(self.view, self._index, near)
         if self._unended:
             return None
         self._same.keep(study, self._numbers.values)
-        maker = ContributionMaker(study, self._epoch, self._secret, self._storage, near)
+        maker = ContributionMaker(study, *key, self._storage, near)
         self.sent = True
         return maker.make_statistic(plaintexts, opening)
+
+    @property
+    def _same(self) -> SameNumbers:
+        return SameNumbers(self._keys.current.secret, self._storage)
 
     def _near_now(self, study: Study) -> tuple[str, ...]:
         """What the contribution names; looked for again where this hospital has said more since.
 
         While it waits for other rounds, the same numbers may go to another study.
         """
-        last = self._board.last_of(self._secret.index)
+        last = self._board.last_of(self._index)
         if self._near is None or self._near[0] is not last:
             self._near = last, self._same.near(self._board, study, self._numbers.values)
         return self._near[1]
@@ -133,7 +137,7 @@ class StatisticTask(Task):
 
     def _checked(self) -> list[mpz]:
         """The numbers as plaintexts, if this hospital may contribute them."""
-        state, index = self.state, self._secret.index
+        state, index = self.state, self._index
         require_kind(state, "statistic")
         require_member(state, index)
         if state.is_ended():
@@ -143,21 +147,21 @@ class StatisticTask(Task):
             self._refuse(*found)
         return self._plaintexts()
 
-    def _check_round(self, opening: Posted[Opening]) -> None:
-        """The round is as the plan says, of this hospital's key, and takes contributions."""
+    def _check_round(self, opening: Posted[Opening], epoch: Epoch) -> None:
+        """The round is as the plan says, under this epoch, and takes contributions."""
         if self.view.closing:
             self._refuse(f"the round of study {self.name} is closed already", OTHER_STUDY)
-        if opening.post.body != opening_for(self.state.study, self._epoch.digest):
+        if opening.post.body != opening_for(self.state.study, epoch.digest):
             self._refuse(
                 f"study {self.name} was opened otherwise than planned, or under another key than "
                 "this hospital's",
                 OTHER_STUDY,
             )
-        if not self.state.contributes(self._secret.index, opening.position):
+        if not self.state.contributes(self._index, opening.position):
             raise ApprovedLate(self.name, self.view.name)
 
     def _plaintexts(self) -> list[mpz]:
-        n, members = self._epoch.joint_key().n, len(self.state.study.members)
+        n, members = self._keys.current.epoch.joint_key().n, len(self.state.study.members)
         try:
             return self._numbers.plaintexts(self.plan.decimals, members, n)
         except UnfitNumber as error:

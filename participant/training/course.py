@@ -29,7 +29,7 @@ from participant.training.starts import Alike, alike_before
 from participant.waiting import Waiting
 from protocol.board import Board, Draft, Posted, Refusal, StudyState, read_session
 from protocol.errors import Refused
-from protocol.key import HeldKey
+from protocol.key import HeldKeys
 from protocol.rounds import OpenedSets, RoundMember, RoundView, awaited_after, outlasts_end
 from protocol.terms import AGGREGATOR
 
@@ -40,7 +40,7 @@ class StudyCourse:
     def __init__(
         self,
         state: StudyState,
-        secret: HeldKey,
+        keys: HeldKeys,
         app: App,
         turns: Turns,
         storage: Storage,
@@ -52,11 +52,11 @@ class StudyCourse:
         Takes note of who has stated what on the board, which sums are open, and what was before a
         restore.
         """
-        self.state, self.study, (self._epoch, self._secret) = state, state.study, secret
+        self.state, self.study, self._keys = state, state.study, keys
         self._app, self._turns, self._board = app, turns, board
         self._storage, self._report = storage, report
         self._scoring: tuple[int, Future[dict[str, Any]]] | None = None  # of which round's model
-        self._index = self._secret.index
+        self._index = keys.index
         self._ledger, self._history = SetLedger(storage), OpenedSets(self.study.terms)
         self._rounds: dict[int, RoundInProgress] = {}
         self._clock = time.monotonic  # by which a round is held back
@@ -65,9 +65,8 @@ class StudyCourse:
         local = LocalEntries(self._layout, initial, storage, self.study.name)
         self._standing = standing = self._load(initial)
         self.finished = standing.number  # the last round whose model is here
-        key = self._epoch.digest
-        self._stance = Stance(self.study, self._index, key, self._layout, standing, report)
-        self.fitter = Fitter(self.study, secret, app, turns, storage, local, report)
+        self._stance = Stance(self.study, self._index, self._layout, standing, report)
+        self.fitter = Fitter(self.study, app, turns, storage, local, report)
         # For which opening, and since which own post: while a round waits, others go on.
         self._alike: tuple[tuple[bytes, Posted | None], Alike] = ((b"", None), Alike())
         self._unended: tuple[str, ...] = ()  # what the contribution that is due waits for
@@ -228,7 +227,9 @@ class StudyCourse:
         """None while it waits for other rounds, or where this hospital adds nothing to this one."""
         view = current.member.view
         assert view.opening is not None
-        self._stance.check(view)
+        # The same to the end, whatever becomes of the share meanwhile.
+        key = self._keys.of(view.opening.post.body.epoch) or self._keys.current
+        self._stance.check(view, key.epoch)
         near, otherwise = self._alike_before(view)
         if otherwise:
             self._report(current.number, "weighed-otherwise", {"studies": list(otherwise)})
@@ -243,7 +244,8 @@ class StudyCourse:
         if not self.fitter.has_fitted(current.number, self._standing.model):
             return None
         self._stance.warn_of_wider(current.number, view.opening.position)
-        found = self.fitter.contribution(current.number, self._standing.model, view.opening, near)
+        place = current.number, self._standing.model, view.opening, near
+        found = self.fitter.contribution(*place, key)
         current.abstains = found is None
         return found
 
@@ -281,7 +283,7 @@ class StudyCourse:
     def _round(self, number: int) -> RoundInProgress:
         if number not in self._rounds:
             view, history = RoundView(self.study.round(number)), self._history
-            member = RoundMember(view, self.state, self._epoch, self._secret, history)
+            member = RoundMember(view, self.state, self._keys, history)
             # The rules decide; this hospital has approved the study, or says nothing. Restored:
             # the others decrypt without it.
             member.consent = not self._ledger.bars(view.session)
@@ -297,7 +299,7 @@ class StudyCourse:
         held.
         """
         if current.has_sum and self._scoring is None:
-            self._stance.check(current.member.view)
+            self._stance.check(current.member.view, current.member.epoch)
             if current.open_sum(self._standing):
                 self._stand_after(current)
 

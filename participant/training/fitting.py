@@ -42,7 +42,6 @@ class Fitter:
     def __init__(
         self,
         study: Study,
-        secret: HeldKey,
         app: App,
         turns: Turns,
         storage: Storage,
@@ -50,7 +49,7 @@ class Fitter:
         report: Report,
     ) -> None:
         """local: the entries that stay here, which the app is given with every model."""
-        self._study, self._secret, self._app, self._turns = study, secret, app, turns
+        self._study, self._app, self._turns = study, app, turns
         self._storage, self._local, self._report = storage, local, report
         self._begun: tuple[int, Future[Fitted]] | None = None  # the round that the app trains for
 
@@ -79,20 +78,25 @@ class Fitter:
             self._turns.give_up(begun[1])
 
     def contribution(
-        self, number: int, model: Model, opening: Posted[Opening], near: tuple[str, ...]
+        self,
+        number: int,
+        model: Model,
+        opening: Posted[Opening],
+        near: tuple[str, ...],
+        key: HeldKey,
     ) -> Draft | None:
         """What is added to a round; None where this hospital adds nothing, and helps to decrypt.
 
         Once the app ``has_fitted``. model: that the round starts from. near: what the contribution
-        names. The app has no examples then, or its update is beyond what the plan allows. Raises
-        BadApp.
+        names. key: that of the opening. The app has no examples then, or its update is beyond what
+        the plan allows. Raises BadApp.
         """
         change, examples, trained_seconds = self._fit(number, model)
         if not examples:
             self._report(number, "abstained", {})
             return None
         started = time.monotonic()
-        maker = ContributionMaker(self._study, *self._secret, self._storage, near)
+        maker = ContributionMaker(self._study, *key, self._storage, near)
         try:
             draft, writer = maker.make(change, examples, opening)
         except BadUpdate as error:

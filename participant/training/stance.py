@@ -12,6 +12,7 @@ from participant.model import Layout, list_of
 from participant.training.agreement import Agreement
 from participant.training.outcome import Standing
 from protocol.board import Draft, ModelEntries, Posted, Statement, Study, suite_for
+from protocol.key import Epoch
 from protocol.rounds import RoundView
 
 Report = Callable[[int, str, dict[str, Any]], None]  # round, event, facts
@@ -21,16 +22,9 @@ class Stance:
     """This hospital's statement after the last round it finished, among those of the others."""
 
     def __init__(
-        self,
-        study: Study,
-        index: int,
-        key: bytes,
-        layout: Layout,
-        standing: Standing,
-        report: Report,
+        self, study: Study, index: int, layout: Layout, standing: Standing, report: Report
     ) -> None:
-        """``key``: the digest of the epoch under which rounds are to be opened."""
-        self._study, self._key, self._layout, self._report = study, key, layout, report
+        self._study, self._layout, self._report = study, layout, report
         self._agreement = Agreement(study, index, list_of(layout))
         self.move(standing)
 
@@ -73,10 +67,10 @@ class Stance:
         """How this hospital's model and others' differ, as in the event of that name."""
         return self._agreement.facts(self._number, self.statement)
 
-    def check(self, view: RoundView) -> None:
+    def check(self, view: RoundView, epoch: Epoch) -> None:
         """Raises ModelMismatch unless the next round is opened as this hospital's standing says.
 
-        For this very plan, and with the bounds that members have asked for.
+        For this very plan, under this epoch, and with the bounds that members have asked for.
         """
         opened, name = view.opening, view.name
         assert opened is not None
@@ -85,7 +79,7 @@ class Stance:
             ("plan", opening.plan, self._study.digest),
             ("model", opening.model, due.result),
             ("length", opening.length, due.length),
-            ("key", opening.epoch, self._key),
+            ("key", opening.epoch, epoch.digest),
             ("bounds", (opening.clip, opening.max_examples), (due.clip, due.max_examples)),
             ("suite", opening.suite, suite_for(self._study, due.length).name),
         )

@@ -23,7 +23,7 @@ from participant.training.round_in_progress import RoundInProgress
 from participant.training.stance import Report
 from participant.waiting import Waiting
 from protocol.board import Board, Draft, Post, Posted, read_session, study_session
-from protocol.key import HeldKey
+from protocol.key import HeldKeys
 from protocol.terms import AGGREGATOR, Terms
 
 
@@ -38,13 +38,13 @@ class TrainingTask(Task):
         self,
         terms: Terms,
         name: str,
-        secret: HeldKey,
+        keys: HeldKeys,
         app: App | GivenApp,
         storage: Storage,
         report: Report = lambda number, event, facts: None,
     ) -> None:
         """``name``: the study's."""
-        self.name, self._secret, self._storage, self._report = name, secret, storage, report
+        self.name, self._keys, self._storage, self._report = name, keys, storage, report
         self._app, self._board = _given(app), Board(terms)
         self._course: StudyCourse | None = None
 
@@ -100,14 +100,14 @@ class TrainingTask(Task):
         if self._course is not None or state is None:
             return
         require_kind(state, "training")
-        index, kept = self._secret.secret.index, kept_approval(self._storage, self.name)
+        index, kept = self._keys.index, kept_approval(self._storage, self.name)
         require_member(state, index)
         if not is_agreed(state.study, kept) and not state.contributes(index):
             return
         check_app(state.study, kept, self._app)
         app = self._app.load(state.study)
         self._course = StudyCourse(
-            state, self._secret, app, self._app.turns(), self._storage, self._report, self._board
+            state, self._keys, app, self._app.turns(), self._storage, self._report, self._board
         )
 
     @property
@@ -153,7 +153,7 @@ class TrainingTask(Task):
         self._find()
         if (course := self._course) is None:
             state = find_study(self._board, self.name)
-            require_contributing(state, self._secret.secret.index)
+            require_contributing(state, self._keys.index)
             return None
         if draft := course.due():
             return draft
@@ -161,7 +161,7 @@ class TrainingTask(Task):
             if course.state.is_ended() and not course.awaits_sum:
                 raise ended_by_votes(course.state, course.finished)
             if not course.state.is_ended():
-                require_contributing(course.state, self._secret.secret.index)
+                require_contributing(course.state, self._keys.index)
         return None
 
     def explains(self, post: Post) -> bool:

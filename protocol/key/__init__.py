@@ -4,6 +4,7 @@ from protocol.key.epoch import (
     Epoch,
     EpochSecret,
     HeldKey,
+    HeldKeys,
     Number,
     epoch_of_state,
     epoch_secret,

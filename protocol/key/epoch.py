@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Protocol
 
 import gmpy2
 from gmpy2 import mpz
@@ -155,6 +155,21 @@ class HeldKey(NamedTuple):
 
     epoch: Epoch
     secret: EpochSecret
+
+
+class HeldKeys(Protocol):
+    """The keys that a member holds now; those that it has erased are not among them."""
+
+    @property
+    def current(self) -> HeldKey:
+        """The key of the newest epoch."""
+
+    @property
+    def index(self) -> int:
+        """The member's number."""
+
+    def of(self, epoch: bytes) -> HeldKey | None:
+        """The key of the epoch with this digest, None if the member holds none."""
 
 
 def read_secret(data: bytes, terms: Terms, index: int) -> HeldKey:

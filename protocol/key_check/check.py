@@ -47,17 +47,18 @@ class ProvenPart(Message, frozen=True):
 class KeyCheck:
     """One member's side of a joint test decryption: a pure function of the board and its share.
 
-    nonce: 32 fresh bytes, said if this member is the one who asks; stream: fresh, for its proof.
+    index: its number. nonce: 32 fresh bytes, said if this member is the one who asks. stream:
+    fresh, for its proof.
     """
 
     def __init__(
-        self, session: str, epoch: Epoch, secret: EpochSecret, nonce: bytes, stream: Stream
+        self, session: str, epoch: Epoch, index: int, nonce: bytes, stream: Stream
     ) -> None:
-        self.session, self.epoch, self.index = session, epoch, secret.index
+        self.session, self.epoch, self.index = session, epoch, index
         self.request: Posted | None = None
         self.good: dict[int, mpz] = {}  # parts by member, their proofs checked
         self.wrong: dict[int, str] = {}  # why a member's part is none
-        self._secret, self._nonce, self._stream = secret, nonce, stream
+        self._nonce, self._stream = nonce, stream
         self._trial: _Trial | None = None  # what is decrypted, once somebody has asked
 
     @property
@@ -84,13 +85,13 @@ class KeyCheck:
         answers = isinstance(body, CheckPart) and asked is not None and body.request == asked.digest
         return answers and posted.post.sender not in self.heard
 
-    def due(self) -> Draft | None:
-        """The request, if nobody has asked; then this member's part."""
+    def due(self, secret: EpochSecret) -> Draft | None:
+        """The request, if nobody has asked; then this member's part. secret: of this epoch."""
         if self.request is None or self._trial is None:
             return Draft(self.session, CheckRequest(self.epoch.digest, self._nonce))
         if self.index in self.heard:
             return None
-        payload = self._trial.part(self._secret, self._stream)
+        payload = self._trial.part(secret, self._stream)
         (attachment,), blobs = public_payload(payload)
         return Draft(self.session, CheckPart(self.request.digest, attachment), tuple(blobs))
 

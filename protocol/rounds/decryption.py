@@ -29,7 +29,7 @@ from protocol.board import (
     StudyState,
 )
 from protocol.errors import Malformed, Refused, Uncombinable
-from protocol.key import Epoch, EpochSecret
+from protocol.key import Epoch, HeldKey, HeldKeys
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.rounds.complaints import Judged, judge_complaint
 from protocol.rounds.history import Difference, OpenedSets
@@ -51,30 +51,28 @@ class Ledger(Protocol):
 class RoundMember:
     """One member's side of a round: a pure function of the board and of its key share.
 
+    The key share is that of the epoch under which the round was opened, as long as the member holds
+    it. Without it the member refuses the set, and opens nothing.
+
     ``consent`` is given from outside (by a person, or by the policy of a service); without it
     nothing is said, but what others release is combined. ``state``: what this hospital's board says
     of the study; ``history``: of all other rounds.
     """
 
     def __init__(
-        self,
-        view: RoundView,
-        state: StudyState,
-        epoch: Epoch,
-        secret: EpochSecret,
-        history: OpenedSets,
+        self, view: RoundView, state: StudyState, keys: HeldKeys, history: OpenedSets
     ) -> None:
-        self.view, self.state, self.epoch, self._history = view, state, epoch, history
+        self.view, self.state, self._keys, self._history = view, state, keys, history
+        self.index = keys.index  # this member's number
         self.study, self.terms = state.study, state.study.terms
         self.consent = False
         self.plaintexts: list[mpz] | None = None
         self.total: Encrypted | None = None
         self.checksum = b""  # of this member's own vector, for its lock
-        self._secret = secret
+        self._epoch: Epoch | None = None  # of the opening, once this member has held its key
         self._refused: Refused | None = None  # once closed, nothing makes a set another
-        self._sealing = SealingKey(secret.sealing_seed)
         self._contributions: dict[int, bytes] = {}
-        self._fitting = Fitting(view, self._contributions, state, epoch)
+        self._fitting: Fitting | None = None
         self._locked: LockedSum | None = None
         self._held: dict[int, bytes] = {}  # keys sealed to this member, of parts not yet verified
         self._payloads: dict[int, bytes] = {}  # of partial decryptions
@@ -83,9 +81,17 @@ class RoundMember:
         self._judged: dict[int, Judged] = {}  # by entry
 
     @property
-    def index(self) -> int:
-        """This member's number."""
-        return self._secret.index
+    def epoch(self) -> Epoch:
+        """That of the opening, once this member has held its key; else its newest."""
+        if (key := self._key) is not None:
+            self._epoch = key.epoch
+        return self._epoch or self._keys.current.epoch
+
+    @property
+    def _key(self) -> HeldKey | None:
+        """This member's key of the epoch under which the round was opened, while it holds it."""
+        opening = self.view.terms_of_opening
+        return self._keys.of(opening.epoch) if opening else None
 
     @property
     def is_reader(self) -> bool:
@@ -197,10 +203,13 @@ class RoundMember:
     @property
     def fitting(self) -> frozenset[int]:
         """Whose contributions to the open round can be in a sum, as far as the posts show."""
-        return self._fitting.members
+        if self._fitting is None and self._key is not None:
+            self._fitting = Fitting(self.view, self._contributions, self.state, self.epoch)
+        return self._fitting.members if self._fitting else frozenset()
 
     def check_set(self) -> Encrypted:
         """The sum that the closing chose, recomputed; raises Refused naming rule and member."""
+        self._require_key()
         if self.total is not None:
             return self.total
         if self._refused is not None:
@@ -214,6 +223,13 @@ class RoundMember:
         place = (self.epoch, self.view.session, self._chosen)
         self._locked = LockedSum.of(*place, self.total, self.study.members)
         return self.total
+
+    def _require_key(self) -> HeldKey:
+        """The key for the round's sum. Raises Refused; asked again, since keys come and go."""
+        if (key := self._key) is None:
+            reason = "it was not opened, or under a key of which this hospital has no share"
+            raise Refused(self.view.name, "known-round", 0, reason)
+        return key
 
     @cached_property
     def _chosen(self) -> bytes:
@@ -240,7 +256,7 @@ class RoundMember:
         self._check_difference()
         assert self._locked is not None
         self._choose(ledger)
-        body, blobs = self._locked.make(self._secret)
+        body, blobs = self._locked.make(self._require_key().secret)
         return Draft(self.view.session, body, blobs)
 
     # ── others' parts ──
@@ -250,23 +266,24 @@ class RoundMember:
             return
         try:
             self.check_set()
+            sealing = SealingKey(self._require_key().secret.sealing_seed)
         except Refused:
             return  # parts of a set that must not be opened stay closed
         for sender in sorted(self._held):
-            self._verify(sender, self._held.pop(sender))
+            self._verify(sender, self._held.pop(sender), sealing)
         if self.plaintexts is None and len(self._parts) >= self.epoch.quorum:
             self._combine()
         if self.plaintexts is not None:
             self._parts.clear()
 
-    def _verify(self, sender: int, sealed: bytes) -> None:
+    def _verify(self, sender: int, sealed: bytes, sealing: SealingKey) -> None:
         """Open a part and take it, or leave it out and remember what shows that it is wrong."""
         locked, said = self._locked, self.view.partials[sender].post.body
         assert locked is not None
         if said.chosen != locked.chosen:
             self._wrong[sender] = b""  # the post itself shows it
             return
-        content_key = locked.unseal(said, sender, sealed, self._sealing, self.index)
+        content_key = locked.unseal(said, sender, sealed, sealing, self.index)
         if not content_key:
             self._wrong[sender] = b""
             return

@@ -16,11 +16,11 @@ from participant.study.tasks import ApprovalTask, EndingTask, WithdrawalTask
 from participant.training.task import TrainingTask
 from protocol.board.post import Head, SignedPost
 from protocol.errors import ProtocolError
-from protocol.key.epoch import HeldKey
 from protocol.messages.bodies import Statement
 from protocol.wire.frames import Entries, Submit, Welcome
 from tests.malice.studies import TRAINING, app_of, numbers_of
 from tests.simulator.disk import Disk
+from tests.stage.rounds.rings import ring_in
 from tests.stage.toy import ToyEpoch
 
 _PREFETCH = 32  # entries a frame
@@ -31,6 +31,7 @@ class Hospital:
 
     def __init__(self, toy: ToyEpoch, index: int) -> None:
         self.toy, self.index, self.disk = toy, index, Disk()
+        self.keys = ring_in(toy, index)
         self.agent: Agent | None = None
         self.failures: list[Exception] = []
         self.mail: SignedPost | None = None  # said, and in the aggregator's hands
@@ -125,8 +126,7 @@ class Hospital:
         agent = self.agent
         if agent is None or not self._knows(name) or self._is_there(name):
             return
-        held = HeldKey(self.toy.epoch, self.toy.secrets[self.index])
-        place = self.terms, name, held
+        place = self.terms, name, self.keys
         if self.index not in agent.board.studies[name].study.members:
             self._help(name)
         elif name in TRAINING:
@@ -139,8 +139,7 @@ class Hospital:
 
     def _help(self, name: str) -> None:
         """Open the last sum of a study, whatever it is."""
-        held = HeldKey(self.toy.epoch, self.toy.secrets[self.index])
-        task = DecryptionTask(self.terms, name, None, held, self.disk, lambda question: True)
+        task = DecryptionTask(self.terms, name, None, self.keys, self.disk, lambda question: True)
         self._add(name, "opening", task)
 
     def _is_there(self, name: str) -> bool:

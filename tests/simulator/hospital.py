@@ -22,6 +22,7 @@ from tests.simulator.liar import LyingTask
 from tests.simulator.plan import Plan
 from tests.simulator.studies.person import Person
 from tests.simulator.studies.script import FAR, StudyScript
+from tests.stage.rounds.rings import ring_of
 
 PARAMETERS = 5
 
@@ -140,7 +141,7 @@ class Hospital:
             return
         tasks = Tasks(self.person.over)
         self.agent = Agent(self.terms, self.index, self.key, self.disk, tasks)
-        self.person.come(self.agent, held)
+        self.person.come(self.agent, ring_of(held))
 
     def _ceremony(self) -> CeremonyTask:
         if self.lie is None:

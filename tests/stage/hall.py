@@ -11,6 +11,7 @@ from participant.agent.task import Task
 from participant.cli.sentences.sentence import Context
 from participant.cli.views.vigil import Vigil
 from participant.cli.work.telling import Teller
+from participant.home.key_ring import KeyRing
 from participant.network.session import Session
 from participant.training.task import TrainingTask
 from protocol.board.post import Post
@@ -21,6 +22,7 @@ from protocol.messages.fields import MAX_POST_BYTES
 from protocol.wire.frames import FromMember, Submit, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.desk import Desk
+from tests.stage.rounds.rings import ring_of
 from tests.stage.rounds.round_table import Steps
 from tests.stage.saying import NOWHERE
 from tests.stage.studies import STUDY
@@ -61,16 +63,17 @@ class Hall(Desk):
         agent.connected(Welcome(*self.service.board.head))
         return agent
 
-    def secret(self, member: int) -> HeldKey:
-        """What a member's vault holds."""
+    def ring(self, member: int) -> KeyRing:
+        """A member's keys, with its share of this epoch alone."""
         terms = self.federation.terms
-        return HeldKey(self.epoch, toy_epoch(terms.n_members, terms.quorum).secrets[member])
+        secret = toy_epoch(terms.n_members, terms.quorum).secrets[member]
+        return ring_of(HeldKey(self.epoch, secret))
 
     def train(self, member: int, app: Any = None) -> Agent:
         """A hospital types ``train``; all have approved the study before the first does."""
         if STUDY not in self.service.board.studies:
             self.found(self.training())
-        place = self.federation.terms, STUDY, self.secret(member)
+        place = self.federation.terms, STUDY, self.ring(member)
         return self.come(member, TrainingTask(*place, app or Steps(), self.disks[member]))
 
     def silence(self, members: Sequence[int], kind: type) -> None:

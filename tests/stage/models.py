@@ -62,7 +62,7 @@ def begin(app: App) -> tuple[StudyCourse, dict[str, Any]]:
     def report(number: int, event: str, facts: dict[str, Any]) -> None:
         said.extend([facts] if event == "entries" else [])
 
-    task = TrainingTask(TABLE.terms, TABLE.study, TABLE.secret(1), app, Disk(), report)
+    task = TrainingTask(TABLE.terms, TABLE.study, TABLE.ring(1), app, Disk(), report)
     task.begin(TABLE.board)
     (facts,) = said
     return task._known, facts

@@ -6,7 +6,7 @@ from keyshare.randomness import Stream
 from protocol.board import CheckRequest, Posted, of_kind, read_session
 from protocol.ceremony import OBSERVER
 from protocol.errors import Malformed
-from protocol.key import Epoch, EpochSecret
+from protocol.key import Epoch
 from protocol.key_check import KeyCheck
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
@@ -46,8 +46,7 @@ def _requests(
 
 
 def _observe(evidence: Evidence, result: Result, session: str, epoch: Epoch, position: int) -> None:
-    nobody = EpochSecret(b"", OBSERVER, False, b"", b"")
-    machine = KeyCheck(session, epoch, nobody, evidence.nonce, Stream(evidence.nonce))
+    machine = KeyCheck(session, epoch, OBSERVER, evidence.nonce, Stream(evidence.nonce))
     for posted in evidence.sessions[session]:
         known = set(machine.wrong)
         try:

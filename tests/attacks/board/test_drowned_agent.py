@@ -10,6 +10,7 @@ import msgspec
 
 from participant.agent.agent import Agent
 from participant.agent.task import Task
+from participant.home.key_ring import KeyRing
 from participant.key.check import KeyCheckTask
 from participant.training.task import TrainingTask
 from protocol.encoding import encode
@@ -27,6 +28,7 @@ from protocol.messages.bodies import (
 from protocol.wire.frames import BlobChunk, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.desk import Desk
+from tests.stage.rounds.rings import ring_of
 from tests.stage.rounds.round_table import Steps
 from tests.stage.studies import SESSION, STUDY
 from tests.stage.toy import toy_epoch
@@ -63,9 +65,12 @@ def own_secret(desk: Desk) -> EpochSecret:
     return msgspec.structs.replace(toy_epoch(3, 2).secrets[ME], epoch=encode(desk.epoch))
 
 
+def keys_at(desk: Desk) -> KeyRing:
+    return ring_of(HeldKey(desk.epoch, own_secret(desk)))
+
+
 def training(desk: Desk) -> TrainingTask:
-    secret = HeldKey(desk.epoch, own_secret(desk))
-    return TrainingTask(desk.federation.terms, STUDY, secret, Steps(), Disk())
+    return TrainingTask(desk.federation.terms, STUDY, keys_at(desk), Steps(), Disk())
 
 
 def open_round(desk: Desk) -> tuple[bytes, TrainingTask]:
@@ -139,7 +144,7 @@ def test_parts_of_rounds_that_are_not_closed_are_not_kept(desk: Desk) -> None:
 def test_only_the_first_part_of_a_check_is_fetched(desk: Desk) -> None:
     desk.certify()
     request = desk.say(FLOODER, "check/1", CheckRequest(desk.epoch.digest, b"n" * 32))
-    task = KeyCheckTask(desk.federation.terms, HeldKey(desk.epoch, own_secret(desk)), desk.time_ms)
+    task = KeyCheckTask(desk.federation.terms, keys_at(desk), desk.time_ms)
     listener = Listener(desk, task)
     for _ in range(POSTS):
         try_to_say(desk, "check/1", CheckPart(request.digest, large(desk)))

@@ -264,11 +264,11 @@ def test_a_statistic_amid_nonsense_ends_with_nothing_but_errors_of_ours(salt: in
     table = RoundTable(study=study)
     numbers = Numbers("numbers.json", (Decimal(5), Decimal("7.5")))
     for i in (1, 3):
-        task = StatisticTask(table.terms, "age", table.secret(i), numbers, table.disks[i])
+        task = StatisticTask(table.terms, "age", table.ring(i), numbers, table.disks[i])
         table.seat(i, task)
     for i in (4, 5):
         task = DecryptionTask(  # type: ignore[assignment]
-            table.terms, "age", 1, table.secret(i), table.disks[i], lambda question: True
+            table.terms, "age", 1, table.ring(i), table.disks[i], lambda question: True
         )
         table.seat(i, task)
     if chance.random() < 0.8:

@@ -57,7 +57,7 @@ class Clear(OtherParts):
     """Sends its parts as they are, so that the search can be seen to find them."""
 
     def instead(self, locked: LockedSum) -> Draft:
-        index = self._secret.secret.index
+        index = self._keys.index
         own = parts_of(locked, index, right_parts(locked.ciphertexts, index))
         return posted_as(locked, index, encode(own), seed_of("clear", index), {})
 
@@ -86,9 +86,7 @@ class Played(Hall):
 
     def _task(self, index: int) -> TrainingTask:
         kind = self.kinds.get(index, TrainingTask)
-        return kind(
-            self.federation.terms, STUDY, self.secret(index), Waves(index), self.disks[index]
-        )
+        return kind(self.federation.terms, STUDY, self.ring(index), Waves(index), self.disks[index])
 
     @property
     def view(self) -> RoundView:

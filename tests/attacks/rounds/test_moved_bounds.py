@@ -63,7 +63,7 @@ class Moving(Attack):
 
     def __init__(self) -> None:
         super().__init__()
-        self.evil = Steering(self.terms, STUDY, self.secret(EVIL), Still(), self.disks[EVIL])
+        self.evil = Steering(self.terms, STUDY, self.ring(EVIL), Still(), self.disks[EVIL])
         self.evil.lie = lambda tally, marks: np.zeros(tally.slots, int)
         self.seat(EVIL, self.evil)
         self.sums: dict[int, np.ndarray] = {}
@@ -103,7 +103,7 @@ class Moving(Attack):
         stance = self.evil._known._stance
         changes = {"clip": clip, "max_examples": most}
         stance.statement = msgspec.structs.replace(stance.statement, **changes)
-        stance.check = lambda view: None
+        stance.check = lambda view, epoch: None
 
     def examples_times_update(self, number: int) -> np.ndarray:
         """Σ n·x over the contributors."""

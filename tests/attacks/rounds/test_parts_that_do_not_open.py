@@ -20,7 +20,7 @@ SESSION = "study/age/1"
 
 
 def decrypting(table: RoundTable, member: int) -> DecryptionTask:
-    place = table.terms, table.study, 1, table.secret(member), table.disks[member]
+    place = table.terms, table.study, 1, table.ring(member), table.disks[member]
     task = DecryptionTask(*place, lambda question: True)
     table.seat(member, task)
     return task
@@ -48,7 +48,7 @@ def closed() -> RoundTable:
     table.open(SESSION)
     for i in INSIDE:
         numbers = Numbers("n", (Decimal(10 * i),))
-        task = StatisticTask(table.terms, table.study, table.secret(i), numbers, table.disks[i])
+        task = StatisticTask(table.terms, table.study, table.ring(i), numbers, table.disks[i])
         table.seat(i, task)
     table.settle()
     table.tasks.clear()

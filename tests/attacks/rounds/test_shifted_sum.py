@@ -205,7 +205,7 @@ def test_a_hospital_that_restarts_before_its_lock_reads_its_vector_back(table: H
 def test_a_hospital_that_only_helps_to_decrypt_says_the_checksum_of_what_it_contributed(
     table: HybridTable,
 ) -> None:
-    secret, disk = table.secret(2), table.disks[2]
+    secret, disk = table.ring(2), table.disks[2]
     helper = DecryptionTask(table.terms, STUDY, 1, secret, disk, lambda question: True)
     table.seat(2, helper)
     table.close()

@@ -42,7 +42,7 @@ def drafts_of(table: RoundTable, members: Sequence[int], values: Sequence[int]) 
     found = {}
     for i in members:
         numbers = Numbers("numbers.csv", tuple(Decimal(1_000 * i + value) for value in values))
-        place = table.terms, table.study, table.secret(i), numbers, table.disks[i]
+        place = table.terms, table.study, table.ring(i), numbers, table.disks[i]
         table.seat(i, StatisticTask(*place))
         draft = table.due(i)
         assert draft is not None
@@ -64,7 +64,7 @@ def close(table: RoundTable, drafts: dict[int, Draft], late: Sequence[int] = ())
     for i in late:
         table.publish(i, drafts[i])
     for i in FIVE:
-        place = table.terms, table.study, 1, table.secret(i), table.disks[i]
+        place = table.terms, table.study, 1, table.ring(i), table.disks[i]
         table.seat(i, DecryptionTask(*place, lambda question: True))
     while table.tasks:
         try:

@@ -143,7 +143,7 @@ def test_where_only_first_models_are_compared_the_second_round_shows_one(
 
 def add(table: RoundTable, contributors: Sequence[int], values: Sequence[int]) -> None:
     """A statistic: hospitals contribute the same numbers as ever, and help to open the sum."""
-    held = {i: table.secret(i) for i in FIVE}
+    held = {i: table.ring(i) for i in FIVE}
     for i in FIVE:
         numbers = Numbers("numbers.csv", tuple(Decimal(100 * i + value) for value in values))
         place = table.terms, table.study, held[i], numbers, table.disks[i]
@@ -205,7 +205,7 @@ def test_what_was_contributed_while_a_round_waited_is_named() -> None:
         table.open(round_session(table.study, 1))
     numbers = Numbers("numbers.csv", (Decimal(7), Decimal(9)))
     for table in (second, third):
-        place = first.terms, table.study, first.secret(1), numbers, first.disks[1]
+        place = first.terms, table.study, first.ring(1), numbers, first.disks[1]
         table.seat(1, StatisticTask(*place))
     assert second.due(1) is None  # the first is open
     third.settle()

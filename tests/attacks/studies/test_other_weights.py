@@ -54,7 +54,7 @@ def train(at: RoundTable | None, name: str, apart: float, **plan: Any) -> tuple[
     table.settle()
     table.open(table.session(1))
     for i in (4, 5):
-        place = table.terms, table.study, 1, table.secret(i), table.disks[i]
+        place = table.terms, table.study, 1, table.ring(i), table.disks[i]
         table.seat(i, DecryptionTask(*place, lambda question: True))
     table.settle()
     if table.view(table.session(1)).contributions.keys() == {*MEMBERS}:

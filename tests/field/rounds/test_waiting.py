@@ -26,7 +26,6 @@ from participant.rounds.task import DecryptionTask, Question
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.waiting import Waiting
-from protocol.key.epoch import HeldKey
 from protocol.messages.bodies import (
     CheckPart,
     Contribution,
@@ -41,13 +40,14 @@ from protocol.wire.frames import StatusReport, StatusRequest
 from tests.participant.ceremony.test_task import Seeds
 from tests.stage.desk import MODEL, Desk, federation
 from tests.stage.hall import ToldHall
+from tests.stage.rounds.rings import ring_in
 from tests.stage.rounds.round_table import Steps
 from tests.stage.toy import toy_epoch
 
 TOY = toy_epoch(3, 2)
 TERMS = TOY.federation.terms
 DURATION = re.compile(r"for (\d+ s|\d+:\d\d (min|h))")
-SECRETS = {i: HeldKey(TOY.epoch, TOY.secrets[i]) for i in TOY.federation.members}
+RINGS = {i: ring_in(TOY, i) for i in TOY.federation.members}
 
 
 def status(hall: ToldHall) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def decrypt(hall: ToldHall, i: int, approve: Callable[[Question], bool] = lambda
     """A hospital is asked to help with the statistic, which all have approved."""
     if "age" not in hall.service.board.studies:
         hall.found(hall.statistic())
-    hall.come(i, DecryptionTask(TERMS, "age", 1, SECRETS[i], hall.disks[i], approve))
+    hall.come(i, DecryptionTask(TERMS, "age", 1, RINGS[i], hall.disks[i], approve))
 
 
 def contribute(hall: ToldHall, i: int) -> None:
@@ -66,7 +66,7 @@ def contribute(hall: ToldHall, i: int) -> None:
     if "age" not in hall.service.board.studies:
         hall.found(hall.statistic())
     numbers = Numbers("ages.json", (Decimal(3), Decimal(4)))
-    hall.come(i, StatisticTask(TERMS, "age", SECRETS[i], numbers, hall.disks[i]))
+    hall.come(i, StatisticTask(TERMS, "age", RINGS[i], numbers, hall.disks[i]))
 
 
 TRAIN = "quorate-participant train federation.toml --study cardio"
@@ -196,7 +196,7 @@ def test_a_ceremony_names_who_keeps_it_waiting(
 def test_a_check_of_key_shares_names_who_has_no_part_in_it(hall: ToldHall) -> None:
     hall.silence((2,), CheckPart)
     for i in (1, 2):
-        hall.come(i, KeyCheckTask(TERMS, SECRETS[i], hall.time_ms))
+        hall.come(i, KeyCheckTask(TERMS, RINGS[i], hall.time_ms))
     hall.talk()
     hall.later(130.0)
     (line,) = hall.read[1]

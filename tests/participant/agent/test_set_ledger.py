@@ -111,7 +111,7 @@ def closed_round() -> RoundTable:
 
 def decrypting(table: RoundTable) -> DecryptionTask:
     """Hospital 2 is asked to help with round 1, and agrees."""
-    held, disk = table.secret(2), table.disks[2]
+    held, disk = table.ring(2), table.disks[2]
     return DecryptionTask(table.terms, STUDY, 1, held, disk, lambda request: True)
 
 

@@ -15,6 +15,7 @@ from protocol.key.epoch import HeldKey, epoch_secret
 from protocol.messages.bodies import CheckPart, Opening, SetLock
 from tests.participant.cli.test_commands import events
 from tests.stage.consortium import Consortium, ended, found, run_all
+from tests.stage.rounds.rings import ring_of
 
 TOGETHER = ["key", "check", "--together", "--timeout", "40"]
 
@@ -63,7 +64,7 @@ def test_a_wrong_part_is_named_and_the_quorum_decrypts_without_it(consortium: Co
     epoch, secret = member.held_key()
     share = SecretShare(3, secret.secret_share().value + 1)
     forged = epoch_secret(epoch, share, secret.sealing_seed)
-    liar = KeyCheckTask(member.terms, HeldKey(epoch, forged), int(time.time() * 1000))
+    liar = KeyCheckTask(member.terms, ring_of(HeldKey(epoch, forged)), int(time.time() * 1000))
     session = consortium.session(3, liar, time_limit=3)
     assert run_all([session])[0] is not None  # nobody else is there yet
     running = [consortium.start(i, *TOGETHER) for i in (1, 2)]

@@ -6,8 +6,10 @@ import pytest
 
 from participant.errors import MissingFile, RetiredShare
 from participant.home.membership import check_before_asking
+from protocol.encoding import encode
+from tests.stage.rounds.rings import held_in, refreshed
 from tests.stage.toy import toy_epoch
-from tests.stage.toy_home import member_at
+from tests.stage.toy_home import PASSPHRASE, member_at
 
 TOY = toy_epoch(3, 2)
 
@@ -17,6 +19,7 @@ def test_who_has_given_up_its_key_share_is_told_so(tmp_path: Path) -> None:
     member.vault.retire_key_share(1)
     for use in (
         member.held_key,
+        member.keys.read,
         lambda: check_before_asking(TOY.federation.terms, tmp_path / "home", needs_key=True),
     ):
         with pytest.raises(RetiredShare) as caught:
@@ -28,5 +31,22 @@ def test_who_has_given_up_its_key_share_is_told_so(tmp_path: Path) -> None:
 def test_without_a_key_share_it_is_missing(tmp_path: Path) -> None:
     member = member_at(tmp_path / "home")
     (member.vault.folder / "key-share-1.sealed").unlink()
-    with pytest.raises(MissingFile):
-        member.held_key()
+    for use in (member.held_key, member.keys.read):
+        with pytest.raises(MissingFile):
+            use()
+
+
+def test_the_ring_has_the_keys_of_the_vault_once_it_is_told(tmp_path: Path) -> None:
+    member = member_at(tmp_path / "home")
+    old, new = held_in(TOY, 1), held_in(refreshed(3, 2), 1)
+    keys = member.settled_keys()
+    assert keys is member.keys
+    assert keys.current == old
+    member.vault.store_key_share(2, encode(new.secret), PASSPHRASE)
+    assert keys.current == old
+    assert member.held_key() == new
+    keys.renew()
+    assert (keys.current, keys.of(old.epoch.digest)) == (new, old)
+    member.vault.retire_key_share(1)
+    keys.renew()
+    assert (keys.current, keys.of(old.epoch.digest)) == (new, None)

@@ -12,6 +12,7 @@ from participant.key.check import JOIN_SECONDS, KeyCheckTask
 from protocol.key.epoch import HeldKey, epoch_secret
 from protocol.messages.bodies import CheckPart, CheckRequest
 from tests.stage.hall import Hall
+from tests.stage.rounds.rings import ring_of
 from tests.stage.toy import toy_epoch
 
 TOY = toy_epoch(5, 3)
@@ -28,7 +29,7 @@ class CheckHall(Hall):
             if i == liar:
                 share = SecretShare(i, secret.secret_share().value + 1)
                 secret = epoch_secret(TOY.epoch, share, secret.sealing_seed)
-            self.come(i, KeyCheckTask(TERMS, HeldKey(TOY.epoch, secret), self.time_ms))
+            self.come(i, KeyCheckTask(TERMS, ring_of(HeldKey(TOY.epoch, secret)), self.time_ms))
 
     def task(self, member: int) -> KeyCheckTask:
         task = self.agents[member].task

@@ -22,6 +22,7 @@ from protocol.board.draft import Draft
 from protocol.board.post import Posted
 from protocol.board.suite import suite_of
 from protocol.errors import Refused
+from protocol.key.epoch import HeldKey
 from protocol.messages.bodies import Contribution, Opening, attach
 from protocol.rounds.ciphertexts import EncryptionKey
 from protocol.rounds.history import OpenedSets
@@ -42,15 +43,20 @@ class Spoiling(Fitter):
     """Contributes what no honest hospital does to round 1, so that it is void."""
 
     def contribution(
-        self, number: int, model: Model, opening: Posted[Opening], near: tuple[str, ...]
+        self,
+        number: int,
+        model: Model,
+        opening: Posted[Opening],
+        near: tuple[str, ...],
+        key: HeldKey,
     ) -> Draft | None:
         if number > 1:
-            return super().contribution(number, model, opening, near)
-        key = EncryptionKey.of(self._secret.epoch)
+            return super().contribution(number, model, opening, near, key)
+        encrypting = EncryptionKey.of(key.epoch)
         count = suite_of("paillier", self._study).ciphertext_count(model.layout.weights)
-        maker = ContributionMaker(self._study, *self._secret, self._storage, near)
-        plaintexts = [key.encryptor.n - 1] * count  # it knows them, and they are no weights
-        return maker._proved(plaintexts, Stream(bytes(32)), opening, key)
+        maker = ContributionMaker(self._study, *key, self._storage, near)
+        plaintexts = [encrypting.encryptor.n - 1] * count  # it knows them, and they are no weights
+        return maker._proved(plaintexts, Stream(bytes(32)), opening, encrypting)
 
 
 class Spoiler(TrainingTask):
@@ -63,7 +69,7 @@ class Spoiler(TrainingTask):
 
 def seat_spoiler(table: RoundTable, app: Any, index: int = 5) -> None:
     """A member that spoils round 1 comes to the table."""
-    place = table.terms, table.study, table.secret(index)
+    place = table.terms, table.study, table.ring(index)
     table.seat(index, Spoiler(*place, app, table.disks[index]))
 
 
@@ -212,7 +218,7 @@ def decrypting(table: RoundTable, index: int, number: int = 2) -> tuple[list[Que
 
     del table.tasks[index]
     task = DecryptionTask(
-        table.terms, table.study, number, table.secret(index), table.disks[index], approve
+        table.terms, table.study, number, table.ring(index), table.disks[index], approve
     )
     table.seat(index, task)
     draft = task.due()
@@ -279,7 +285,7 @@ def test_who_takes_their_time_is_asked_again_where_the_sum_shows_more_by_then() 
         return answers.get(request.warning)
 
     del table.tasks[3]
-    held, disk = table.secret(3), table.disks[3]
+    held, disk = table.ring(3), table.disks[3]
     task = DecryptionTask(table.terms, table.study, 2, held, disk, approve)
     table.seat(3, task)
     with patch.object(OpenedSets, "difference", lambda self, view: None):

@@ -24,7 +24,7 @@ FIRST, SECOND = (round_session(name, 1) for name in ("first", "second"))
 def contribute(table: RoundTable, *members: int) -> None:
     for i in members:
         numbers = Numbers("n", (Decimal(10 * i),))
-        task = StatisticTask(table.terms, table.study, table.secret(i), numbers, table.disks[i])
+        task = StatisticTask(table.terms, table.study, table.ring(i), numbers, table.disks[i])
         table.seat(i, task)
     table.settle()
     for i in members:
@@ -35,7 +35,7 @@ def decrypt(table: RoundTable, *members: int) -> dict[int, DecryptionTask]:
     """Members agree to whatever is to be opened."""
     found = {}
     for i in members:
-        place = table.terms, table.study, None, table.secret(i), table.disks[i]
+        place = table.terms, table.study, None, table.ring(i), table.disks[i]
         found[i] = DecryptionTask(*place, lambda question: True)
         table.seat(i, found[i])
     table.settle()

@@ -9,12 +9,12 @@ from participant.rounds.task import DecryptionTask, Question
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from protocol.board.draft import Draft
-from protocol.key.epoch import HeldKey
 from protocol.messages.bodies import Complaint, Refusal
 from protocol.messages.plan import Ending, Withdrawal
 from tests.simulator.disk import Disk
+from tests.stage.rounds.rings import ring_in
 from tests.stage.rounds.round_table import RoundTable
-from tests.stage.rounds.toy_round import EPOCH, SQUARE, TERMS, TOY, contributed
+from tests.stage.rounds.toy_round import SQUARE, TERMS, TOY, contributed
 from tests.stage.rounds.wrong_part import Liar
 from tests.stage.studies import STATISTIC, STUDY, approval, statistic_study
 
@@ -24,8 +24,8 @@ def test_it_is_done_when_whoever_sent_a_wrong_part_is_named(reader: int) -> None
     found = contributed()
     found.close()
     found.settle(tamper=Liar(found, 1, lambda numbers: [2 * c % SQUARE for c in numbers]))
-    secret = HeldKey(EPOCH, TOY.secrets[reader])
-    task = DecryptionTask(TERMS, STUDY, None, secret, Disk(), lambda request: False)
+    keys = ring_in(TOY, reader)
+    task = DecryptionTask(TERMS, STUDY, None, keys, Disk(), lambda request: False)
     task.begin(found.board)
     (said,) = (p for p in found.board.entries if isinstance(p.post.body, Complaint))
     for posted in found.board.entries:
@@ -49,7 +49,7 @@ def decrypting(
     table: RoundTable, index: int, asked: list[Question] | None = None
 ) -> DecryptionTask:
     """A member is asked to help with the last round of the statistic, and agrees."""
-    held, disk = table.secret(index), table.disks[index]
+    held, disk = table.ring(index), table.disks[index]
     known = [] if asked is None else asked
     agree = lambda question: not known.append(question)  # noqa: E731
     task = DecryptionTask(TERMS, STATISTIC, None, held, disk, agree)
@@ -62,7 +62,7 @@ def closed_statistic(*readers: int) -> RoundTable:
     table = RoundTable(study=statistic_study(TERMS, 1, members=readers))
     for i in readers:
         numbers = Numbers("n", (Decimal(10 * i),))
-        table.seat(i, StatisticTask(TERMS, STATISTIC, table.secret(i), numbers, table.disks[i]))
+        table.seat(i, StatisticTask(TERMS, STATISTIC, table.ring(i), numbers, table.disks[i]))
     table.open("study/age/1")
     table.settle()
     table.close("study/age/1")
@@ -183,7 +183,7 @@ class Slow:
 
 def slow(table: RoundTable, index: int) -> tuple[DecryptionTask, Slow]:
     person = Slow()
-    held, disk = table.secret(index), table.disks[index]
+    held, disk = table.ring(index), table.disks[index]
     task = DecryptionTask(TERMS, STATISTIC, None, held, disk, person)
     table.seat(index, task)
     return task, person

@@ -16,12 +16,13 @@ from participant.agent.tasks import Tasks
 from participant.ceremony.task import CeremonyTask
 from participant.key.check import KeyCheckTask
 from participant.service.due import due_tasks
-from protocol.key.epoch import HeldKey, read_secret
+from protocol.key.epoch import HeldKeys, read_secret
 from protocol.messages.bodies import CheckPart
 from protocol.terms.terms import Terms
 from protocol.wire.frames import Welcome
 from tests.simulator.disk import Crash, Disk
 from tests.simulator.hospital import SeededSecrets
+from tests.stage.rounds.rings import ring_of
 from tests.stage.toy import Federation, toy_federation
 
 FEDERATION = toy_federation(3, 2)
@@ -44,9 +45,9 @@ class Stayer:
         return self.federation.terms
 
     @property
-    def held(self) -> HeldKey | None:
+    def keys(self) -> HeldKeys | None:
         stored = self.disk.read("vault/key-share")
-        return read_secret(stored, self.terms, self.index) if stored else None
+        return ring_of(read_secret(stored, self.terms, self.index)) if stored else None
 
     def start(self, head: Any) -> None:
         """A new process, from what is on the disk."""
@@ -68,16 +69,16 @@ class Stayer:
             return
         taken = {reader.task.session for reader in self.tasks.readers}
         for due in due_tasks(
-            self.agent.board, self.member, self.held, now_ms, lambda board, held, at_work: []
+            self.agent.board, self.member, self.keys, now_ms, lambda board, keys, at_work: []
         ):
             if due.session not in taken:
                 self.tasks.add(due.make(), yields=True)
 
     def asks(self, now_ms: int) -> None:
         """A person types ``key check --together``."""
-        held = self.held
-        assert held is not None
-        self.tasks.add(KeyCheckTask(self.terms, held, now_ms))
+        keys = self.keys
+        assert keys is not None
+        self.tasks.add(KeyCheckTask(self.terms, keys, now_ms))
 
 
 class Evening:
@@ -136,7 +137,7 @@ def whole_evening(folder: Path, moments: int | None) -> tuple[Evening, int]:
     else:
         who.disk.dies_after(moments)
     evening.until_quiet()
-    assert all(stayer.held for stayer in evening.stayers)
+    assert all(stayer.keys for stayer in evening.stayers)
     evening.stayers[0].asks(evening.now_ms)
     evening.until_quiet()
     return evening, next(seen)
@@ -151,7 +152,7 @@ def n_moments(tmp_path_factory: pytest.TempPathFactory) -> int:
 
 def check(evening: Evening) -> None:
     """One key, a part of each in one check, nothing on its way, and nobody failed."""
-    held = [stayer.held for stayer in evening.stayers]
+    held = [stayer.keys.current if stayer.keys else None for stayer in evening.stayers]
     assert len({found[0].digest for found in held if found}) == 1
     entries = evening.service.board.entries
     assert {p.post.session.partition("/")[0] for p in entries} == {"ceremony", "check"}

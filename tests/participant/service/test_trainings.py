@@ -131,11 +131,12 @@ def test_an_agent_outlives_a_command_that_hangs_up_in_the_middle_of_a_step(
     approved(keyed, "cardio", 1, has_app=False)
     app = app_of(keyed, 1)
     holds(keyed, "fit", 1)
+    first_storage = keyed.member(1).storage
     has_fitted, hung_up, is_in_step = Fitter.has_fitted, asyncio.Event(), asyncio.Event()
 
     def slow(fitter: Fitter, *about: Any) -> bool:
         found = has_fitted(fitter, *about)
-        if fitter.is_at_work and processes(keyed, 1) and fitter._secret.secret.index == 1:
+        if fitter.is_at_work and processes(keyed, 1) and fitter._storage == first_storage:
             is_in_step.set()
             end = time.monotonic() + 3
             while hung_up.is_set() and fitter.is_at_work and time.monotonic() < end:

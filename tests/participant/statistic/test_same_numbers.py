@@ -118,7 +118,7 @@ def test_nothing_of_the_numbers_can_be_read_from_the_disk() -> None:
     assert kept is not None
     assert b"41" not in kept
     study = table.study_of(FIRST)
-    own, other = (SameNumbers(table.secret(i).secret, table.disks[1]) for i in (1, 2))
+    own, other = (SameNumbers(table.ring(i).current.secret, table.disks[1]) for i in (1, 2))
     assert own._kept(study) == own._hashes([Decimal(n) for n in (41, 2, 3, 4)])
     assert own._hashes([Decimal(41)]) != other._hashes([Decimal(41)])
     assert other._kept(study) is None

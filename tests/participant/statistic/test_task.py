@@ -44,7 +44,7 @@ def numbers(*values: Any, labels: tuple[str, ...] = ()) -> Numbers:
 
 
 def seat(table: RoundTable, index: int, given: Numbers, name: str = STATISTIC) -> StatisticTask:
-    task = StatisticTask(table.terms, name, table.secret(index), given, table.disks[index])
+    task = StatisticTask(table.terms, name, table.ring(index), given, table.disks[index])
     table.seat(index, task)
     return task
 
@@ -58,7 +58,7 @@ def decrypted(table: RoundTable) -> list[Decimal]:
     """What a quorum finds in the closed statistic."""
     tasks = {
         i: DecryptionTask(
-            table.terms, STATISTIC, None, table.secret(i), table.disks[i], lambda request: True
+            table.terms, STATISTIC, None, table.ring(i), table.disks[i], lambda request: True
         )
         for i in table.toy.federation.members
     }
@@ -268,7 +268,7 @@ def test_a_member_whose_numbers_honest_ones_never_reach_spoils_the_sum_and_learn
 
 def made(table: RoundTable, opening: Posted, *plaintexts: int) -> list[int]:
     """What a hospital sends whose machine repeats its randomness: its ciphertexts."""
-    held, study = table.secret(1), table.study_of(SESSION)
+    held, study = table.ring(1).current, table.study_of(SESSION)
     maker = ContributionMaker(study, *held, table.disks[1], fresh=seed_of("again"))
     draft = maker.make_statistic(list(map(mpz, plaintexts)), opening)
     assert isinstance(draft.body, Contribution)

@@ -185,7 +185,7 @@ def test_who_has_locked_releases_though_it_withdraws(restarted: bool) -> None:
             table.train(1, Steps()).due()
         asked = list[object]()
         approve = lambda question: not asked.append(question)  # noqa: E731
-        held, disk = table.secret(1), table.disks[1]
+        held, disk = table.ring(1), table.disks[1]
         table.seat(1, DecryptionTask(TERMS, STUDY, None, held, disk, approve))
     assert table.tasks[1].due() is None  # it waits for the others
     for i in (2, 3, 4, 5):
@@ -285,7 +285,7 @@ def test_what_is_no_study_of_this_hospital_to_train_is_named() -> None:
     table = RoundTable()
 
     def due(name: str) -> None:
-        held, disk = table.secret(1), table.disks[1]
+        held, disk = table.ring(1), table.disks[1]
         task = TrainingTask(TERMS, name, held, Steps(), disk)
         task.begin(table.board)
         task.due()

@@ -15,7 +15,7 @@ from tests.stage.toy import toy_epoch
 
 def test_a_wrong_partial_is_reported_and_complained_of() -> None:
     table = RoundTable()
-    liar = Doubling(table.terms, table.study, table.secret(1), Steps(), table.disks[1])
+    liar = Doubling(table.terms, table.study, table.ring(1), Steps(), table.disks[1])
     tasks = [table.train(i, Steps()) for i in (2, 3, 4, 5)]
     table.seat(1, liar)
     reports = Events()
@@ -34,7 +34,7 @@ def test_a_task_is_not_done_while_it_owes_a_complaint() -> None:
     table = RoundTable(study=training_study(toy_epoch().federation.terms, rounds=1))
     for i in (2, 3, 4, 5):
         table.train(i, Steps())
-    table.seat(1, Doubling(table.terms, table.study, table.secret(1), Steps(), table.disks[1]))
+    table.seat(1, Doubling(table.terms, table.study, table.ring(1), Steps(), table.disks[1]))
     publish, owing = table.publish, list[Any]()
 
     def watched(sender: int, draft: Draft) -> Posted:

@@ -16,7 +16,7 @@ from protocol.board.draft import Draft
 from protocol.board.post import Posted
 from protocol.encoding import decode, encode, pack_numbers, width_of
 from protocol.errors import BadEntry
-from protocol.key.epoch import EpochSecret, epoch_secret
+from protocol.key.epoch import epoch_secret
 from protocol.key_check import check as key_check
 from protocol.key_check.check import KeyCheck, ProvenPart, is_whole
 from protocol.messages.bodies import CheckPart, CheckRequest, attach
@@ -38,11 +38,11 @@ class CheckTable(Table):
         for number in range(1, int(session.partition("/")[2])):  # those before it, or it may not be
             self.say(members[0], Draft(f"check/{number}", CheckRequest(bytes(32), bytes(32))))
 
-    def check(self, member: int, secret: EpochSecret | None = None) -> KeyCheck:
+    def check(self, member: int) -> KeyCheck:
         return KeyCheck(
             self.session,
             self.toy.epoch,
-            secret or self.toy.secrets[member],
+            member,
             seed_of("nonce", member),
             Stream(seed_of("proof", member)),
         )
@@ -55,7 +55,8 @@ class CheckTable(Table):
         return posted
 
     def settle(self, tamper: Callable[[int, Draft], Draft] = lambda m, draft: draft) -> None:
-        while drafts := [(m, d) for m, c in self.checks.items() if (d := c.due())]:
+        secrets, checks = self.toy.secrets, self.checks
+        while drafts := [(m, d) for m, c in checks.items() if (d := c.due(secrets[m]))]:
             for sender, draft in drafts:
                 self.publish(sender, tamper(sender, draft))
 
@@ -93,7 +94,7 @@ def test_fewer_than_a_quorum_decrypt_nothing() -> None:
 
 def test_the_first_request_counts_and_those_that_cross_it_change_nothing() -> None:
     table = CheckTable(1, 2, 3)
-    drafts = {m: check.due() for m, check in table.checks.items()}
+    drafts = {m: check.due(TOY.secrets[m]) for m, check in table.checks.items()}
     for member, draft in drafts.items():
         assert draft is not None
         assert isinstance(draft.body, CheckRequest)
@@ -112,10 +113,10 @@ def test_a_member_that_comes_later_or_starts_again_goes_on_from_the_board() -> N
         for posted in table.board.entries:
             again.receive(posted, table.payloads(posted, member))
         table.checks[member] = again
-    draft = table.checks[3].due()
+    draft = table.checks[3].due(TOY.secrets[3])
     assert draft is not None
     assert isinstance(draft.body, CheckPart)
-    assert table.checks[1].due() is None
+    assert table.checks[1].due(TOY.secrets[1]) is None
     table.settle()
     assert table.checks[1].decrypts
 
@@ -150,13 +151,13 @@ def of_another_share(draft: Draft) -> Draft:
     """Honest work, with a share that is off by one."""
     secret = TOY.secrets[2]
     share = SecretShare(2, secret.secret_share().value + 1)
-    forger = CheckTable().check(2, epoch_secret(TOY.epoch, share, secret.sealing_seed))
+    forger, forged = CheckTable().check(2), epoch_secret(TOY.epoch, share, secret.sealing_seed)
     table = Table(TOY.federation)
     asked = table.say(1, Draft(SESSION, CheckRequest(TOY.epoch.digest, seed_of("nonce", 1))))
     assert isinstance(draft.body, CheckPart)
     assert draft.body.request == asked.digest
     forger.receive(asked, {})
-    made = forger.due()
+    made = forger.due(forged)
     assert made is not None
     return made
 

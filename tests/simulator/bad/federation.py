@@ -32,6 +32,7 @@ from tests.simulator.hospital import PARAMETERS, Hospital, PowersOfTen
 from tests.simulator.plan import Plan
 from tests.simulator.studies.clocked import ClockedTask
 from tests.simulator.studies.script import WAIT_SECONDS
+from tests.stage.rounds.rings import ring_of
 from tests.stage.studies import STUDY, founding, training_study
 from tests.stage.toy import next_post
 
@@ -116,14 +117,14 @@ class Holder(Hospital):
     def start(self) -> None:
         stored = self.disk.read("vault/key-share")
         assert stored is not None
-        secret = read_secret(stored, self.terms, self.index)
+        keys = ring_of(read_secret(stored, self.terms, self.index))
         if self.votes:
             ending = EndingTask(self.terms, self.index, STUDY)
             self.agent = Agent(self.terms, self.index, self.key, self.disk, ending)
             return
         kind = ClockedTask if self.script is None else BadHolder
         task = kind(
-            self.terms, STUDY, secret, Fresh(self.index, self.script), self.disk,
+            self.terms, STUDY, keys, Fresh(self.index, self.script), self.disk,
             lambda number, name, facts: self.events.append((STUDY, number, name, facts)),
         )  # fmt: skip
         task.now = self.clock

@@ -118,7 +118,7 @@ class BadHolder(ClockedTask):
 
     @property
     def _index(self) -> int:
-        return self._secret.secret.index
+        return self._keys.index
 
     def _find(self) -> None:
         """Its contributions to a round are not what the course would say."""
@@ -220,7 +220,7 @@ class BadHolder(ClockedTask):
             assert opening is not None
             assert course.fitter.has_fitted(number, course._standing.model)
             change, examples, _ = course.fitter._fit(number, course._standing.model)
-            maker = Spoiling(course.study, *self._secret, self._storage)
+            maker = Spoiling(course.study, *self._keys.current, self._storage)
             return maker.make(change, examples, opening)[0]
         draft = real(current)
         if act == "late" or draft is None:
@@ -297,9 +297,9 @@ class BadHolder(ClockedTask):
         locked = self._known._rounds[number].member._locked
         assert locked is not None
         if act == "numbers":
-            square = to_number(self._secret.epoch.n) ** 2
+            square = to_number(self._keys.current.epoch.n) ** 2
             others = tuple(c * c % square for c in locked.ciphertexts)
-            body, blobs = replace(locked, ciphertexts=others).make(self._secret.secret)
+            body, blobs = replace(locked, ciphertexts=others).make(self._keys.current.secret)
             return Draft(draft.session, body, blobs)
         if act == "commitment":
             wrong = msgspec.structs.replace(said, commitment=self.draw.randbytes(32))
@@ -319,7 +319,7 @@ class BadHolder(ClockedTask):
         terms = self._known.study.terms
         session, some = round_session(STUDY, self.finished + 2), self.draw.randbytes(32)
         parts = tuple(attach(bytes(50), i) for i in range(terms.n_members + 1))
-        check = CheckRequest(self._secret.epoch.digest, some)
+        check = CheckRequest(self._keys.current.epoch.digest, some)
         return {
             "plan": Draft(study_session(f"junk-{self._index}"), statistic_plan(terms, 2)),
             "check": Draft(f"check/{self._index}", check),

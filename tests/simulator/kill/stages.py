@@ -143,7 +143,7 @@ class WithVaults(Federation):
         member = Membership(self.terms, index, identity, folder, vault, PASSPHRASE, address)
         hospital.disk.member = member
         if vault.epochs():
-            member.settled_key()
+            member.settled_keys()
 
     def seeds(self) -> list[Path]:
         """Those that no hospital may still have when all have a key."""

@@ -127,6 +127,6 @@ def test_planted_acknowledgement_before_durability_is_caught(
 
 
 def test_a_planted_seed_that_a_kill_leaves_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Membership, "settled_key", Membership.held_key)
+    monkeypatch.setattr(Membership, "settled_keys", lambda member: member.keys)
     with pytest.raises(Violation, match="still there"):
         played("ceremony", Death(2, "key share", 1, is_after=True))

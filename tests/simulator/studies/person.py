@@ -19,7 +19,7 @@ from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.study.tasks import ApprovalTask, EndingTask, ProposalTask, WithdrawalTask
 from protocol.board.study import StudyState
-from protocol.key.epoch import HeldKey
+from protocol.key.epoch import HeldKeys
 from protocol.messages.bodies import Opening, Partial
 from protocol.terms.terms import Terms
 from tests.simulator.disk import Disk
@@ -67,11 +67,11 @@ class Person:
         self.sums: dict[str, list[Decimal]] = {}
         self._running: dict[Task, Job] = {}
         self.agent: Agent | None = None
-        self._secret: HeldKey | None = None
+        self._keys: HeldKeys | None = None
 
-    def come(self, agent: Agent, secret: HeldKey) -> None:
+    def come(self, agent: Agent, keys: HeldKeys) -> None:
         """The hospital's program has begun, anew after each crash."""
-        self.agent, self._secret, self._running = agent, secret, {}
+        self.agent, self._keys, self._running = agent, keys, {}
         self.began = self.clock() if self.began is None else self.began
 
     def over(self, task: Task, error: Exception | None) -> None:
@@ -261,19 +261,17 @@ class Person:
             return ApprovalTask(
                 terms, index, job.study, disk, contribute=add, opens=opens, unpinned=True
             )
-        assert self._secret is not None
+        assert self._keys is not None
         if job.what == "train":
             tell = lambda number, name, facts: self._tell(job.study, number, name, facts)  # noqa: E731
             app = self._app(script)
-            task = ClockedTask(terms, job.study, self._secret, app, disk, tell)
+            task = ClockedTask(terms, job.study, self._keys, app, disk, tell)
             task.now = self.clock
             return task
         if job.what == "give":
             numbers = Numbers("numbers", numbers_of(script, index))
-            return StatisticTask(terms, job.study, self._secret, numbers, disk)
-        return DecryptionTask(
-            terms, job.study, job.round, self._secret, disk, lambda question: True
-        )
+            return StatisticTask(terms, job.study, self._keys, numbers, disk)
+        return DecryptionTask(terms, job.study, job.round, self._keys, disk, lambda question: True)
 
 
 def _words_of(script: StudyScript, index: int) -> list[Job]:

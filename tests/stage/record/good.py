@@ -125,12 +125,12 @@ def _break_commitment(sender: int, draft: Draft) -> Draft:
 def _check_keys(toy: ToyEpoch, session: str) -> None:
     """All make sure of their shares together."""
     checks = {
-        i: KeyCheck(session, toy.epoch, secret, seed_of(session, i), Stream(seed_of("proof", i)))
-        for i, secret in toy.secrets.items()
+        i: KeyCheck(session, toy.epoch, i, seed_of(session, i), Stream(seed_of("proof", i)))
+        for i in toy.secrets
     }
-    while drafts := [(i, d) for i, check in checks.items() if (d := check.due())]:
+    while drafts := [(i, d) for i, check in checks.items() if (d := check.due(toy.secrets[i]))]:
         for i, draft in drafts:
-            if checks[i].due() is not None:
+            if checks[i].due(toy.secrets[i]) is not None:
                 posted = toy.table.say(i, draft)
                 for j, check in checks.items():
                     check.receive(posted, toy.table.payloads(posted, j))

@@ -21,6 +21,7 @@ from protocol.rounds.span import Effort, Row
 from protocol.rounds.view import RoundView
 from tests.stage.rounds.aggregator import AggregatorTable
 from tests.stage.rounds.contribution import contribution, training
+from tests.stage.rounds.rings import ring_in
 from tests.stage.rounds.toy_round import Ledger, slots_of
 from tests.stage.studies import training_plan
 from tests.stage.toy import ToyEpoch
@@ -52,8 +53,8 @@ class Late:
         """Its part in a round."""
         if session not in self.rounds:
             state = self.board.studies[read_session(session).study]
-            toy = self.table.toy
-            place = RoundView(session), state, toy.epoch, toy.secrets[self.index], self.history
+            keys = ring_in(self.table.toy, self.index)
+            place = RoundView(session), state, keys, self.history
             self.rounds[session] = RoundMember(*place)
             self.rounds[session].consent = True
         return self.rounds[session]

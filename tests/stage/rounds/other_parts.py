@@ -28,7 +28,7 @@ class Doubling(OtherParts):
     """Sends parts that are not those of its share, of the toy's key."""
 
     def instead(self, locked: LockedSum) -> Draft:
-        index, key = self._secret.secret.index, seed_of("a liar's content key")
+        index, key = self._keys.index, seed_of("a liar's content key")
         wrong = [2 * part % TOY.key.n**2 for part in right_parts(locked.ciphertexts, index)]
         payload = locked.encrypt(parts_of(locked, index, wrong), index, key)
         return posted_as(locked, index, payload, key, {})

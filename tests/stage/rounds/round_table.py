@@ -7,6 +7,7 @@ import numpy as np
 
 from keyshare.hybrid.checksum import write_checksum
 from participant.agent.task import Task
+from participant.home.key_ring import KeyRing
 from participant.model.file import model_name
 from participant.training.stance import Report
 from participant.training.task import TrainingTask
@@ -18,6 +19,7 @@ from protocol.key.epoch import HeldKey
 from protocol.messages.bodies import SetLock
 from tests.simulator.disk import Disk
 from tests.stage.rounds.aggregator import AggregatorTable
+from tests.stage.rounds.rings import held_in
 from tests.stage.studies import SESSION, STUDY, training_study
 from tests.stage.toy import ToyEpoch, toy_epoch
 
@@ -63,6 +65,7 @@ class RoundTable(AggregatorTable):
     ) -> None:
         super().__init__(toy or (at.toy if at else toy_epoch()), at)
         self.tasks: dict[int, Task] = {}
+        self.held, self._rings = dict[int, list[HeldKey]](), dict[int, KeyRing]()
         fresh = {i: Disk() for i in self.toy.federation.members}
         self.disks: dict[int, Disk] = at.disks if at else fresh
         self.tables: list[RoundTable] = at.tables if at else []
@@ -74,16 +77,19 @@ class RoundTable(AggregatorTable):
         self.read: list[tuple[int, bytes]] = []  # who has read which blob
         self.withheld: set[bytes] = set()
 
-    def secret(self, index: int) -> HeldKey:
-        """What a member's vault holds."""
-        return HeldKey(self.toy.epoch, self.toy.secrets[index])
+    def ring(self, index: int) -> KeyRing:
+        """A member's keys; its vault is ``held``."""
+        if index not in self._rings:
+            held = self.held[index] = [held_in(self.toy, index)]
+            self._rings[index] = KeyRing(lambda: held)
+        return self._rings[index]
 
     def train(
         self, index: int, app: Any, report: Report = lambda number, event, facts: None
     ) -> TrainingTask:
         """Give a member a training task."""
-        held, disk = self.secret(index), self.disks[index]
-        task = TrainingTask(self.terms, self.study, held, app, disk, report)
+        keys, disk = self.ring(index), self.disks[index]
+        task = TrainingTask(self.terms, self.study, keys, app, disk, report)
         self.seat(index, task)
         return task
 

@@ -26,6 +26,7 @@ from protocol.rounds.view import RoundView
 from tests.stage.rounds import contribution
 from tests.stage.rounds.aggregator import AggregatorTable
 from tests.stage.rounds.contribution import Made, payload_of
+from tests.stage.rounds.rings import ring_in
 from tests.stage.rounds.whole_update import quantise
 from tests.stage.studies import SESSION, STATISTIC, statistic_plan, training_plan, training_study
 from tests.stage.toy import Table, ToyEpoch, seed_of, toy_epoch
@@ -122,8 +123,7 @@ class Round(AggregatorTable):
         found = RoundMember(
             RoundView(self.session),
             self.state,
-            self.toy.epoch,
-            self.toy.secrets[index],
+            ring_in(self.toy, index),
             history := OpenedSets(self.terms),
         )
         if self.remembers:
