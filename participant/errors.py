@@ -166,6 +166,10 @@ class AlreadySigned(ParticipantError, says="{name!r} has signed already"):
 # ── ceremonies and what is left of them ──
 
 
+class NoCeremony(ParticipantError, says="these terms take over a key"):
+    """A ceremony is to make a key under terms that take over that of others."""
+
+
 class NoSeed(ParticipantError):
     """A session in which this hospital takes no further part from this data folder.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from participant.agent import Task
-from participant.errors import NoSeed
+from participant.errors import NoCeremony, NoSeed
 from participant.waiting import Kind, Waiting
 from protocol.board import Board, Body, Certificate, Draft, Join, Overdue, Posted, is_aborted
 from protocol.ceremony import Ceremony, CeremonyProgress, StepId, silent
@@ -46,6 +46,9 @@ class CeremonyTask(Task):
     a snapshot after it joined: it may have certified since. What the board shows may be hidden or
     left out by the aggregator, and a declined post may have been kept by it, so the board has no
     say in this. A machine that was put back says nothing more in that ceremony.
+
+    Raises NoCeremony under terms that take over a key: members that made another would have signed
+    something else.
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class CeremonyTask(Task):
         secrets: CeremonySecrets,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        if terms.takes_over_key:
+            raise NoCeremony
         self._terms, self._index, self._secrets, self._clock = terms, index, secrets, clock
         self._awaited: tuple[StepId | None, float] = (None, 0.0)  # what others owe, and since when
         self._asked_at = clock()

@@ -54,6 +54,9 @@ def due_tasks(
 
 
 def _ceremonies(board: Board, member: Membership) -> list[Due]:
+    if member.terms.takes_over_key:
+        return []
+
     def make() -> CeremonyTask:
         return CeremonyTask(member.terms, member.index, member.secrets)
 

@@ -35,7 +35,7 @@ class Succession:
         if self.is_refresh:
             return
         check_succession(old, self.new)
-        if self.new.predecessor is None or not self.new.predecessor.hands_over:
+        if not self.new.takes_over_key:
             raise BadTerms("predecessor.key", "it says that a ceremony makes a new key")
 
     @property

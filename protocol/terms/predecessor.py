@@ -8,7 +8,7 @@ from protocol.errors import BadTerms
 from protocol.terms.toml_table import Table
 from protocol.words import shown
 
-KeyFrom = Literal["handover", "ceremony"]
+KeySource = Literal["handover", "ceremony"]
 
 
 class Predecessor(Message, frozen=True):
@@ -19,7 +19,7 @@ class Predecessor(Message, frozen=True):
     """
 
     federation: bytes
-    key: KeyFrom
+    key: KeySource
 
     @property
     def hands_over(self) -> bool:
@@ -31,7 +31,7 @@ def check_predecessor(predecessor: Predecessor) -> None:
     """Raises BadTerms, naming the field, on what no terms can say of a predecessor."""
     if len(predecessor.federation) != 32:
         raise BadTerms("predecessor.federation", "it must be 32 bytes in base64")
-    if predecessor.key not in get_args(KeyFrom):
+    if predecessor.key not in get_args(KeySource):
         found = shown(predecessor.key)
         raise BadTerms("predecessor.key", f"{found}, and it must be handover or ceremony")
 

@@ -22,7 +22,7 @@ def check_succession(old: Terms, new: Terms) -> None:
         raise BadTerms("predecessor", "it is missing: these terms succeed no others")
     if new.predecessor.federation != old.federation:
         raise BadTerms("predecessor.federation", f"it names other terms than those of {old.name!r}")
-    if new.predecessor.hands_over and new.key_bits != old.key_bits:
+    if new.takes_over_key and new.key_bits != old.key_bits:
         raise BadTerms(
             "federation.key_bits",
             f"{new.key_bits}, and the key that is handed over has {old.key_bits} bits, for ever",

@@ -95,6 +95,11 @@ class Terms(Message, frozen=True, dict=True):
         """Whether the key can be broken: it has fewer than LEAST_KEY_BITS bits."""
         return self.key_bits < LEAST_KEY_BITS
 
+    @property
+    def takes_over_key(self) -> bool:
+        """Whether the key is the predecessor's, with the same N, so that no ceremony makes one."""
+        return self.predecessor is not None and self.predecessor.hands_over
+
     @cached_property
     def federation(self) -> bytes:
         """The federation's identity: 32 bytes."""

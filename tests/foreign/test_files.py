@@ -4,6 +4,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ from participant.errors import UnfitNumbers
 from participant.report.facts import read_journal
 from participant.statistic.number_files import read_numbers
 from protocol.messages.bodies import Abort, Refusal
+from protocol.terms.predecessor import Predecessor
 from protocol.terms.terms import render
 from tests.foreign.poison import BRIEF, NOT_TEXT, POISON, POISONS, leaves, offences, with_leaf
 from tests.stage.record.good import good
 from tests.stage.record.memory import write_folder
 from tests.stage.record.story import Story, write
-from tests.stage.toy import toy_federation
+from tests.stage.toy import replace_terms, toy_federation
 
 TOY = toy_federation(3, 3)
 
@@ -56,7 +58,8 @@ def documents(text: str) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.slow
 def test_no_terms_say_anything_raw_before_they_are_signed(tmp_path: Path) -> None:
-    text = TOY.signed_text()
+    succeeding = replace_terms(TOY.terms, predecessor=Predecessor(bytes(32), "handover"))
+    text = replace(TOY, terms=succeeding).signed_text()
     path = tmp_path / "federation.toml"
     refused = 0
     for document in documents(text):

@@ -6,7 +6,7 @@ import logging
 import re
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from rich.console import Console
@@ -43,12 +43,14 @@ from protocol.errors import ProtocolError, UnsignedTerms
 from protocol.messages.bodies import Abort, Complaint, Join, Refusal, SetLock, Statement
 from protocol.messages.plan import Plan, Statistic, Training
 from protocol.rounds.omission import LeftOut
+from protocol.terms.predecessor import KeySource, Predecessor
+from protocol.terms.terms import Member
 from protocol.wire.frames import Rejected
 from tests.foreign.poison import BRIEF, NOT_TEXT, POISON, POISONS, offences, poisoned
 from tests.participant.cli.test_ceremony_view import COURSE, EXPECTATION
 from tests.participant.cli.test_sentences import SAMPLES, ours, samples, subclasses
 from tests.stage.desk import Desk
-from tests.stage.toy import toy_federation
+from tests.stage.toy import replace_terms, toy_federation
 
 TERMS = poisoned(toy_federation(3, 2).terms)
 PATH = Path(f"folder{NOT_TEXT}")
@@ -197,6 +199,12 @@ def test_no_row_of_training_shows_anything_raw(capsys: pytest.CaptureFixture[str
 
 def test_no_terms_and_no_card_show_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
     founding.show_terms(TermsFile(PATH, POISON, TERMS, {}, toy_federation().card))
+    for how in get_args(KeySource):
+        after = Predecessor(TERMS.federation, how)
+        named = Member(POISON, bytes(32)), *TERMS.members[1:]
+        new = replace_terms(TERMS, members=named, predecessor=after)
+        founding.show_terms(TermsFile(PATH, POISON, new, {}, None), TERMS)
+        founding.show_terms(TermsFile(PATH, POISON, new, {}, None))
     founding._show_card(PATH, Card(POISON, bytes(32)))
     written(capsys)
 

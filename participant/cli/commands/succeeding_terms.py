@@ -11,7 +11,7 @@ from typer import Option
 
 from participant.home import NothingChanges, TermsFile, read_aggregator_card, succeeding_roster
 from protocol.errors import BadTerms
-from protocol.terms import AddressCard, KeyFrom, Member, Predecessor, Terms, normal
+from protocol.terms import AddressCard, KeySource, Member, Predecessor, Terms, normal
 
 _NAMED_OTHERWISE = {"aggregator_key": "aggregator"}
 _OF_MEMBERS = "--add, --remove, --replace"
@@ -80,7 +80,7 @@ class SucceedingTerms:
         same = replace(before, allow_minority_quorum=self.allow_minority_quorum)
         if new == same and not self.new_key:
             raise NothingChanges(old.path)
-        key: KeyFrom = "ceremony" if self.new_key else "handover"
+        key: KeySource = "ceremony" if self.new_key else "handover"
         return replace(new, predecessor=Predecessor(before.federation, key))
 
     def _floors(self) -> Mapping[str, Any]:

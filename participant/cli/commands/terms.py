@@ -159,9 +159,8 @@ def show(ctx: typer.Context, file: FederationFile = FEDERATION, old: OldTerms = 
     show_terms(found, _succeeded(found, old))
     if unsigned := found.unsigned():
         raise unsigned
-    before = found.terms.predecessor
     say()
-    if before is not None and before.hands_over:
+    if found.terms.takes_over_key:
         say("All have signed. Next, old and new members alike:")
         say(f"quorate-participant handover {ctx.obj.pasted}")
     else:

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 
 from participant import errors as participant_errors
-from participant.cli.sentences.sentence import ABORTED, COMMAND, Context, Said, Sentence, in_a_row
+from participant.cli.sentences.sentence import (
+    ABORTED,
+    COMMAND,
+    Context,
+    Said,
+    Sentence,
+    in_a_row,
+    plain,
+)
 from protocol import errors as protocol_errors
 
 
@@ -73,4 +81,8 @@ CEREMONIES: Said = {
     protocol_errors.CeremonyFailed: _ceremony_failed,
     participant_errors.CeremonyAborted: _ceremony_aborted,
     participant_errors.NotAborted: _not_aborted,
+    participant_errors.NoCeremony: plain(
+        "{c.file} takes over the key of the terms that it succeeds: no ceremony makes another",
+        f"old and new members type: {COMMAND} handover {{c.pasted}}",
+    ),
 }

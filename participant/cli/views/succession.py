@@ -16,11 +16,11 @@ def succession_lines(new: Terms, old: Terms | None) -> Iterator[str]:
     before = new.predecessor
     if before is None:
         return
-    words = fingerprint(before.federation)
+    words, hands_over = fingerprint(before.federation), new.takes_over_key
     if old is None:
         yield _row("succeeds", f"the terms with this fingerprint: {words}")
         yield _row("", "What changes, and who has to agree, is shown with these as --old")
-        yield from _of_key(before.hands_over)
+        yield from _of_key(hands_over)
         return
     yield _row("succeeds", f"{old.name}, the terms with this fingerprint: {words}")
     found = changes(old, new)
@@ -29,10 +29,10 @@ def succession_lines(new: Terms, old: Terms | None) -> Iterator[str]:
     for setting in found.settings:
         if setting.field != "federation.quorum":
             yield _row("  changes", _setting(setting))
-    if before.hands_over:
+    if hands_over:
         yield from _of_consents(old, new, found)
-    yield from _of_key(before.hands_over)
-    if before.hands_over:
+    yield from _of_key(hands_over)
+    if hands_over:
         yield from (_row("", text) for text in _warnings(old, found))
 
 

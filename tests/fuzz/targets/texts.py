@@ -34,6 +34,7 @@ from protocol.rounds.statistic import decode_sums
 from protocol.signing import public_bytes
 from protocol.study.plan_file import parse_plan, render_plan
 from protocol.terms.address_card import render_card
+from protocol.terms.predecessor import Predecessor
 from protocol.terms.terms import TermsText, check, parse, render
 from tests.fuzz.codecs import JSON, TOML
 from tests.fuzz.target import Case, target
@@ -41,6 +42,7 @@ from tests.fuzz.targets.frames import DIGEST, FEDERATION, TERMS, entries
 from tests.fuzz.targets.keys import toy
 from tests.stage.record.memory import MemoryFiles
 from tests.stage.studies import statistic_study, training_study
+from tests.stage.toy import replace_terms
 
 SIGNED = FEDERATION.signed_text().encode()
 
@@ -67,7 +69,9 @@ def terms() -> Case:
             if found.unsigned() is None:
                 assert found.terms == TERMS, "signatures under terms that nobody signed"
 
-    return Case(run, [SIGNED, render(TERMS).encode()], TOML)
+    succeeding = replace_terms(TERMS, predecessor=Predecessor(DIGEST, "handover"))
+    texts = [SIGNED, render(TERMS).encode(), render(succeeding).encode()]
+    return Case(run, texts, TOML)
 
 
 @target("plan", "protocol.study.plan_file.parse_plan", limit=8_192)

@@ -3,14 +3,15 @@
 import pytest
 
 from participant.ceremony.task import CeremonyTask
-from participant.errors import NoSeed
+from participant.errors import NoCeremony, NoSeed
 from protocol.board.draft import Draft
 from protocol.board.post import Posted
 from protocol.encoding import encode
 from protocol.errors import CeremonyFailed
 from protocol.messages.bodies import Abort, Certificate, Disclosure, Join, Overdue, Step
+from protocol.terms.predecessor import Predecessor
 from tests.stage.ceremony.small_ceremony import name_of
-from tests.stage.toy import CEREMONY, CeremonyTable, seed_of, toy_federation
+from tests.stage.toy import CEREMONY, CeremonyTable, replace_terms, seed_of, toy_federation
 
 ABORT = Draft(CEREMONY, Abort(0, "deal", "no more"))
 MEMBER = 1
@@ -266,3 +267,12 @@ def test_what_another_says_before_its_right_certificate_keeps_nobody_in_a_dead_s
     task, seeds = seated(table)
     assert (task.session, task.done) == (("ceremony/2", False) if is_wrong else (CEREMONY, True))
     assert bool(seeds.kept) != is_wrong
+
+
+def test_no_ceremony_makes_a_key_where_the_terms_take_one_over() -> None:
+    terms = toy_federation(3, 2).terms
+    anew = replace_terms(terms, predecessor=Predecessor(bytes(32), "ceremony"))
+    CeremonyTask(anew, MEMBER, Seeds("toy", MEMBER))
+    taken_over = replace_terms(terms, predecessor=Predecessor(bytes(32), "handover"))
+    with pytest.raises(NoCeremony):
+        CeremonyTask(taken_over, MEMBER, Seeds("toy", MEMBER))

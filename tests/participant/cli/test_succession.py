@@ -83,6 +83,9 @@ def test_the_walk_from_old_terms_to_the_handover(run: Run) -> None:
         assert "joins H4, H5" in shown
     assert "the signature of H5 is missing" in run("terms", "show", NEW, expect=1)
     run("terms", "sign", NEW, "--home", "h5", "--yes")
+    said = run("ceremony", NEW, "--home", "h1", "--timeout", "5", expect=1)
+    assert f"{NEW} takes over the key of the terms that it succeeds" in said
+    assert f"handover {NEW}" in said
     assert f"Next, old and new members alike: quorate-participant handover {NEW}" in run(
         "terms", "show", NEW
     )

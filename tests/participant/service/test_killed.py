@@ -16,14 +16,16 @@ from participant.agent.tasks import Tasks
 from participant.ceremony.task import CeremonyTask
 from participant.key.check import KeyCheckTask
 from participant.service.due import due_tasks
+from protocol.board.board import Board
 from protocol.key.epoch import HeldKeys, read_secret
 from protocol.messages.bodies import CheckPart
+from protocol.terms.predecessor import Predecessor
 from protocol.terms.terms import Terms
 from protocol.wire.frames import Welcome
 from tests.simulator.disk import Crash, Disk
 from tests.simulator.hospital import SeededSecrets
 from tests.stage.rounds.rings import ring_of
-from tests.stage.toy import Federation, toy_federation
+from tests.stage.toy import Federation, replace_terms, toy_federation
 
 FEDERATION = toy_federation(3, 2)
 WHO = 2  # is killed
@@ -194,3 +196,15 @@ def test_a_ceremony_is_begun_by_itself_once(tmp_path: Path) -> None:
         for stayer in evening.stayers
         for reader in stayer.tasks.readers
     )
+
+
+def test_no_ceremony_is_due_where_the_terms_take_a_key_over() -> None:
+    def due_under(predecessor: Predecessor | None) -> list[str]:
+        terms = replace_terms(FEDERATION.terms, predecessor=predecessor)
+        secrets = SeededSecrets(Disk(), 7, WHO)
+        member: Any = SimpleNamespace(terms=terms, index=WHO, secrets=secrets)
+        found = due_tasks(Board(terms), member, None, 0, lambda board, held, at_work: [])
+        return [due.session for due in found]
+
+    assert due_under(None) == due_under(Predecessor(bytes(32), "ceremony")) == ["ceremony/1"]
+    assert due_under(Predecessor(bytes(32), "handover")) == []

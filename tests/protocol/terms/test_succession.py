@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocol.errors import BadTerms
 from protocol.signing import public_bytes
-from protocol.terms.predecessor import KeyFrom, Predecessor
+from protocol.terms.predecessor import KeySource, Predecessor
 from protocol.terms.succession import Setting, changes, check_succession, least_consents
 from protocol.terms.terms import Floors, Member, Terms, floor
 from tests.stage.toy import replace_terms, seed_of, toy_federation
@@ -21,7 +21,7 @@ def stranger(name: str) -> Member:
 
 
 def succeeding(
-    *members: Member, quorum: int = 3, key: KeyFrom = "handover", **others: Any
+    *members: Member, quorum: int = 3, key: KeySource = "handover", **others: Any
 ) -> Terms:
     """New terms of these members, with the least floors."""
     n = len(members)
@@ -54,7 +54,7 @@ def refusal(new: Terms) -> tuple[str, str]:
     ids=["all stay", "two leave", "one joins", "a card is replaced", "nobody stays"],
 )
 @pytest.mark.parametrize("key", ["handover", "ceremony"])
-def test_rosters_change_as_they_like(members: tuple[Member, ...], key: KeyFrom) -> None:
+def test_rosters_change_as_they_like(members: tuple[Member, ...], key: KeySource) -> None:
     check_succession(OLD, succeeding(*members, key=key))
 
 
