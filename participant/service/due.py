@@ -41,7 +41,8 @@ def due_tasks(
     """All that is due by itself; ``keys``: this hospital's, None before it has one.
 
     A ceremony, as long as there is no key: the first one, and each that this hospital has joined.
-    After one that was aborted a person begins the next. A check of key shares that another member
+    After one that was aborted a person begins the next. None under terms that take a key over. A
+    check of key shares that another member
     has asked for lately. What ``studies`` says. at_work: sessions in which a task speaks already.
     now_ms: this machine's clock, in ms since 1970.
     """

@@ -42,7 +42,10 @@ _WANTED = {
 }
 _SWAPPED: dict[tuple[str, str], str] = {  # by what was wanted and what was given
     ("card", Kind.AGGREGATOR_CARD): "this one is given as --aggregator",
-    ("aggregator's card", Kind.CARD): "this one is given as --member",
+    (
+        "aggregator's card",
+        Kind.CARD,
+    ): "a hospital's is given as --member, or to terms succeed as --add",
     ("file of numbers", Kind.TERMS): "the terms are given as --federation FILE",
     ("file of numbers", Kind.JOINT_KEY): "this one is for the program that encrypts with phe",
     ("plan", Kind.TERMS): "the plan comes first: study propose FILE FEDERATION",

@@ -173,6 +173,7 @@ def test_whoever_leaves_a_new_key_is_not_asked_about(run: Run) -> None:
         (["--replace", "H1=h2b/card.toml"], "h2b/card.toml is the card of H2, not of H1"),
         (["--replace", "H2=h2/card.toml"], "is the card that H2 has already"),
         (["--aggregator", "none.toml"], "no aggregator's card at none.toml"),
+        (["--aggregator", "h4/card.toml"], "to terms succeed as --add"),
         ([*JOIN, "--least-contributors", "2"], "--least-contributors (floors"),
         ([*JOIN, "--least-difference", "2"], "--least-difference (floors"),
         ([*JOIN, "--assumed-colluders", "3"], "--assumed-colluders (floors"),
