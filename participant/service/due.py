@@ -42,9 +42,8 @@ def due_tasks(
 
     A ceremony, as long as there is no key: the first one, and each that this hospital has joined.
     After one that was aborted a person begins the next. None under terms that take a key over. A
-    check of key shares that another member
-    has asked for lately. What ``studies`` says. at_work: sessions in which a task speaks already.
-    now_ms: this machine's clock, in ms since 1970.
+    check of key shares that another member has asked for lately. What ``studies`` says. at_work:
+    sessions in which a task speaks already. now_ms: this machine's clock, in ms since 1970.
     """
     if keys is None:
         return _ceremonies(board, member)
