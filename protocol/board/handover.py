@@ -142,11 +142,15 @@ class Handovers:
         self.all.append(Handover(view, sender, position, time_ms))
 
     def _mistrusted(self, epoch: Epoch) -> frozenset[int]:
-        """Old members that were named or silent in an attempt to hand over this very epoch."""
+        """Old members that were named or silent in an attempt to hand over this very epoch.
+
+        Where somebody was named, honest dealers fell silent over it: they are none of these.
+        """
         found = set[int]()
         for before in self.all:
             if before.about.epoch.digest == epoch.digest:
-                found |= before.view.culprits | before.view.attempt.owing
+                view = before.view
+                found |= view.culprits or view.attempt.owing
         return frozenset(found & set(range(1, self._terms.n_members + 1)))
 
     # ── what an attempt bars ──
