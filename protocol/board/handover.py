@@ -182,6 +182,6 @@ class Handovers:
         if self.successor is not None:
             return "the key was handed over to another federation"
         last = self.under_way
-        if last is not None and (last.view.attempt.is_agreed or last.view.attempt.outcome):
+        if last is not None and last.view.attempt.is_agreed:
             return "the key is being handed over"
         return ""

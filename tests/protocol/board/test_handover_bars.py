@@ -150,6 +150,15 @@ def test_a_void_attempt_bars_who_has_frozen_until_it_is_thawed() -> None:
     assert [place.lock(2), place.lock(3), place.part(5), place.contribute(3)] == [""] * 4
 
 
+def test_a_void_of_what_was_never_agreed_bars_nothing() -> None:
+    place = Place()
+    handed = PostedHandover(place.table, TOY.secrets, REFRESH, 3)
+    for member in (1, 2, 3, 4):
+        handed.say(member, BareWord("void"))
+    assert handed.view.attempt.outcome == "void"
+    assert [place.opening_bar, place.lock(1), place.part(4), place.contribute(2)] == [""] * 4
+
+
 def test_after_a_succession_nothing_is_opened_under_these_terms_any_more() -> None:
     place = Place()
     place.hand_over(lambda attempt: attempt.is_released, SUCCESSION)
