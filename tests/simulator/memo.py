@@ -103,7 +103,7 @@ def _all() -> Iterator[tuple[object, str, object, object]]:
         yield owner, name, real, property(_remembered(real.fget))
     yield equality_proof, "power_product", equality_proof.power_product, _power_product
     signatures = _Signatures()
-    yield board, "sign", signing.sign, signatures.sign
+    yield post, "sign", signing.sign, signatures.sign
     yield board, "verify", signing.verify, signatures.verify
     real = ciphertexts.verify_in_steps
     yield ciphertexts, "verify_in_steps", real, remembered_steps(real)

@@ -98,13 +98,15 @@ def read_by(entries: list[Entry]) -> Board:
 
 def counted(seen: Board) -> list[object]:
     """All that a board knows, what it counts of ceremonies as it is written."""
-    state = {
-        name: value for name, value in vars(seen).items() if name not in ("studies", "_budget")
-    }
+    objects = "studies", "_budget", "key"
+    state = {name: value for name, value in vars(seen).items() if name not in objects}
+    key = seen.key
+    keys = key.epochs, key.by_digest, {of: vars(one) for of, one in key._ceremonies.items()}
     budget, ceremonies = vars(seen._budget), seen._budget._ceremonies
     more = budget["_said"], budget["_tries"], budget["_next_check"], ceremonies._due
     assert not seen.studies
-    return [state, more, ceremonies._ceremonies[1].said, ceremonies.upload_bytes]
+    assert not key.handovers.all
+    return [state, keys, more, ceremonies._ceremonies[1].said, ceremonies.upload_bytes]
 
 
 def test_a_board_that_is_made_equal_to_one_that_has_read_the_ceremony_is(

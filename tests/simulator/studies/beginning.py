@@ -14,9 +14,10 @@ class Beginning:
     """The entries, and a board that has read them: any other can be made equal to it."""
 
     def __init__(self, entries: Sequence[Entry], read: Board) -> None:
-        """read: a board of these entries and no others, which nobody has proposed a study on."""
+        """read: a board of these entries and no others: no study, and no handover of its key."""
         assert len(read.entries) == len(entries)
         assert not read.studies
+        assert not read.key.handovers.all
         self.entries, self.posted = tuple(entries), tuple(read.entries)
         self.encoded = tuple(map(encode, entries))
         self.length = len(entries)
@@ -31,6 +32,9 @@ class Beginning:
         for name in ("_hashes", "entries", "_counts", "_last_seen", "_last"):
             setattr(board, name, getattr(read, name).copy())
         board._sessions = {name: posts.copy() for name, posts in read._sessions.items()}
+        board.key.epochs[:] = read.key.epochs
+        board.key.by_digest.update(read.key.by_digest)  # which the aggregator's rounds look at
+        board.key._ceremonies = deepcopy(read.key._ceremonies)
         ceremonies = read._budget._ceremonies
         board._budget._ceremonies = _Later(lambda: deepcopy(ceremonies))  # type: ignore[assignment]
 
