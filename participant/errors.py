@@ -63,7 +63,7 @@ class DamagedFile(ParticipantError, says="{path}: {reason}"):
     path: Path | str
     reason: str
     what: Literal[
-        "sealed file", "outbox", "model", "local entries", "journal", "approval", "numbers"
+        "sealed file", "outbox", "model", "local entries", "journal", "approval", "numbers", "note"
     ] = "sealed file"
 
 

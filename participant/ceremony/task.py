@@ -9,8 +9,7 @@ from participant.errors import NoCeremony, NoSeed
 from participant.waiting import Kind, Waiting
 from protocol.board import Board, Body, Certificate, Draft, Join, Overdue, Posted, is_aborted
 from protocol.ceremony import Ceremony, CeremonyProgress, StepId, silent
-from protocol.encoding import encode
-from protocol.key import Epoch
+from protocol.key import Epoch, HeldKey
 from protocol.terms import AGGREGATOR, Terms
 
 # A session with a link asks what is due more often than that, whatever comes.
@@ -32,7 +31,7 @@ class CeremonySecrets(Protocol):
     def withholds(self, session: str) -> bool:
         """Whether the session's seed is never to be disclosed."""
 
-    def keep(self, session: str, epoch: int, secret: bytes) -> None:
+    def keep(self, session: str, held: HeldKey) -> None:
         """Store the key share, then destroy the seed."""
 
 
@@ -141,9 +140,8 @@ class CeremonyTask(Task):
         if ceremony.aborted and ceremony.failure and settled:
             raise ceremony.failure
         if ceremony.outcome and not self.done:
-            epoch, secret = ceremony.outcome
-            self._secrets.keep(self.session, epoch.number, encode(secret))
-            self.epoch = epoch
+            self._secrets.keep(self.session, ceremony.outcome)
+            self.epoch = ceremony.outcome.epoch
 
     def due(self) -> Draft | None:
         """The ceremony's next post; if it is a certificate, the seed is withheld from now on.

@@ -1,10 +1,11 @@
 """What a ceremony asks of the vault, with the passphrase at hand."""
 
-import hmac
 from dataclasses import dataclass
 
+from participant.home.key_notes import keep_share, now_ms
 from participant.home.passphrase import Passphrase
 from participant.home.vault import Vault
+from protocol.key import HeldKey
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,10 @@ class SecretStore:
         """Whether the session's seed is never to be disclosed; needs no passphrase."""
         return self.vault.withholds_seed(session)
 
-    def keep(self, session: str, epoch: int, secret: bytes) -> None:
+    def keep(self, session: str, held: HeldKey) -> None:
         """Store the key share, then destroy the seed; a second call with the same share is safe.
 
         Raises FileExists if another share of this epoch is stored.
         """
-        if not self._has(epoch, secret):
-            self.vault.store_key_share(epoch, secret, self.passphrase)
+        keep_share(self.vault, held, self.passphrase, now_ms())
         self.vault.forget_seed(session)
-
-    def _has(self, epoch: int, secret: bytes) -> bool:
-        if epoch not in self.vault.epochs():
-            return False
-        stored = self.vault.read_key_share(epoch, self.passphrase)
-        return hmac.compare_digest(stored, secret)

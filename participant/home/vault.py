@@ -73,7 +73,7 @@ class Vault:
         """
         self._check_not_retired(epoch)
         purpose = self._purpose("key share", epoch=epoch)
-        seal(self._key_share_path(epoch), purpose, payload, passphrase, self.cost)
+        seal(self.key_share_path(epoch), purpose, payload, passphrase, self.cost)
 
     def read_key_share(self, epoch: int, passphrase: Passphrase) -> bytes:
         """The key share of an epoch as it was stored.
@@ -82,7 +82,7 @@ class Vault:
         """
         self._check_not_retired(epoch)
         purpose, what = self._purpose("key share", epoch=epoch), f"key share of epoch {epoch}"
-        return unseal(self._key_share_path(epoch), purpose, passphrase, what)
+        return unseal(self.key_share_path(epoch), purpose, passphrase, what)
 
     def epochs(self) -> list[int]:
         """The epochs of which a key share is stored, ascending; needs no passphrase."""
@@ -93,11 +93,11 @@ class Vault:
 
         The mark that it is gone is durable first: no backup may ever bring it back.
         """
-        _destroy(self._key_share_path(epoch), self._key_share_path(epoch, "retired"))
+        _destroy(self.key_share_path(epoch), self.key_share_path(epoch, "retired"))
 
     def has_retired(self, epoch: int) -> bool:
         """Whether the key share of an epoch was given up here; needs no passphrase."""
-        return exists(self._key_share_path(epoch, "retired"))
+        return exists(self.key_share_path(epoch, "retired"))
 
     def new_seed(self, session: str, passphrase: Passphrase) -> bytes:
         """32 fresh random bytes for a session, durable before they are returned.
@@ -159,7 +159,8 @@ class Vault:
     def _seed_purpose(self, session: str) -> SealedFor:
         return self._purpose("seed", session=session)
 
-    def _key_share_path(self, epoch: int, state: str = "sealed") -> Path:
+    def key_share_path(self, epoch: int, state: str = "sealed") -> Path:
+        """The file of an epoch's key share, or the mark that it is "retired"."""
         return self.folder / f"key-share-{epoch}.{state}"
 
     def _seed_path(self, session: str, state: str = "sealed") -> Path:

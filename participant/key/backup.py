@@ -21,6 +21,7 @@ from participant.home import (
     PAYLOAD_LIMIT,
     Argon2Cost,
     Identity,
+    KeyNotes,
     Membership,
     Passphrase,
     SealedFor,
@@ -78,7 +79,7 @@ def write_backup(
     passphrase: Passphrase,
     cost: Argon2Cost = DEFAULT_COST,
 ) -> Epoch:
-    """Create the backup of a member; the epoch whose key share it holds, which is the newest.
+    """Create the backup of a member, and note it; the epoch whose key share it holds, the newest.
 
     The share is checked before. Raises FileExists (nothing is overwritten), DiskError, and what
     ``held_key`` raises.
@@ -94,6 +95,7 @@ def write_backup(
     )
     purpose = SealedFor(_KIND, member.terms.federation.hex(), epoch.number, member.index)
     seal(path, purpose, encode(backup), passphrase, cost)
+    KeyNotes(member.folder).note_backup(epoch, path)
     return epoch
 
 

@@ -31,6 +31,7 @@ from participant.home import (
     Passphrase,
     Vault,
     federation_folder,
+    keep_share,
 )
 from participant.home import identity as identities
 from participant.key.backup import Backup
@@ -111,20 +112,15 @@ class Restoring:
         epoch = self.backup.epoch.number
         if epoch not in vault.epochs():
             return False
-        path = vault.folder / f"key-share-{epoch}.sealed"
+        path = vault.key_share_path(epoch)
         try:
             stored = vault.read_key_share(epoch, self.passphrase)
         except (WrongPassphrase, DamagedFile, ForeignSeal, TooLarge):
             reason = "it is damaged, or sealed with another passphrase than the identity"
             raise FileExists(path, reason) from None
-        if not hmac.compare_digest(stored, self._payload):
+        if not hmac.compare_digest(stored, encode(self.backup.held.secret)):
             raise FileExists(path, f"it holds another key share of epoch {epoch}")
         return True
-
-    @property
-    def _payload(self) -> bytes:
-        """What a vault keeps of the key share."""
-        return encode(self.backup.held.secret)
 
     def known_head(self) -> Head | None:
         """The last head that the backup or the data folder knows."""
@@ -169,7 +165,7 @@ class Restoring:
         terms, index = self.backup.terms, self.backup.index
         vault = Vault(self._folder / VAULT_NAME, terms.federation, index, self.cost)
         if not self._has_share(vault):
-            vault.store_key_share(self.backup.epoch.number, self._payload, self.passphrase)
+            keep_share(vault, self.backup.held, self.passphrase, None)
 
     @property
     def _storage(self) -> FolderStorage:

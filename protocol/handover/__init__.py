@@ -11,6 +11,6 @@ from protocol.handover.conduct import (
 )
 from protocol.handover.handed import ContentFault
 from protocol.handover.machine import HandoverMember
-from protocol.handover.shelf import OLD_SHARE, Shelf
+from protocol.handover.shelf import MAX_KEPT_BYTES, OLD_SHARE, Shelf
 from protocol.handover.succession import Succession
 from protocol.handover.view import NOBODY, HandoverView, Misdeed

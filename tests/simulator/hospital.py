@@ -13,6 +13,7 @@ from participant.agent.tasks import Tasks
 from participant.ceremony.task import CeremonyTask
 from protocol.board.draft import Draft
 from protocol.board.post import Posted
+from protocol.encoding import encode
 from protocol.errors import CeremonyFailed
 from protocol.key.epoch import HeldKey, read_secret
 from protocol.terms.terms import Terms
@@ -49,8 +50,8 @@ class SeededSecrets:
     def withholds(self, session: str) -> bool:
         return self._disk.read(f"withheld/{session.replace('/', '-')}") is not None
 
-    def keep(self, session: str, epoch: int, secret: bytes) -> None:
-        self._disk.write("vault/key-share", secret)
+    def keep(self, session: str, held: HeldKey) -> None:
+        self._disk.write("vault/key-share", encode(held.secret))
         self._disk.delete(f"seed/{session.replace('/', '-')}")
 
 

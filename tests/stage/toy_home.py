@@ -11,12 +11,13 @@ from participant.home import identity as identities
 from participant.home.address import Address
 from participant.home.folders import federation_folder
 from participant.home.identity import Identity
+from participant.home.key_notes import keep_share, now_ms
 from participant.home.membership import Membership
 from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import Argon2Cost
 from participant.home.vault import Vault
 from protocol.board.post import Entry
-from protocol.encoding import encode
+from protocol.key.epoch import HeldKey
 from protocol.terms.address_card import render_card, sign_card
 from tests.stage.record.memory import files_of, write_folder
 from tests.stage.toy import Federation, ToyEpoch, toy_epoch
@@ -44,7 +45,7 @@ def member_at(home: Path, index: int = 1, toy: ToyEpoch | None = None) -> Member
     identities.load(home, PASSPHRASE)
     folder = federation_folder(home, terms.federation)
     vault = Vault(folder / "vault", terms.federation, index, CHEAP)
-    vault.store_key_share(1, encode(toy.secrets[index]), PASSPHRASE)
+    keep_share(vault, HeldKey(toy.epoch, toy.secrets[index]), PASSPHRASE, now_ms())
     address = address_of(toy.federation, folder)
     return Membership(terms, index, identity, folder, vault, PASSPHRASE, address)
 

@@ -217,6 +217,7 @@ def _declined(e: participant_errors.NotAgreed, c: Context) -> Sentence:
 _REMADE = {
     "model": "It is then made again from the board",
     "local entries": "What stays at this hospital then begins as in initial_parameters",
+    "note": "What it says is then not known here",
 }
 _DAMAGED = "put back a copy of it from a backup"
 _ITS_NUMBER = "check the program that made these numbers. Nothing was sent"

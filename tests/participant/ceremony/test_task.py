@@ -8,6 +8,7 @@ from protocol.board.draft import Draft
 from protocol.board.post import Posted
 from protocol.encoding import encode
 from protocol.errors import CeremonyFailed
+from protocol.key.epoch import HeldKey
 from protocol.messages.bodies import Abort, Certificate, Disclosure, Join, Overdue, Step
 from protocol.terms.predecessor import Predecessor
 from tests.stage.ceremony.small_ceremony import name_of
@@ -38,8 +39,8 @@ class Seeds:
     def withholds(self, session: str) -> bool:
         return session in self.withheld
 
-    def keep(self, session: str, epoch: int, secret: bytes) -> None:
-        self.kept[epoch] = secret
+    def keep(self, session: str, held: HeldKey) -> None:
+        self.kept[held.epoch.number] = encode(held.secret)
 
 
 def begun(table: CeremonyTable, seeds: Seeds) -> CeremonyTask:
