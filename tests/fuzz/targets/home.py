@@ -20,8 +20,11 @@ from participant.disk.files import FolderStorage
 from participant.errors import DamagedFile, ForeignModel, ParticipantError
 from participant.home import identity as identities
 from participant.home import sealed_file
+from participant.home.handover_shelf import HandoverShelf
 from participant.home.identity import Card, load
+from participant.home.key_notes import BackupNote, KeyNotes, ShareNote
 from participant.home.sealed_file import SealedFor, seal, unseal
+from participant.home.vault import Vault
 from participant.model.file import model_name, read_model, write_model
 from participant.model.layout import Layout
 from participant.model.local_entries import LocalEntries
@@ -41,6 +44,7 @@ from protocol.words.foreign import is_plain
 from tests.fuzz.codecs import JSON, SAFETENSORS, SEALED
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import FEDERATION, TERMS, entries
+from tests.fuzz.targets.keys import MEMBER, toy
 from tests.fuzz.targets.services import report_of_a_round
 from tests.fuzz.targets.texts import scratch
 from tests.simulator.disk import Disk
@@ -304,3 +308,69 @@ def status_report() -> Case:
         assert sum(map(len, said)) < 600 * (len(data) + 10)
 
     return Case(run, [report_of_a_round()], JSON)
+
+
+@target("key-note", "participant.home.key_notes: a share's note, or a backup's")
+def key_note() -> Case:
+    folder = scratch()
+    (folder / "key-notes").mkdir()
+    notes = KeyNotes(folder)
+    seeds = [
+        encode(ShareNote(1, bytes(32), 1_800_000_000_000, None)),
+        encode(ShareNote(2, bytes(32), 1_800_000_000_000, 1_700_000_000_000)),
+        encode(BackupNote(1, b"/media/stick/backup.sealed", 1_800_000_000_000)),
+    ]
+
+    def run(data: bytes) -> None:
+        for name in ("share-1", "backup-0123456789abcdef"):
+            (folder / "key-notes" / name).write_bytes(data)
+        with suppress(ParticipantError):
+            assert encode(notes.share(1)) == data
+        with suppress(ParticipantError):
+            (found,) = notes.backups()
+            assert encode(found) == data
+            assert str(found.file)
+
+    return Case(run, seeds)
+
+
+def _shelf() -> tuple[HandoverShelf, Vault]:
+    terms = toy().federation.terms
+    vault = Vault(scratch() / "vault", terms.federation, MEMBER, CHEAP)
+    shelf = HandoverShelf(vault, PASSPHRASE, 0, "handover/1", vault)
+    shelf.write("handover/1/dealing", b"a dealing")
+    return shelf, vault
+
+
+@target("handover-file", "participant.home.handover_shelf: what an attempt keeps, under its seal")
+def handover_file() -> Case:
+    shelf, vault = _shelf()
+    path = vault.folder / "handover-1.dealing"
+    honest = path.read_bytes()
+
+    def run(data: bytes) -> None:
+        path.write_bytes(data)
+        found = shelf.read("handover/1/dealing")
+        shelf._known.clear()
+        assert found == (b"a dealing" if data == honest else b""), "a seal that nobody made"
+
+    return Case(run, [honest], None)
+
+
+@target(
+    "handover-promoted",
+    "participant.home.handover_shelf: a share that is to have its place",
+    limit=16_384,
+)
+def handover_promoted() -> Case:
+    shelf, vault = _shelf()
+    honest = encode(toy().secrets[MEMBER])
+
+    def run(data: bytes) -> None:
+        with suppress(DamagedFile):
+            epoch, secret = shelf._new_key(vault.folder, vault, data)
+            assert encode(secret) == data
+            assert encode(epoch) == secret.epoch
+            assert (epoch.number, secret.index) == (1, MEMBER)
+
+    return Case(run, [honest])
