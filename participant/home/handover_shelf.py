@@ -109,8 +109,8 @@ class HandoverShelf:
                 raise MissingFile(path, "key share")
             return
         held = self._new_key(path, target, self._opened(path, name))
-        noted = notes_of(self._vault).share(self._epoch)
-        keep_share(target, held, self._passphrase, noted.made_ms if noted else None)
+        made_ms = notes_of(self._vault).made_ms(self._epoch)
+        keep_share(target, held, self._passphrase, made_ms)
         self.delete(name)
         self._known[name] = encode(held.secret)
 

@@ -15,7 +15,7 @@ from typing import Annotated, TypeVar
 from msgspec import Meta
 
 from participant.disk import FolderStorage
-from participant.errors import DamagedFile, FileExists
+from participant.errors import DamagedFile, FileExists, TooLarge
 from participant.home.passphrase import Passphrase
 from participant.home.vault import Vault
 from protocol.board import Digest
@@ -69,10 +69,7 @@ class KeyNotes:
 
         made_ms: as in ShareNote.
         """
-        try:
-            noted = self.share(epoch.number)
-        except DamagedFile:
-            noted = None
+        noted = self._whole(epoch.number)
         if noted is None or noted.digest != epoch.digest:
             note = ShareNote(epoch.number, epoch.digest, now_ms(), made_ms)
             self._storage.write(_share_name(epoch.number), encode(note))
@@ -83,6 +80,11 @@ class KeyNotes:
         name = hashlib.sha256(note).hexdigest()[:16]
         self._storage.write(f"{_FOLDER}/backup-{name}", note)
 
+    def made_ms(self, epoch: int) -> int | None:
+        """When the key was made, as it is noted of its share in an epoch; None if it is not."""
+        noted = self._whole(epoch)
+        return noted.made_ms if noted else None
+
     def share(self, epoch: int) -> ShareNote | None:
         """What is noted of the share of an epoch; raises DamagedFile."""
         return self._read(_share_name(epoch), ShareNote)
@@ -92,6 +94,13 @@ class KeyNotes:
         names = self._storage.names(f"{_FOLDER}/backup-")
         found = [note for name in names if (note := self._read(name, BackupNote))]
         return sorted(found, key=lambda note: note.time_ms)
+
+    def _whole(self, epoch: int) -> ShareNote | None:
+        """None for one that is damaged, too: no note may be in a key share's way."""
+        try:
+            return self.share(epoch)
+        except (DamagedFile, TooLarge):
+            return None
 
     def _read(self, name: str, kind: type[T]) -> T | None:
         data = self._storage.read(name)

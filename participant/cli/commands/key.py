@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from participant.cli.views import say, say_json
+from participant.cli.views import say, say_json, show_key_standing, standing_facts
 from participant.cli.work import (
+    FEDERATION,
     PATIENCE_SECONDS,
+    FederationFile,
     Given,
     Home,
     Json,
@@ -17,6 +19,7 @@ from participant.cli.work import (
     Timeout,
     Worker,
     at_home,
+    context_of,
     run,
     say_aside,
     seconds,
@@ -33,7 +36,9 @@ from participant.home import (
     IDENTITY_NAME,
     OF_BACKUP,
     change,
+    check_before_asking,
     federation_folder,
+    now_ms,
     obtain,
     read_card,
     require_identity,
@@ -44,6 +49,7 @@ from participant.key import (
     NoQuorum,
     QuorumFails,
     Restoring,
+    key_standing,
     open_backup,
     purpose_of_backup,
     read_board,
@@ -142,6 +148,23 @@ def _show_check(terms: Terms, epoch: Epoch, found: Checked, as_json: bool) -> No
     if found.decrypts:
         present = f"{len(good) + len(wrong)} of {terms.n_members} present"
         say(f"  {present}: the quorum decrypts the test value")
+
+
+@key_app.command("status")
+def status(
+    ctx: typer.Context, file: FederationFile = FEDERATION, home: Home = None, as_json: Json = False
+) -> None:
+    """Since when this hospital has its key share, and which backups to keep or to destroy."""
+    terms, folder = terms_in(ctx, file, signed=True).terms, at_home(ctx, home)
+    check_before_asking(terms, folder, needs_key=False)
+    _check_home(folder, terms)
+    found = key_standing(federation_folder(folder, terms.federation))
+    if as_json:
+        say_json(standing_facts(found))
+        return
+    say(f"Key share of {read_card(folder / CARD_NAME).name} in {terms.name}")
+    command = f"quorate-participant key backup --out FILE {context_of(ctx).pasted}"
+    show_key_standing(found, now_ms(), command)
 
 
 @key_app.command("backup")

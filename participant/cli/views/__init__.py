@@ -2,6 +2,7 @@
 
 from participant.cli.views.agent import ServiceLog, agent_facts, show_agent
 from participant.cli.views.ceremony import View, link_notices, view_of
+from participant.cli.views.key_standing import show_key_standing, standing_facts
 from participant.cli.views.plan import plan_lines
 from participant.cli.views.speaking import SpeakingGroup, sentence_of
 from participant.cli.views.standing import show_loss, show_standing

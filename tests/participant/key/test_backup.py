@@ -19,6 +19,7 @@ from participant.errors import (
     TooLittleMemory,
     WrongPassphrase,
 )
+from participant.home.key_notes import KeyNotes
 from participant.home.membership import Membership
 from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import SealedFor, seal, unseal
@@ -100,6 +101,14 @@ def test_no_file_is_ever_overwritten(member: Membership, path: Path) -> None:
     with pytest.raises(FileExists):
         write_backup(member, TEXT, path, ITS_OWN, CHEAP)
     assert path.read_bytes() == before
+
+
+def test_a_backup_is_noted_once_it_is_there(member: Membership, path: Path) -> None:
+    notes = KeyNotes(member.folder)
+    assert [(note.epoch, note.file) for note in notes.backups()] == [(1, path)]
+    with pytest.raises(FileExists):
+        write_backup(member, TEXT, path, ITS_OWN, CHEAP)
+    assert len(notes.backups()) == 1
 
 
 def test_a_folder_that_is_missing_is_told(member: Membership, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from participant.errors import DiskError, FileExists, MissingFile, WrongPassphra
 from participant.home import identity as identities
 from participant.home.folders import federation_folder
 from participant.home.identity import Identity
+from participant.home.key_notes import KeyNotes
 from participant.home.passphrase import Passphrase
 from participant.home.vault import Vault
 from participant.key import restore as key_restore
@@ -84,6 +85,9 @@ def test_a_new_machine_has_identity_share_and_head_and_is_marked(
     storage = FolderStorage(federation_folder(home, TERMS.federation))
     assert storage.read("head") == encode(Checkpoint(HEAD.position, HEAD.hash))
     assert SetLedger(storage).bars("study/cardio/1")
+    note = KeyNotes(storage.path).share(1)
+    assert note is not None
+    assert (note.digest, note.made_ms) == (TOY.epoch.digest, None)
     assert not work.is_needed()
 
 
