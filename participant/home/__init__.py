@@ -24,14 +24,14 @@ from participant.home.passphrase import (
     obtain,
 )
 from participant.home.passphrase_change import change, finish
-from participant.home.roster import succeeding_roster
-from participant.home.roster_errors import (
+from participant.home.roster import (
     CannotRevoke,
     NoSuchMember,
     NothingChanges,
     OtherPredecessor,
     UnfitCard,
     UnsaidLeaving,
+    succeeding_roster,
 )
 from participant.home.sealed_file import (
     DEFAULT_COST,

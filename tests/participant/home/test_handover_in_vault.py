@@ -14,8 +14,8 @@ from participant.home.key_notes import KeyNotes, keep_share
 from participant.home.vault import Vault
 from protocol.encoding import decode
 from protocol.handover import Content, Succession
-from protocol.handover.contents import BareWord, ShownPart
 from protocol.key.epoch import EpochSecret, HeldKey
+from protocol.messages.handover import BareWord, ShownPart
 from tests.protocol.handover.table import HandoverTable, Tamper, decrypts, refresh, succession
 from tests.stage.files import flipped
 from tests.stage.mortal import OF_A_HOSPITAL, survived

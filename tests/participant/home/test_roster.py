@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from participant.home import identity as identities
-from participant.home.roster import succeeding_roster
-from participant.home.roster_errors import NoSuchMember, UnfitCard
+from participant.home.roster import NoSuchMember, UnfitCard, succeeding_roster
 from protocol.terms.terms import Member, Terms
 from tests.stage.toy import replace_terms, toy_federation
 from tests.stage.toy_home import CHEAP, PASSPHRASE
