@@ -13,9 +13,9 @@ from participant.home.handover_shelf import HandoverShelf
 from participant.home.key_notes import KeyNotes, keep_share
 from participant.home.vault import Vault
 from protocol.encoding import decode
-from protocol.handover import Content, Succession
+from protocol.handover import Succession
 from protocol.key.epoch import EpochSecret, HeldKey
-from protocol.messages.handover import BareWord, ShownPart
+from protocol.messages.handover import BareWord, Content, ShownPart
 from tests.protocol.handover.table import HandoverTable, Tamper, decrypts, refresh, succession
 from tests.stage.files import flipped
 from tests.stage.mortal import OF_A_HOSPITAL, survived

@@ -1,4 +1,4 @@
-"""``key status`` as typed: how long a share is held, which backups to keep, which to destroy."""
+"""How a key share stands, as ``key status`` says it: its age, its backups, and old ones to destroy."""
 
 import json
 import shutil
