@@ -1,4 +1,4 @@
-"""How a key share stands, as ``key status`` says it: its age, its backups, and old ones to destroy."""
+"""How a key share stands, as ``key status`` says it: its age, and backups to keep or destroy."""
 
 import json
 import shutil
