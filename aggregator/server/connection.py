@@ -12,6 +12,8 @@ from aggregator.server.admission import read_frame
 from protocol.encoding import encode
 from protocol.wire import Confirmation, FromAggregator, FromMember, Introduced
 
+Place = tuple[int, bytes]  # a number, and the key of whoever has it: guests' change hands
+
 
 class SlowReader(AggregatorError):
     """A member that does not read what it is sent."""
@@ -23,6 +25,7 @@ class Connection:
 
     socket: ServerConnection
     introduced: Introduced
+    name: str  # of the member or guest, for people
     since: str  # ISO 8601, UTC
     send_seconds: float
     sent: int = 0
@@ -40,6 +43,16 @@ class Connection:
     def member(self) -> int:
         """Whose it is."""
         return self.introduced.member
+
+    @property
+    def key(self) -> bytes:
+        """With which it has shown who it is."""
+        return self.introduced.key
+
+    @property
+    def place(self) -> Place:
+        """Which one process alone may take part for."""
+        return self.member, self.key
 
     @property
     def instance(self) -> bytes:

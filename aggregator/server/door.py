@@ -75,9 +75,11 @@ class Door:
             visitor.moved = next(self._steps)
             self._networks[visitor.network][visitor.address].move_to_end(visitor)
 
-    def introduce(self, visitor: Visitor, member: int) -> None:
-        """This one is a member, and its address is remembered."""
+    def introduce(self, visitor: Visitor, member: int | None) -> None:
+        """This one is a member, and its address is remembered; None: a guest of a handover."""
         self.leave(visitor)
+        if member is None:
+            return
         addresses = self._lately.setdefault(member, OrderedDict())
         addresses[visitor.address] = None
         addresses.move_to_end(visitor.address)

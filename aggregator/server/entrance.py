@@ -141,8 +141,8 @@ class Entrance:
         """Whether new websockets are welcome."""
         return bool(self._listening)
 
-    def introduce(self, caller: Caller, member: int) -> None:
-        """This caller is a member."""
+    def introduce(self, caller: Caller, member: int | None) -> None:
+        """This caller is a member; None: a guest of a handover."""
         self.door.introduce(caller.arrival, member)
         self._forget_deadline(caller.arrival)
 

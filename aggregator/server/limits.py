@@ -6,6 +6,8 @@ beside it.
 
 from dataclasses import dataclass
 
+from keyshare.ceremony import MAX_MEMBERS
+
 # A connected member, its process that has just come back, and its questions.
 PLACES = 2
 # What the service opens for itself: SQLite's three files, heads, status, a blob, the log, the lock,
@@ -19,11 +21,14 @@ ACCEPTED_AT_ONCE = 16
 class Limits:
     """How much one side may take, and for how long it is waited for.
 
+    A guest of a handover has places as a member has, and no address of its own is remembered: one
+    old member alone proposes a handover, and names whom it likes.
+
     A *stranger* is a connection that has not yet said who it is. It costs at most some 0.6 MB (most
     of it asyncio's TLS buffer), so that all of them hold less than half a GB.
     """
 
-    strangers: int = 768  # all together
+    strangers: int = 752  # all together; with members and guests below 1,024 descriptors
     strangers_of_network: int = 640  # of one IPv4 /24 or IPv6 /48
     strangers_of_address: int = 512  # of one IPv4 address or IPv6 /64: many may share one (NAT)
     strangers_set_aside: int = 8  # of each address that a member came from lately
@@ -41,8 +46,8 @@ class Limits:
         return self.strangers + self.known(n_members) + OWN_DESCRIPTORS
 
     def known(self, n_members: int) -> int:
-        """How many connections members can have."""
-        return n_members * (PLACES + self.questions)
+        """How many connections members can have, and the guests of a handover."""
+        return (n_members + MAX_MEMBERS) * (PLACES + self.questions)
 
 
 DEFAULT_LIMITS = Limits()

@@ -20,22 +20,22 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 from aggregator.cards import Cards
 from aggregator.errors import AggregatorError, StoreFull
-from aggregator.server.admission import NotAdmitted, identify
+from aggregator.server.admission import Callers, NotAdmitted, identify
 from aggregator.server.connection import Connection, SlowReader
 from aggregator.server.core_thread import CoreThread
 from aggregator.server.descriptors import raise_limit
 from aggregator.server.door import Door
 from aggregator.server.entrance import Caller, Entrance
+from aggregator.server.kinds import kind_of
 from aggregator.server.leases import IdentityInUse, Leases
 from aggregator.server.limits import DEFAULT_LIMITS, Limits
 from aggregator.server.repeats import Tally
 from aggregator.server.service import Aggregator
 from aggregator.status import fitting, touch_status, write_status
-from protocol.board import MAX_REASON, Body, Complaint, Step
+from protocol.board import MAX_REASON
 from protocol.encoding import encode
 from protocol.errors import BrokenChannel, Malformed
 from protocol.key import Epoch
-from protocol.terms import Terms
 from protocol.wire import (
     MAX_FRAME_BYTES,
     Accepted,
@@ -79,6 +79,7 @@ class Server:
         self._folder, self._terms = folder, aggregator.terms
         self._core = CoreThread(aggregator, self._tell_what_is_new)
         self._told, self._epoch = self._core.head.position, aggregator.epoch
+        self._callers = Callers(aggregator.board)
         self._tally = Tally()
         self._entrance = Entrance(self._door(), limits, self._tally, self._serve)
         self._connections: set[Connection] = set()
@@ -145,14 +146,17 @@ class Server:
         if self._core.head.position == self._told:
             return
         for posted in self.aggregator.board.entries[self._told : self._core.head.position]:
-            kind = kind_of(posted.post.body, self._terms)
-            name = self._terms.name_of(posted.post.sender)
-            log.info("entry %d, %s: %s by %s", posted.position, posted.post.session, kind, name)
+            post, kind = posted.post, kind_of(posted.post.body, self._terms)
+            name = self.aggregator.board.name_of(post.session, post.sender)
+            log.info("entry %d, %s: %s by %s", posted.position, post.session, kind, name)
         if (epoch := self.aggregator.epoch) is not self._epoch and epoch is not None:
             log.info("%s", self._word_of_key(epoch))
         self._epoch = epoch
         self._told = self._core.head.position
+        self._callers.look()
         for connection in self._connections:
+            if not self._callers.may_stay(*connection.place):
+                connection.drop()
             connection.wake.set()
 
     def _word_of_key(self, epoch: Epoch) -> str:
@@ -242,11 +246,13 @@ class Server:
         except (ConnectionClosed, SlowReader) as error:
             self._tally.say("gone early", f"{peer}: gone before it was let in ({error})")
             return
-        name = self._terms.name_of(connection.member)
+        name = connection.name
         self._tell_of(name, f"connected from {peer} ({connection.purpose})")
         try:
             reason = await self._converse(connection)
             reason = "it does not read" if connection.slow else reason
+            if not self._callers.may_stay(*connection.place):
+                reason = "no handover names it any more"
         finally:
             self._connections.discard(connection)
             self._leases.release(connection)
@@ -259,16 +265,21 @@ class Server:
     async def _admit(self, socket: Caller) -> Connection:
         """Challenge, Hello, Welcome; raises NotAdmitted. The entrance ends it if it is slow."""
         handshake = AggregatorHandshake(
-            self._terms, self.cards.key, secrets.token_bytes(32), self.cards.knows
-        )
+            self._terms, self.cards.key, secrets.token_bytes(32), self.cards.knows,
+            self._callers.guest_key,
+        )  # fmt: skip
         await socket.send(encode(handshake.challenge))
         introduced = identify(await socket.recv(), handshake)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        connection = Connection(socket, introduced, now, self.limits.send_seconds)
+        name = self._callers.name_of(introduced.member)
+        connection = Connection(socket, introduced, name, now, self.limits.send_seconds)
         await self._take_place(connection)
-        self._entrance.introduce(socket, connection.member)
+        self._entrance.introduce(socket, self._callers.as_member(connection.member))
         self._connections.add(connection)
         try:
+            if not self._callers.may_stay(*connection.place):  # since it has shown who it is
+                answer = Rejected("unknown-identity", "no handover under way names it any more")
+                raise NotAdmitted(answer, introduced.channel)
             head = self._core.head
             await connection.send(handshake.confirmation(introduced))
             await connection.send(Welcome(head.position, head.hash))
@@ -280,7 +291,7 @@ class Server:
         return connection
 
     async def _take_place(self, connection: Connection) -> None:
-        name, channel = self._terms.name_of(connection.member), connection.introduced.channel
+        name, channel = connection.name, connection.introduced.channel
         if connection.purpose == "member":
             try:
                 await self._leases.take(connection)
@@ -289,7 +300,7 @@ class Server:
                 raise NotAdmitted(Rejected("identity-in-use", reason), channel) from None
             return
         asking = [c for c in self._connections if c.purpose == "status"]
-        if sum(c.member == connection.member for c in asking) >= self.limits.questions:
+        if sum(c.key == connection.key for c in asking) >= self.limits.questions:
             raise NotAdmitted(Rejected("busy", f"too many connections of {name}"), channel)
 
     # ── what is said ──
@@ -307,7 +318,7 @@ class Server:
             return str(error)
         except Exception as error:
             # The frame that meets a mistake of ours costs its sender the connection, no more.
-            self._tally.say_mistake(self._terms.name_of(connection.member), error)
+            self._tally.say_mistake(connection.name, error)
             return "internal error"
         finally:
             pushing.cancel()
@@ -372,10 +383,3 @@ def _reason(error: OSError) -> str:
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno).lower()
     return (error.strerror or str(error)).lower()  # a name that does not resolve
-
-
-def kind_of(body: Body, terms: Terms) -> str:
-    """What a post is, for the log."""
-    if isinstance(body, Complaint):
-        return f"complaint about {terms.name_of(body.member)}"
-    return body.step if isinstance(body, Step) else type(body).__name__.lower()

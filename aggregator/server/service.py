@@ -134,7 +134,10 @@ class Aggregator:
         self._store.close()
 
     def receive(self, member: int, frame: FromMember) -> list[FromAggregator]:
-        """The answers to an authenticated member's frame; raises StoreFull or StoreDamaged."""
+        """The answers to an authenticated member's frame, or a guest's.
+
+        Raises StoreFull or StoreDamaged.
+        """
         if isinstance(frame, Subscribe):
             if frame.after > (held := self.board.head.position):
                 reason = f"{frame.after} entries were seen, but this board has only {held}"
@@ -204,8 +207,8 @@ class Aggregator:
             post = decode(signed.post, Post, "post", MAX_POST_BYTES)
         except Malformed as error:
             return Rejected("malformed", shown(str(error), MAX_REASON))
-        if post.sender != member:
-            return Rejected("not-allowed", f"this session is not member {post.sender}'s")
+        if reason := self._why_not_its_own(member, post):
+            return Rejected("not-allowed", reason)
         known = self._accepted.get((post.session, post.sender, post.sequence))
         if known is not None:
             if known[0] == signed.digest:
@@ -227,6 +230,21 @@ class Aggregator:
         except BadEntry as error:
             return Rejected("bad-post", shown(error.reason, MAX_REASON))
         return Accepted(signed.digest, self.board.head.position)
+
+    def _why_not_its_own(self, member: int, post: Post) -> str:
+        """Why a connection may not put a post on the board, empty if it may.
+
+        A guest speaks in the last handover alone: its number may have been another's in others.
+        """
+        if post.sender != member:
+            return f"this session is not member {post.sender}'s"
+        last = self.board.key.handovers.last
+        if self._is_guest(member) and (last is None or post.session != last.about.session):
+            return "a guest speaks in its handover alone"
+        return ""
+
+    def _is_guest(self, member: int) -> bool:
+        return member > self.terms.n_members
 
     def _append(self, signed: SignedPost) -> None:
         entry = self.board.extend(signed, self._clock.now_ms())
@@ -259,6 +277,8 @@ class Aggregator:
     # ── blobs ──
 
     def _upload(self, member: int, frame: BlobOffer | BlobChunk) -> FromAggregator:
+        if self._is_guest(member):  # no word of a handover has blobs
+            return Rejected("not-allowed", "a guest of a handover uploads nothing")
         try:
             if isinstance(frame, BlobOffer):
                 offset = self._blobs.have(member, frame.digest, frame.size)

@@ -23,6 +23,7 @@ from participant.disk import Storage
 from participant.errors import DamagedFile, IdentityInUse, RejectedByAggregator
 from protocol.board import Board, Draft, Entry, Head, Post, Posted, Surplus, decode_entry, sign_post
 from protocol.errors import Fork, Malformed
+from protocol.signing import public_bytes
 from protocol.terms import Terms
 from protocol.wire import (
     Accepted,
@@ -41,7 +42,7 @@ from protocol.words import shown
 
 
 class Agent:
-    """A member's side of the link to the aggregator."""
+    """A member's side of the link to the aggregator, or a guest's of a handover."""
 
     def __init__(
         self,
@@ -52,14 +53,16 @@ class Agent:
         task: Task | Tasks,
         tell: Callable[[SetBack], None] = lambda found: None,
     ) -> None:
-        """``task``: what it is there for, or all of it, to which more can be added.
+        """terms: of the federation whose board it is. index: of ``key`` there, a guest's included.
+
+        ``task``: what it is there for, or all of it, to which more can be added.
 
         ``tell``: called, in the thread of ``step``, if the storage turns out to be set back.
         """
         self.terms, self.index, self._tell = terms, index, tell
         self.tasks = task if isinstance(task, Tasks) else Tasks.lone(task)
         self.board = Board(terms)
-        self._key, self._storage = key, storage
+        self._key, self._storage, self._public = key, storage, public_bytes(key)
         self._outbox = Outbox(storage)
         self._uploads, self._downloads = Uploads(self._outbox.blob), Downloads()
         self._uploads.resume(self._outbox.sizes)  # offered when the link comes up
@@ -245,9 +248,13 @@ class Agent:
                     reader.task.verified(entry)
                     reader.verified += 1
 
+    def _is_own(self, posted: Posted) -> bool:
+        """Whether it was signed with this key: another guest may have the number elsewhere."""
+        return self.board.is_by(posted, self.index, self._public)
+
     def _check_own(self, posted: Posted) -> None:
         """Once the board is read, own posts appear on it only from the outbox."""
-        if posted.post.sender != self.index:
+        if not self._is_own(posted):
             return
         pending = self._outbox.pending
         if pending and pending.signed.digest == posted.digest:
@@ -267,11 +274,11 @@ class Agent:
         and notes the board's head, with the post still in it.
         """
         known, pending = self._checkpoint, self._outbox.pending
-        found = found_set_back(self.board, self.index, known.position if known else 0, pending)
+        found = found_set_back(self.board, self._is_own, known.position if known else 0, pending)
         if found:
             SetLedger(self._storage).mark_restored(self.board.head)
-        if pending and is_passed(self.board, self.index, pending):
-            check_forgettable(self.board, self.index, pending)
+        if pending and is_passed(self.board, self._is_own, pending):
+            check_forgettable(self.board, self._is_own, pending)
             self._uploads.stop()
             self._outbox.discard()
         if found:

@@ -5,11 +5,14 @@ checkpoint that is not the pending post is unknown only to a storage that is old
 or to a copy of the folder. What was durable after that is lost, the sets that were chosen too.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from participant.agent.outbox import Pending
 from participant.errors import IdentityInUse
-from protocol.board import Board, Certificate
+from protocol.board import Board, Certificate, Posted
+
+IsOwn = Callable[[Posted], bool]  # whether this hospital has said it
 
 
 @dataclass(frozen=True)
@@ -20,39 +23,41 @@ class SetBack:
     head: int
 
 
-def found_set_back(board: Board, index: int, known: int, pending: Pending | None) -> SetBack | None:
-    """Whether the storage is older than what member ``index`` has said.
+def found_set_back(
+    board: Board, is_own: IsOwn, known: int, pending: Pending | None
+) -> SetBack | None:
+    """Whether the storage is older than what this hospital has said.
 
     board: read up to its head; known: the position of the checkpoint, 0 if there is none.
     """
     on_its_way = pending.signed.digest if pending else b""
     for posted in board.entries[known:]:
-        if posted.post.sender == index and posted.digest != on_its_way:
+        if is_own(posted) and posted.digest != on_its_way:
             return SetBack(posted.position, board.head.position)
     return None
 
 
-def is_passed(board: Board, index: int, pending: Pending) -> bool:
+def is_passed(board: Board, is_own: IsOwn, pending: Pending) -> bool:
     """Whether the pending post is not on the board, and no board that goes on can take it.
 
     Another own post has its number, one that counts for nothing too; or one that saw more of the
     board stands there, in whatever session.
     """
-    own = [posted for posted in board.entries if posted.post.sender == index]
+    own = [posted for posted in board.entries if is_own(posted)]
     if any(posted.digest == pending.signed.digest for posted in own):
         return False
     post = pending.post
     has_seen = max((posted.post.seen_position for posted in own), default=0)
-    return has_seen > post.seen_position or board.count(post.session, index) > post.sequence
+    return has_seen > post.seen_position or board.count(post.session, post.sender) > post.sequence
 
 
-def check_forgettable(board: Board, index: int, pending: Pending) -> None:
+def check_forgettable(board: Board, is_own: IsOwn, pending: Pending) -> None:
     """Raises IdentityInUse if a post that was passed by is a certificate that stays.
 
     The aggregator may have it, so it is not forgotten for what the board shows, unless that is the
     same certificate.
     """
-    post, last = pending.post, board.last_of(index)
-    own = (p.post for p in board.session(post.session) if p.post.sender == index)
+    post, last = pending.post, board.last_of(pending.post.sender, pending.post.session)
+    own = (p.post for p in board.session(post.session) if is_own(p))
     if isinstance(post.body, Certificate) and all(said.body != post.body for said in own):
         raise IdentityInUse(last.position if last else 0, "", post.session)

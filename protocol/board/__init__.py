@@ -72,6 +72,7 @@ from protocol.messages import (
     Partial,
     Plan,
     Refusal,
+    Sender,
     Session,
     SessionName,
     SetLock,

@@ -48,7 +48,7 @@ class Board:
         self._counts: dict[tuple[str, int], int] = {}
         self._last_seen: dict[Speaker, int] = {}
         self._sessions: dict[str, list[Posted]] = {}
-        self._last: dict[int, Posted] = {}
+        self._last: dict[Speaker, Posted] = {}
         self.studies = Studies(terms)  # proposed by entries that count, and what is said of them
         self.key = KeyHistory(terms)
         self._budget = Budget(terms, self.studies, self.key)
@@ -90,14 +90,28 @@ class Board:
 
         Raises BadTerms for no one.
         """
-        named = read_session(session)
-        handover = self.key.handovers.of(named.number) if named.kind == "handover" else None
+        handover = self.key.handovers.in_session(session)
         guest = handover.guests.get(sender) if handover else None
         return guest or self.terms.key_of(sender)
 
-    def _speaker(self, post: Post) -> Speaker:
+    def name_of(self, session: str, sender: int) -> str:
+        """A sender's name, for people; of a guest of that session the one in its new terms."""
+        handover = self.key.handovers.in_session(session)
+        if handover is not None and sender in handover.guests:
+            return f"{handover.new_name_of(sender)} (guest)"
+        return self.terms.name_of(sender)
+
+    def is_by(self, posted: Posted, sender: int, key: bytes) -> bool:
+        """Whether an entry is a sender's that has this signing key.
+
+        In another handover the same number may be another guest's.
+        """
+        post = posted.post
+        return post.sender == sender and self.key_of(post.session, sender) == key
+
+    def _speaker(self, session: str, sender: int) -> Speaker:
         """A guest of another session is another one, whatever its number."""
-        return (post.session if post.sender > self.terms.n_members else ""), post.sender
+        return (session if sender > self.terms.n_members else ""), sender
 
     def count(self, session: str, sender: int) -> int:
         """How many posts a sender has made in a session: its next sequence number."""
@@ -153,7 +167,7 @@ class Board:
             )
         if self.hash_at(post.seen_position) != post.seen:
             raise Fork(post.seen_position, f"sender {post.sender} saw another entry there")
-        if post.seen_position < self._last_seen.get(self._speaker(post), 0):
+        if post.seen_position < self._last_seen.get(self._speaker(post.session, post.sender), 0):
             raise BadEntry(position, post.sender, "it saw less than its sender's last post")
 
     def extend(self, signed: SignedPost, time_ms: int) -> Entry:
@@ -188,8 +202,9 @@ class Board:
         self.entries.append(posted)
         self._hashes.append(posted.hash)
         self._counts[session, sender] = post.sequence + 1
-        self._last_seen[self._speaker(post)] = post.seen_position
-        self._last[sender] = posted
+        speaker = self._speaker(session, sender)
+        self._last_seen[speaker] = post.seen_position
+        self._last[speaker] = posted
         if isinstance(body, Surplus):
             return
         self._budget.take(position, session, sender, body, time_ms)
@@ -209,9 +224,9 @@ class Board:
         named = ((read_session(name), posts) for name, posts in self._sessions.items())
         return {s.number: list(posts) for s, posts in named if s.kind == "ceremony"}
 
-    def last_of(self, sender: int) -> Posted | None:
-        """The last entry of a sender."""
-        return self._last.get(sender)
+    def last_of(self, sender: int, session: str = "") -> Posted | None:
+        """The last entry of a sender; of a guest in its session."""
+        return self._last.get(self._speaker(session, sender))
 
 
 def _is_card_of(card: AddressCard, terms: Terms) -> bool:

@@ -12,7 +12,7 @@ from protocol.encoding import decode
 from protocol.errors import BadTerms, Malformed, UnsignedTerms
 from protocol.handover import HandoverView, Succession
 from protocol.key import Epoch
-from protocol.messages import MAX_TERMS_BYTES, Content, HandoverProposal
+from protocol.messages import MAX_TERMS_BYTES, Content, HandoverProposal, read_session
 from protocol.terms import Terms, require_signed
 
 
@@ -57,6 +57,13 @@ class Handover:
         numbered = zip(about.rosters.new, about.new.members, strict=True)
         return {n: member.key for n, member in numbered if n > about.old.n_members}
 
+    def new_name_of(self, sender: int) -> str:
+        """The name of a new member, by its number on this board.
+
+        A guest may have the name of an old member: the hospital's machine was replaced.
+        """
+        return self.about.new.members[self.about.new_number(sender) - 1].name
+
     def take(self, position: int, time_ms: int, sender: int, content: Content) -> None:
         """Take note of what counts, at that position."""
         before = self.view.attempt
@@ -97,6 +104,11 @@ class Handovers:
     def of(self, number: int) -> Handover | None:
         """The attempt of session ``handover/number``."""
         return self.all[number - 1] if 1 <= number <= len(self.all) else None
+
+    def in_session(self, session: str) -> Handover | None:
+        """The attempt of a session, None of one that is no handover's, or was not proposed."""
+        named = read_session(session)
+        return self.of(named.number) if named.kind == "handover" else None
 
     # ── what may be proposed ──
 

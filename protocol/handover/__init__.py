@@ -1,6 +1,7 @@
 """The key handed over to other members or another quorum: same modulus, new shares."""
 
 from protocol.handover.attempt import Attempt, HandoverWord, Rosters
+from protocol.handover.awaited import HandoverAwaited, HandoverStep, handover_awaited
 from protocol.handover.conduct import (
     OwnState,
     due,

@@ -16,7 +16,7 @@ from protocol.board import (
     MIN_ENTRY_BYTES,
     Count,
     Digest,
-    Index,
+    Sender,
     Signature,
     SignedPost,
     Text,
@@ -57,11 +57,12 @@ class Hello(Message, frozen=True):
 class Introduction(Message, frozen=True):
     """Member: who I am, and by which card I came; ``instance`` tells one process from another.
 
+    federation: whose board it is; a guest of a handover names the federation that hands over.
     ``purpose`` "member" takes part; "status" only asks how things stand.
     """
 
     federation: Digest
-    member: Index
+    member: Sender
     instance: Annotated[bytes, Meta(min_length=16, max_length=16)]
     purpose: Literal["member", "status"]
     card: CardNumber

@@ -6,7 +6,7 @@ It happens above TLS, which may end at a proxy. A signed Diffie-Hellman exchange
 1. The aggregator sends a challenge: a nonce and a fresh key, signed.
 2. The member answers with a fresh key of its own, and its introduction, sealed for the aggregator:
    federation, number, process, purpose, and the card that it dialled. Its signature is over all of
-   that and over the challenge.
+   that and over the challenge. A guest of a handover speaks likewise, with its number there.
 3. The aggregator signs the whole transcript, in the first frame of the channel.
 
 So whoever sits in between sees two fresh keys, a nonce and a signature over them, and no more. What
@@ -50,9 +50,13 @@ _ONCE = bytes(12)  # the nonce of a key that seals one text
 
 @dataclass(frozen=True)
 class Introduced:
-    """A member that has shown who it is, and the channel to it."""
+    """A member that has shown who it is, and the channel to it.
+
+    key: with which it has signed. A guest's number may be another one's in the next handover.
+    """
 
     member: int
+    key: bytes
     instance: bytes
     purpose: Literal["member", "status"]
     card: int
@@ -72,12 +76,19 @@ class AggregatorHandshake:
     """The aggregator's side of one connection. Sans-I/O.
 
     knows: whether a card of this number, with this URL, was ever signed.
+    guest_key: the signing key of whoever has this number, beside the members, when it is asked for;
+    None of nobody.
     """
 
     def __init__(
-        self, terms: Terms, key: Ed25519PrivateKey, nonce: bytes, knows: Callable[[int, str], bool]
+        self,
+        terms: Terms,
+        key: Ed25519PrivateKey,
+        nonce: bytes,
+        knows: Callable[[int, str], bool],
+        guest_key: Callable[[int], bytes | None] = lambda number: None,
     ) -> None:
-        self._terms, self._knows = terms, knows
+        self._terms, self._knows, self._guest_key = terms, knows, guest_key
         self._key, self._own = key, X25519PrivateKey.generate()
         public = self._own.public_key().public_bytes_raw()
         self.challenge = Challenge(nonce, public, sign(key, _CHALLENGE, nonce, public))
@@ -90,27 +101,40 @@ class AggregatorHandshake:
         said = decode(opened, Introduction, "introduction", MAX_INTRODUCTION_BYTES)
         members_key, own_key = keys.of_channel(hello.sealed)
         channel, transcript = SealedChannel(own_key, members_key), keys.transcript(hello.sealed)
-        if refusal := self._refusal(said, keys):
+        key = self._key_of(said.member)
+        if refusal := self._refusal(said, keys, key):
             return TurnedAway(refusal, channel)
-        return Introduced(said.member, said.instance, said.purpose, said.card, channel, transcript)
+        assert key is not None  # or it would have been refused
+        return Introduced(
+            said.member, key, said.instance, said.purpose, said.card, channel, transcript
+        )
 
     def confirmation(self, member: Introduced) -> Confirmation:
         """The first frame of the channel."""
         return Confirmation(sign(self._key, _CONFIRMATION, member.transcript))
 
-    def _refusal(self, said: Introduction, keys: "_Keys") -> Rejected | None:
-        terms = self._terms
-        if said.federation != terms.federation:
+    def _key_of(self, member: int) -> bytes | None:
+        """The signing key of a member or guest, None of nobody."""
+        if member > self._terms.n_members:
+            return self._guest_key(member)
+        return self._terms.key_of(member) if member else None  # the aggregator calls nobody
+
+    def _refusal(self, said: Introduction, keys: "_Keys", key: bytes | None) -> Rejected | None:
+        if said.federation != self._terms.federation:
             return Rejected("other-federation", "this aggregator serves another federation")
-        if not 1 <= said.member <= terms.n_members:
-            reason = f"there is no member number {said.member} in this federation"
+        if key is None:
+            reason = (
+                f"there is no member number {said.member} in this federation, and no handover "
+                "under way names one"
+            )
             return Rejected("unknown-identity", reason)
         try:
-            signed = _signed(said, keys)
-            verify(terms.key_of(said.member), said.signature, said.member, _INTRODUCTION, *signed)
+            verify(key, said.signature, said.member, _INTRODUCTION, *_signed(said, keys))
         except BadSignature:
             # By its number: whoever is not let in yet learns no name.
-            reason = f"not signed with the key that the terms have for member {said.member}"
+            is_guest = said.member > self._terms.n_members
+            where = "the handover under way has" if is_guest else "the terms have"
+            reason = f"not signed with the key that {where} for member {said.member}"
             return Rejected("bad-signature", reason)
         if not self._knows(said.card, said.url):
             reason = f"no card {said.card} of this aggregator has the address that was dialled"
@@ -119,7 +143,11 @@ class AggregatorHandshake:
 
 
 class MemberHandshake:
-    """A member's side of one connection, to where a card says. Sans-I/O."""
+    """A member's side of one connection, to where a card says. Sans-I/O.
+
+    terms: of the federation whose board it is. member: the number of ``key`` there: a guest's is
+    that of the handover under way.
+    """
 
     def __init__(
         self,

@@ -91,7 +91,8 @@ def _rejected(e: participant_errors.RejectedByAggregator, c: Context) -> Sentenc
         "again",
         "false-decline": "the message is kept, and the same command sends it again. Ask the "
         "aggregator's operator, and compare the heads of the board (status) with the other members",
-        "unknown-identity": f"ask its operator whether it serves these terms: {c.file}",
+        "unknown-identity": f"ask its operator whether it serves these terms: {c.file}. A new "
+        "member is let in once a handover to it has been proposed",
         "bad-signature": f"ask its operator whether it serves these terms: {c.file}",
         "identity-in-use": "stop the other process with this identity. If there should be none, "
         "somebody has a copy of your identity: tell the other members",

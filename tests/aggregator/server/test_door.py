@@ -113,6 +113,16 @@ def test_where_all_places_are_set_aside_somebody_goes_all_the_same() -> None:
     assert scene.door.strangers == 2
 
 
+def test_for_an_address_that_guests_of_a_handover_came_from_nothing_is_set_aside(
+    scene: Scene,
+) -> None:
+    """Or one member, which proposes whom it likes, would keep strangers out."""
+    visitor = scene.arrive("198.51.100.7")
+    scene.door.introduce(visitor, None)
+    assert not scene.door.is_stranger(visitor)
+    assert not scene.door._lately
+
+
 def test_members_take_no_strangers_place(scene: Scene) -> None:
     for _ in range(20):
         scene.known("192.0.2.1")

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from aggregator.server.server import kind_of
+from aggregator.server.kinds import kind_of
 from protocol.messages.bodies import Complaint, Join, Partial, Refusal, SetLock, Step, attach
 from protocol.wire.frames import StatusReport, StatusRequest
 from tests.stage.desk import MODEL, Desk, federation

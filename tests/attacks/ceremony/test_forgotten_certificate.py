@@ -148,7 +148,7 @@ def no_mark(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def no_kept_post(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agent_module, "bears_out", lambda board, post, sizes: True)
-    monkeypatch.setattr(agent_module, "check_forgettable", lambda board, index, pending: None)
+    monkeypatch.setattr(agent_module, "check_forgettable", lambda board, is_own, pending: None)
 
 
 def no_silence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """How a connection begins: who is let in, on which channel, and what fits no other connection."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocol.encoding import encode
 from protocol.errors import BadSignature, BrokenChannel, Malformed
+from protocol.signing import public_bytes
 from protocol.terms.address_card import AddressCard, sign_card
 from protocol.wire.frames import MAX_HELLO_BYTES, Challenge, Confirmation, Hello
 from protocol.wire.handshake import AggregatorHandshake, Introduced, MemberHandshake, TurnedAway
@@ -83,6 +85,55 @@ def test_a_number_outside_the_roster_is_an_unknown_identity(index: int) -> None:
 def test_a_key_that_is_not_the_members_is_turned_away() -> None:
     assert refused(aggregator(), member(key=Ed25519PrivateKey.generate())) == "bad-signature"
     assert refused(aggregator(), member(2, key=TOY.keys[3])) == "bad-signature"
+
+
+# ── guests of a handover ──
+
+
+GUEST = Ed25519PrivateKey.from_private_bytes(b"g" * 32)
+
+
+def with_guests(guests: Mapping[int, bytes]) -> AggregatorHandshake:
+    knows = lambda number, url: CARDS.get(number) == url  # noqa: E731
+    return AggregatorHandshake(TOY.terms, TOY.keys[0], b"n" * 32, knows, guests.get)
+
+
+def test_a_guest_comes_in_with_its_number_and_its_key() -> None:
+    one, other = with_guests({4: public_bytes(GUEST)}), member(4, key=GUEST)
+    found, channel = let_in(one, other)
+    assert (found.member, found.key) == (4, public_bytes(GUEST))
+    other.check(one.confirmation(found))
+    assert found.channel.open(channel.seal(b"up")) == b"up"
+
+
+def test_a_guest_that_nobody_names_hears_that_no_handover_does() -> None:
+    one, other = with_guests({4: public_bytes(GUEST)}), member(5, key=GUEST)
+    found = one.take(encode(other.answer(encode(one.challenge))[0]))
+    assert isinstance(found, TurnedAway)
+    assert found.answer.code == "unknown-identity"
+    assert "no handover under way names one" in found.answer.reason
+
+
+def test_a_guest_with_another_key_than_its_proposals_is_turned_away() -> None:
+    guests = {4: public_bytes(GUEST), 5: public_bytes(TOY.keys[3])}
+    assert refused(with_guests(guests), member(4, key=TOY.keys[3])) == "bad-signature"
+    assert refused(with_guests(guests), member(5, key=GUEST)) == "bad-signature"
+
+
+def test_who_is_a_guest_is_asked_for_when_it_comes() -> None:
+    guests = {4: public_bytes(GUEST)}
+    one = with_guests(guests)
+    guests[4] = public_bytes(TOY.keys[3])
+    assert refused(one, member(4, key=GUEST)) == "bad-signature"
+
+
+def test_a_guests_key_is_never_a_members() -> None:
+    guests = {number: public_bytes(GUEST) for number in range(5)}
+    assert refused(with_guests(guests), member(2, key=GUEST)) == "bad-signature"
+    assert refused(with_guests(guests), member(0, key=GUEST)) == "unknown-identity"
+
+
+# ── where it does not fit ──
 
 
 def test_a_member_of_another_federation_of_this_aggregator_is_told_so() -> None:
