@@ -103,10 +103,10 @@ class HandoverShelf:
         """
         name, target = f"{self._session}/share", self._target
         if target is None:
-            raise MissingFile(self._vault.folder, "key share")
+            raise MissingFile(self._vault.folder.parent, "key share")
         if not exists(path := self._path(name)):
             if self._promoted() is None:
-                raise MissingFile(path, "key share")
+                raise MissingFile(target.folder.parent, "key share")
             return
         held = self._new_key(path, target, self._opened(path, name))
         made_ms = notes_of(self._vault).made_ms(self._epoch)

@@ -60,8 +60,13 @@ class Outdated(ParticipantError):
     place: str = ""
 
 
-class HandedOver(ParticipantError, says="{path}: the key share of epoch {epoch} was given up here"):
-    """A backup of a key share that this hospital has given up after the key was handed over."""
+class HandedOver(ParticipantError, says="{path}: the key of epoch {epoch} was handed over"):
+    """A backup of a key share that is of no use any more.
+
+    to: the federation that has the key now; empty where this data folder says that it has given up
+    the share.
+    """
 
     path: Path
     epoch: int
+    to: str = ""

@@ -133,7 +133,7 @@ class Restoring:
         return heads
 
     def check(self, board: Board) -> None:
-        """Raises Fork, Outdated or UnfitBackup unless the board has this very key share's epoch.
+        """Raises Fork, HandedOver, Outdated or UnfitBackup unless this very epoch is the board's.
 
         board: read up to its head, which is not before what is known.
         """
@@ -144,6 +144,8 @@ class Restoring:
         due = board.epoch
         if due is None:
             raise UnfitBackup(path, "the board has no key that all members certified")
+        if successor := board.key.handovers.successor:
+            raise HandedOver(path, newest.number, successor.name)
         if due.number > newest.number:
             raise Outdated(path, "backup", newest.number, due.number, terms.name)
         if due.digest != newest.digest:

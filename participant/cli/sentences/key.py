@@ -45,6 +45,16 @@ def _outdated(e: errors.Outdated, c: Context) -> Sentence:
     )
 
 
+def _handed_over(e: errors.HandedOver, c: Context) -> Sentence:
+    known = f"the key was handed over to {e.to}, and {e.path} has a key share of epoch {e.epoch}"
+    if not e.to:
+        known = (
+            f"the key was handed over, and the key share of epoch {e.epoch}, which is in {e.path}, "
+            "was given up in this data folder"
+        )
+    return Sentence(known, f"nothing was replaced. {_DESTROY}")
+
+
 KEY_CARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     errors.ShareNotWhole: plain(
         "the key share of epoch {e.epoch} in {e.folder} is not whole",
@@ -61,11 +71,7 @@ KEY_CARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "{e.path} cannot be restored: {e.reason}", "nothing was replaced. Use the right backup"
     ),
     errors.Outdated: _outdated,
-    errors.HandedOver: plain(
-        "the key was handed over, and the key share of epoch {e.epoch}, which is in {e.path}, was "
-        "given up in this data folder",
-        f"nothing was replaced. {_DESTROY}",
-    ),
+    errors.HandedOver: _handed_over,
     errors.NoBoard: lambda e, c: Sentence(
         f"the aggregator at {e.url} did not show the board: {step_words(e.waiting, c)}",
         "nothing was replaced. Try again when it runs, or give --record DIR with a record",

@@ -30,6 +30,8 @@ from protocol.key.epoch import epoch_secret
 from protocol.messages.bodies import Opening, Statement
 from protocol.record.files import entry_path
 from tests.stage.files import contents, flipped
+from tests.stage.handover.posted import PostedHandover, copied
+from tests.stage.handover.rosters import Who
 from tests.stage.mortal import OF_A_HOSPITAL, survived
 from tests.stage.toy import Table, toy_epoch
 from tests.stage.toy_home import CHEAP, PASSPHRASE, member_at, write_record
@@ -225,6 +227,20 @@ def test_a_key_that_the_members_did_not_certify_is_refused(tmp_path: Path) -> No
     with pytest.raises(UnfitBackup) as caught:
         restoring(opened, tmp_path / "new").check(TOY.table.board)
     assert "another key than all members certified" in caught.value.reason
+
+
+@pytest.mark.parametrize(("who", "is_outdated"), [([1, 2, 3], True), (["G1", 1, "G2"], False)])
+def test_a_share_of_a_key_that_the_board_has_handed_over_is_refused(
+    backup: Backup, tmp_path: Path, who: Who, is_outdated: bool
+) -> None:
+    handed = PostedHandover(copied(TOY), TOY.secrets, who, 2)
+    handed.run(lambda view: view.attempt.outcome == "held")
+    restoring(backup, tmp_path / "new").check(handed.table.board)  # not released yet
+    handed.run()
+    with pytest.raises(Outdated if is_outdated else HandedOver) as caught:
+        restoring(backup, tmp_path / "new").check(handed.table.board)
+    if isinstance(caught.value, HandedOver):
+        assert caught.value.to == handed.handover.about.new.name
 
 
 def test_a_board_without_a_key_is_refused(backup: Backup, tmp_path: Path) -> None:
