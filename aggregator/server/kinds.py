@@ -7,6 +7,7 @@ from protocol.messages import (
     DealingCommitment,
     HandedDealing,
     HandoverProposal,
+    KeyInherited,
     PointAccusation,
     ShownPart,
 )
@@ -19,6 +20,7 @@ _OF_HANDOVERS: dict[type, str] = {
     DealingCommitment: "commit",
     HandedDealing: "deal",
     ShownPart: "show",
+    KeyInherited: "inherited",
 }
 
 

@@ -160,7 +160,10 @@ class Server:
             connection.wake.set()
 
     def _word_of_key(self, epoch: Epoch) -> str:
-        if (handover := self.aggregator.board.key.handovers.last) is None:
+        key = self.aggregator.board.key
+        if epoch == key.inheritance.epoch:
+            return f"handover/0: enough members have taken over the joint key, epoch {epoch.number}"
+        if (handover := key.handovers.last) is None:
             return f"ceremony/{epoch.number}: all have certified the joint key"
         return f"{handover.about.session}: the joint key has new shares, in epoch {epoch.number}"
 

@@ -10,6 +10,7 @@ from aggregator.clock import iso
 from aggregator.rounds import Reason, Rounds
 from aggregator.status.card import card_report
 from aggregator.status.ceremony import Report, ceremony_report, when
+from aggregator.status.inheritance import inheritance_report
 from aggregator.status.studies import shown_studies, study_report
 from aggregator.store import Trouble
 from protocol.board import Board, read_session
@@ -74,6 +75,7 @@ def report(
         "members": members,
         "card": card_report(board, terms, work.card),
         "ceremony": ceremony_report(board, terms, now_ms),
+        "inheritance": inheritance_report(board, terms),
         "studies": [study_report(state, rounds) for state in shown_studies(rounds)[-MAX_STUDIES:]],
         "studies_not_shown": max(0, len(rounds.studies) - MAX_STUDIES),
         "rounds": [

@@ -22,7 +22,7 @@ def render(report: dict[str, Any], running_since: str | None) -> list[str]:
         *_clock(report["clock"]),
         *_members(report["members"]),
         *_card(report["card"]),
-        _ceremony(report["ceremony"]),
+        _inheritance(found) if (found := report["inheritance"]) else _ceremony(report["ceremony"]),
         *_not_shown(report["studies_not_shown"], "study", "studies"),
         *(_study(found) for found in report["studies"]),
         *_not_shown(report["rounds_not_shown"], "round", "rounds"),
@@ -127,6 +127,20 @@ def _ceremony(ceremony: dict[str, Any] | None) -> str:
     if until := ceremony["given_up_at"]:
         at += f", until {until}"
     return f"{at}; {_course(ceremony)}" if ceremony["elapsed_seconds"] is not None else at
+
+
+def _inheritance(found: dict[str, Any]) -> str:
+    """Whether the key of the federation before counts here, and who has yet to say so."""
+    if found["epoch"] is None:
+        said = f"key of the federation before: {found['needed']} members have to say that they have"
+        said += f" it, all the same; said by {_listed(found['said'])}"
+    else:
+        said = f"key of the federation before: taken over in epoch {found['epoch']}"
+    if missing := found["not_said"]:
+        said += f"; not yet said by {_listed(missing)}"
+    if another := found["said_another"]:
+        said += f"; ANOTHER KEY OR ENTRY was said by {_listed(another)}"
+    return said
 
 
 def _course(ceremony: dict[str, Any]) -> str:

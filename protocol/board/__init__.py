@@ -11,6 +11,7 @@ from protocol.board.certification import Certification, certified_by_all, is_abo
 from protocol.board.classes import CandidateLayout
 from protocol.board.draft import Draft, Envelope, public_payload
 from protocol.board.handover import Handover, Handovers
+from protocol.board.inheritance import Inheritance
 from protocol.board.key_history import KeyFrom, KeyHistory, epoch_of
 from protocol.board.payload_sizes import chunk_count, expected_count, labels_bytes
 from protocol.board.post import (
@@ -62,6 +63,7 @@ from protocol.messages import (
     Ending,
     Index,
     Join,
+    KeyInherited,
     Label,
     ModelEntries,
     ModelEntry,

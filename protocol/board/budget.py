@@ -15,7 +15,7 @@ from typing import get_args
 
 from protocol.board.ceremony_budget import TWICE, CeremonyBudget
 from protocol.board.key_history import KeyHistory
-from protocol.board.payload_sizes import MAX_CHECK_BYTES
+from protocol.board.payload_sizes import MAX_CHECK_BYTES, certificate_bytes
 from protocol.board.study import Studies
 from protocol.board.study_budget import StudyBudget
 from protocol.encoding import Message
@@ -30,6 +30,7 @@ from protocol.messages import (
     Contribution,
     Ending,
     HandoverProposal,
+    KeyInherited,
     Overdue,
     Plan,
     Statement,
@@ -42,7 +43,10 @@ from protocol.terms import AGGREGATOR, Terms
 
 # What no honest member says a second time, not even with a data folder that was put back: it reads
 # the board before it speaks, and sends what was on its way as the same post.
-_ONCE = (Contribution, Plan, Ending, CardSeen, HandoverProposal, *get_args(Content))
+_ONCE = (
+    *(Contribution, Plan, Ending, CardSeen),
+    *(KeyInherited, HandoverProposal, *get_args(Content)),
+)
 # Models stated anew, and approvals that change.
 _AGAIN = (Statement, Approval, Withdrawal)
 # What may be done again and again: models stated anew, overdue steps named.
@@ -81,6 +85,7 @@ class Budget:
 
     def __init__(self, terms: Terms, studies: Studies, key: KeyHistory) -> None:
         """studies, key: of the board, which tells them what counts after it was counted here."""
+        self._terms = terms
         self._ceremonies = CeremonyBudget(terms)
         self._studies = StudyBudget(terms, studies, key.handovers)
         self._key = key
@@ -102,7 +107,7 @@ class Budget:
             return ""
         named = read_session(session)
         if named.kind == "ceremony":
-            found = self._ceremonies.excess(named.number, sender, body)
+            found = self._ceremony_excess(named.number, sender, body)
         elif self._has_said(session, sender, body):
             found = "its sender has said this before"
         elif named.kind == "check":
@@ -143,8 +148,21 @@ class Budget:
         most = 1 if isinstance(body, _ONCE) else TWICE
         return self._said[session, sender, purpose_of(body)] >= most
 
+    def _ceremony_excess(self, number: int, sender: int, body: Body) -> str:
+        if self._terms.takes_over_key:
+            return "the terms take a key over, so no ceremony makes one"
+        return self._ceremonies.excess(number, sender, body)
+
+    def _inheritance_excess(self, body: KeyInherited) -> str:
+        if not self._terms.takes_over_key:
+            return "the terms take no key over"
+        size, most = len(body.epoch), certificate_bytes(self._terms)
+        return f"a key of {size} bytes, where {most} are the most" if size > most else ""
+
     def _handover_excess(self, number: int, body: Body) -> str:
         handovers = self._key.handovers
+        if isinstance(body, KeyInherited):
+            return self._inheritance_excess(body)
         if isinstance(body, HandoverProposal):
             return handovers.proposal_excess(number, body, self._key.newest)
         return "" if handovers.of(number) else "nobody has proposed this handover"

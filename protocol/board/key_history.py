@@ -1,4 +1,4 @@
-"""Which key counts, and from which entry on: made in a ceremony, and handed over after that."""
+"""Which key counts, and from which entry on: made in a ceremony or taken over, then handed over."""
 
 import contextlib
 from collections import defaultdict
@@ -8,10 +8,19 @@ from typing import NamedTuple
 
 from protocol.board.certification import Certification
 from protocol.board.handover import Handovers
+from protocol.board.inheritance import Inheritance
 from protocol.board.post import Posted
 from protocol.errors import Malformed
 from protocol.key import Epoch, read_epoch
-from protocol.messages import Abort, Body, Certificate, Content, HandoverProposal, read_session
+from protocol.messages import (
+    Abort,
+    Body,
+    Certificate,
+    Content,
+    HandoverProposal,
+    KeyInherited,
+    read_session,
+)
 from protocol.terms import Terms
 
 
@@ -28,6 +37,7 @@ class KeyHistory:
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self._ceremonies = defaultdict[str, Certification](partial(Certification, terms.n_members))
+        self.inheritance = Inheritance(terms)
         self.handovers = Handovers(terms)
         self.epochs: list[KeyFrom] = []
         self.by_digest: dict[bytes, Epoch] = {}
@@ -41,6 +51,8 @@ class KeyHistory:
         """Take note of an entry that counts."""
         if isinstance(body, Abort | Certificate):
             self._certify(position, session, sender, body)
+        elif isinstance(body, KeyInherited):
+            self._inherit(position, sender, body)
         elif isinstance(body, HandoverProposal):
             assert self.newest is not None  # or it would not count
             self.handovers.begin(position, time_ms, sender, body, self.newest)
@@ -54,6 +66,11 @@ class KeyHistory:
         assert isinstance(body, Certificate)
         with contextlib.suppress(Malformed):  # all have signed what is no epoch, as check 3.1 says
             self._add(position, read_epoch(body.epoch, self._terms))
+
+    def _inherit(self, position: int, sender: int, body: KeyInherited) -> None:
+        if self.inheritance.take(sender, body):
+            assert self.inheritance.epoch is not None
+            self._add(position, self.inheritance.epoch)
 
     def _hand_over(
         self, position: int, time_ms: int, number: int, sender: int, content: Content

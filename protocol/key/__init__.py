@@ -1,6 +1,7 @@
 """The joint key as its members hold it: its public side, and each one's share."""
 
 from protocol.key.epoch import (
+    MAX_EPOCH_BYTES,
     Epoch,
     EpochSecret,
     HeldKey,

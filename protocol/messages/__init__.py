@@ -66,6 +66,7 @@ from protocol.messages.handover import (
     DealingCommitment,
     HandedDealing,
     HandoverProposal,
+    KeyInherited,
     PointAccusation,
     PublicKey,
     Said,

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from keyshare.ceremony import MAX_MEMBERS
 from protocol.encoding import Message, digest
+from protocol.key import MAX_EPOCH_BYTES
 from protocol.messages.fields import (
     MAX_ATTACHMENTS,
     MAX_BLOB_BYTES,
@@ -32,6 +33,7 @@ from protocol.messages.handover import (
     DealingCommitment,
     HandedDealing,
     HandoverProposal,
+    KeyInherited,
     PointAccusation,
     ShownPart,
 )
@@ -99,7 +101,7 @@ class Certificate(Message, frozen=True, tag="certificate"):
     """Ceremony: I saw this transcript and hold a checked share of this key (an encoded Epoch)."""
 
     transcript: Digest
-    epoch: Annotated[bytes, Meta(max_length=128 << 10)]
+    epoch: Annotated[bytes, Meta(max_length=MAX_EPOCH_BYTES)]
 
 
 class Overdue(AtStep, frozen=True, tag="overdue"):
@@ -355,6 +357,7 @@ Body = (
     | ShownPart
     | PointAccusation
     | BareWord
+    | KeyInherited
 )
 
 _BY_AGGREGATOR = (Opening, Closing, Omission)
@@ -363,7 +366,7 @@ _ONLY_IN: dict[type, str] = {  # one kind of session; the rest in rounds
     **dict.fromkeys((CheckRequest, CheckPart), "check"),
     **dict.fromkeys((Plan, Approval, Withdrawal, Ending), "study"),
     CardSeen: "address",
-    **dict.fromkeys((HandoverProposal, *get_args(Content)), "handover"),
+    **dict.fromkeys((HandoverProposal, KeyInherited, *get_args(Content)), "handover"),
 }
 
 
@@ -371,6 +374,7 @@ def belongs(session: str, sender: int, body: Body) -> bool:
     """Whether this sender may say this in that session.
 
     Numbers begin with 1; in round 0 nothing is added, and members state the model that they have.
+    In handover 0 they say which key they took over from another federation.
     """
     named = read_session(session)
     if isinstance(body, CardSeen) and named.number != body.card.number:
@@ -379,6 +383,8 @@ def belongs(session: str, sender: int, body: Body) -> bool:
         return False
     if named.kind != _ONLY_IN.get(type(body), "round"):
         return False
+    if isinstance(body, KeyInherited):
+        return named.number == 0
     is_of_model = isinstance(body, Statement | ModelEntries)
     return named.number > 0 or named.kind == "study" or (named.kind == "round" and is_of_model)
 

@@ -10,8 +10,8 @@ from msgspec import Meta
 
 from keyshare.ceremony import MAX_MEMBERS
 from protocol.encoding import Message
-from protocol.key import Number, Proof
-from protocol.messages.fields import Digest, Signature
+from protocol.key import MAX_EPOCH_BYTES, Number, Proof
+from protocol.messages.fields import Count, Digest, Signature
 from protocol.sealing import PUBLIC_BYTES
 
 PublicKey = Annotated[bytes, Meta(min_length=PUBLIC_BYTES, max_length=PUBLIC_BYTES)]
@@ -92,6 +92,18 @@ class BareWord(Message, frozen=True, tag="word"):
     """A word that says all by itself."""
 
     word: Literal["freeze", "freeze only", "void", "release", "thaw", "acknowledge"]
+
+
+class KeyInherited(Message, frozen=True, tag="inherited"):
+    """A new member has the key that its federation takes over. It says so on the new board.
+
+    position, hash: of the entry of the old board with which the key was released. epoch: the one
+    that the handover gave, encoded.
+    """
+
+    position: Count
+    hash: Digest
+    epoch: Annotated[bytes, Meta(max_length=MAX_EPOCH_BYTES)]
 
 
 Said = Consent | Arrival | DealingCommitment | HandedDealing | ShownPart | BareWord

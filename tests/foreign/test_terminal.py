@@ -139,11 +139,16 @@ def test_no_status_report_steers(key: Consortium, monkeypatch: pytest.MonkeyPatc
         "rounds": [{"session": BAD, "opened": BAD, "contributors": [BAD]}],
         "disagreement": {BAD: BAD},
     }  # fmt: skip
-    data = json.dumps(report).encode()
-    monkeypatch.setattr(key.relay.core, "receive", lambda *said: [StatusReport(data)])
-    said = seen(at_terminal(key.folder, "h1", "status"))
-    assert r"\x1b[2J" in said
-    assert "[red]R[/]" in said
+    inherited = {"epoch": BAD, "not_said": [BAD], "said_another": [BAD]}
+    for told in (report, report | {"inheritance": inherited}):
+        data = json.dumps(told).encode()
+        monkeypatch.setattr(
+            key.relay.core, "receive", lambda *said, data=data: [StatusReport(data)]
+        )
+        said = seen(at_terminal(key.folder, "h1", "status"))
+        assert r"\x1b[2J" in said
+        assert "[red]R[/]" in said
+    assert "ANOTHER KEY OR ENTRY" in said
 
 
 def test_no_metric_of_training_steers(key: Consortium) -> None:

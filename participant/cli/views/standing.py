@@ -30,7 +30,10 @@ def show_standing(
         _show_members(there)
         _show_storage(_table(there.get("storage")))
         _show_clock(_table(there.get("clock")))
-        _show_ceremony(there.get("ceremony"), own, c)
+        if inheritance := _table(there.get("inheritance")):
+            _show_inheritance(inheritance)
+        else:
+            _show_ceremony(there.get("ceremony"), own, c)
         for found in _tables(there.get("studies")):
             _show_study(found)
         kinds = {str(one.get("study")): one.get("kind") for one in _tables(there.get("studies"))}
@@ -84,6 +87,21 @@ def _show_storage(trouble: Mapping[str, Any]) -> None:
             f"  THE AGGREGATOR CANNOT STORE ANYTHING since {shown(trouble.get('since'))}: "
             f"{shown(trouble.get('reason'))}. Its operator has to make room"
         )
+
+
+def _show_inheritance(found: Mapping[str, Any]) -> None:
+    if (epoch := found.get("epoch")) is None:
+        needed, said = shown(found.get("needed")), _names(found.get("said"))
+        say(
+            f"  key of the federation before: {needed} members have to say that they have it, all "
+            f"the same; said by {said}"
+        )
+    else:
+        say(f"  key of the federation before: taken over in epoch {shown(epoch)}")
+    if missing := found.get("not_said"):
+        say(f"    not yet said by {_names(missing)}")
+    if another := found.get("said_another"):
+        say(f"    ANOTHER KEY OR ENTRY was said by {_names(another)}")
 
 
 def _show_ceremony(found: object, own: str, c: Context) -> None:

@@ -38,7 +38,7 @@ from protocol.record import (
     read_entries,
     read_manifest,
 )
-from protocol.record.audit.observation import Observation, certified_epochs, observe
+from protocol.record.audit.observation import Observation, observe
 from protocol.record.audit.round_evidence import RoundEvidence
 from protocol.rounds import OpenedSets
 from protocol.terms import AGGREGATOR, Terms, parse
@@ -177,13 +177,10 @@ class Evidence:
             if read_session(session).kind == "ceremony"
         ]
 
-    @cached_property
-    def _epochs(self) -> Mapping[int, Epoch]:
-        return certified_epochs(self.entries, self.terms)
-
     def epochs(self, position: int) -> Sequence[Epoch]:
-        """The keys that all members had certified before an entry, in their order."""
-        return [epoch for at, epoch in self._epochs.items() if at < position]
+        """The epochs of the key that counted before an entry, in their order."""
+        known = self.replay.board.key.epochs
+        return [epoch for at, epoch in known if at < position]
 
     @cached_property
     def rounds(self) -> Sequence[RoundEvidence]:

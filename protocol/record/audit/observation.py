@@ -1,6 +1,5 @@
 """A ceremony followed from outside: the members' own steps, in their public half."""
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -117,18 +116,6 @@ def _position(entries: Sequence[Posted], failure: CeremonyFailed, last: Posted) 
         and p.post.body.step == failure.step
     ]
     return said[-1] if said else last.position
-
-
-def certified_epochs(entries: Sequence[Posted], terms: Terms) -> dict[int, Epoch]:
-    """All epochs that were certified by all before any abort, and read; in their order.
-
-    By the position of the certificate that made it one.
-    """
-    found = dict[int, Epoch]()
-    for posted in certified_by_all(entries, terms):
-        with contextlib.suppress(Malformed):  # check 3.1 says so
-            found[posted.position] = read_epoch(posted.post.body.epoch, terms)
-    return found
 
 
 def differing_fields(certified: bytes, due: bytes, terms: Terms) -> list[str]:

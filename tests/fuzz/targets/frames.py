@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from keyshare.proofs import CHECKPOINTS
 from protocol.board.board import Board
 from protocol.board.post import Entry, Post, decode_entry, sign_post
 from protocol.encoding import decode, encode
 from protocol.errors import BadSignature, BrokenChannel, Malformed
+from protocol.key.proof_encoding import Proof
 from protocol.messages.bodies import (
     Abort,
     Body,
@@ -37,7 +39,19 @@ from protocol.messages.bodies import (
     chunks_of,
 )
 from protocol.messages.fields import MAX_ATTACHMENTS, MAX_CHUNKS, MAX_POST_BYTES
+from protocol.messages.handover import (
+    Arrival,
+    BareWord,
+    Consent,
+    DealingCommitment,
+    HandedDealing,
+    HandoverProposal,
+    KeyInherited,
+    PointAccusation,
+    ShownPart,
+)
 from protocol.messages.plan import Approval, Ending, Withdrawal
+from protocol.sealing import PUBLIC_BYTES
 from protocol.wire.channel import SealedChannel
 from protocol.wire.frames import (
     Accepted,
@@ -101,9 +115,28 @@ def bodies() -> list[tuple[str, int, Body]]:
         ("study/cardio/1", 2, Statement(DIGEST, 5, 0.25, 64, DIGEST)),
         ("study/cardio/0", 2, ModelEntries(DIGEST, 2, (ModelEntry("bias", (2, 3), "float32"),))),
         ("check/1", 1, CheckRequest(DIGEST, DIGEST)),
+        *handover_bodies(),
         ("address/1", 2, CardSeen(FEDERATION.card)),
         ("check/1", 2, CheckPart(DIGEST, attach(b"a part"))),
     ]
+
+
+def handover_bodies() -> list[tuple[str, int, Body]]:
+    """A body of every kind of a handover."""
+    key, number = bytes(PUBLIC_BYTES), b"\x07"
+    proof = Proof(number, number, number, (number,) * CHECKPOINTS)
+    said: list[Body] = [
+        HandoverProposal(DIGEST, b"terms", (DIGEST * 2,)),
+        Consent(DIGEST),
+        Arrival(DIGEST, (key, key), key),
+        DealingCommitment(DIGEST),
+        HandedDealing(DIGEST, number, (number,), number, True, (b"sealed", b"")),
+        ShownPart(number, proof),
+        PointAccusation(2, DIGEST),
+        BareWord("freeze only"),
+    ]
+    inherited = KeyInherited(7, DIGEST, b"an epoch")
+    return [("handover/0", 1, inherited), *(("handover/1", 1, body) for body in said)]
 
 
 def post_of(session: str, sender: int, body: Body) -> Post:

@@ -319,7 +319,7 @@ class Listener(Task):
 OURS = (Fork, BadEntry, Malformed, DamagedBlob, IdentityInUse, RejectedByAggregator)
 
 
-@target("agent", "participant.agent.agent.Agent, a hostile aggregator's frames", limit=12_288)
+@target("agent", "participant.agent.agent.Agent, a hostile aggregator's frames", limit=16_384)
 def agent() -> Case:
     genesis = Board(TERMS).head
 

@@ -1,0 +1,45 @@
+"""What is said of a key that is handed over: terms in a proposal, and the key that was taken."""
+
+from contextlib import suppress
+
+from protocol.board.handover import Handovers
+from protocol.board.inheritance import Inheritance
+from protocol.encoding import decode, encode
+from protocol.errors import Malformed
+from protocol.handover.succession import Succession
+from protocol.key.epoch import MAX_EPOCH_BYTES, read_epoch
+from protocol.messages.handover import HandoverProposal, KeyInherited
+from tests.fuzz.target import Case, target
+from tests.fuzz.targets.frames import DIGEST
+from tests.fuzz.targets.keys import toy
+from tests.stage.handover.rosters import proposal
+
+
+@target("handover-proposal", "protocol.board.handover: the terms of a proposal", limit=8_192)
+def handover_proposal() -> Case:
+    federation, epoch = toy().federation, toy().epoch
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            body = decode(data, HandoverProposal, "proposal", len(data))
+            handovers = Handovers(federation.terms)
+            if not handovers.proposal_excess(1, body, epoch):
+                handovers.begin(1, 0, 1, body, epoch)
+                assert isinstance(handovers.all[0].about, Succession)
+
+    new = proposal(federation, epoch, [1, "G1", 2], 2)
+    refresh = proposal(federation, epoch, [1, 2, 3], 2)
+    return Case(run, [encode(new), encode(refresh)])
+
+
+@target("inherited-key", "protocol.board.inheritance: read_epoch of what members say", limit=8_192)
+def inherited_key() -> Case:
+    terms = toy().federation.terms
+
+    def run(data: bytes) -> None:
+        found, word = Inheritance(terms), KeyInherited(7, DIGEST, data[:MAX_EPOCH_BYTES])
+        counts = [found.take(member, word) for member in range(1, terms.n_members + 1)]
+        assert counts.count(True) == (found.epoch is not None)
+        assert found.epoch is None or found.epoch == read_epoch(data, terms)
+
+    return Case(run, [encode(toy().epoch)])
