@@ -86,13 +86,14 @@ def commitment_for(plan: HandoverPlan, dealer: int, handed: HandedDealing) -> De
     return DealingCommitment(digest("quorate/handover/commitment", *parts))
 
 
-def _trial(plan: HandoverPlan, epoch: Epoch) -> bytes:
+def trial_of(plan: HandoverPlan, epoch: Epoch) -> bytes:
+    """What the test value of a new epoch is hashed from, 32 bytes."""
     return digest("quorate/handover/trial", plan.digest, epoch.digest)
 
 
 def _said_part(plan: HandoverPlan, epoch: Epoch, member: int, part: mpz) -> MemberParts:
     """member: its number in the new epoch."""
-    trial = _trial(plan, epoch)
+    trial = trial_of(plan, epoch)
     _, ciphertext = trial_ciphertext(plan.old.n, trial)
     context = proof_context(trial, "handover/show", member)
     return MemberParts((part,), (ciphertext,), member, epoch.joint_key(), context)
@@ -129,7 +130,7 @@ def hand(
 
 def show(plan: HandoverPlan, epoch: Epoch, share: SecretShare, stream: Stream) -> ShownPart:
     """A new member's part of the trial, with its proof."""
-    _, ciphertext = trial_ciphertext(plan.old.n, _trial(plan, epoch))
+    _, ciphertext = trial_ciphertext(plan.old.n, trial_of(plan, epoch))
     part = partial_decryption(ciphertext, share, epoch.joint_key())
     proof = prove_parts(_said_part(plan, epoch, share.index, part), share, stream)
     return ShownPart(number_bytes(part), write_proof(proof))

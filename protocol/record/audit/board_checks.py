@@ -67,11 +67,11 @@ def check_posts(evidence: Evidence, result: Result) -> None:
     replay = evidence.replay
     result.count += len(replay.board.entries)
     if isinstance(error := replay.error, BadEntry):
-        result.fail(error.position, evidence.name(error.sender), error.reason)
+        result.fail(error.position, replay.speaker, error.reason)
     for posted in evidence.entries:
         if isinstance(posted.post.body, Surplus):
             reason = f"beyond its budget, it counts for nothing: {posted.post.body.reason}"
-            result.find(posted.position, evidence.name(posted.post.sender), reason)
+            result.find(posted.position, evidence.speaker(posted.post), reason)
     if replay.error:
         seen = len(replay.board.entries)
         result.notes.append(f"the checks that follow see the {seen} entries before it")
@@ -89,7 +89,7 @@ def check_seen_heads(evidence: Evidence, result: Result) -> None:
     if isinstance(replay.error, Fork):
         position = len(replay.board.entries) + 1
         seen = f"its sender saw another entry {replay.error.position} than this record has: a fork"
-        result.fail(position, evidence.name(replay.sender), seen)
+        result.fail(position, replay.speaker, seen)
 
 
 @check(
@@ -118,11 +118,13 @@ def check_payloads(evidence: Evidence, result: Result) -> None:
     BOARD,
 )
 def check_coverage(evidence: Evidence, result: Result) -> None:
-    covered = dict.fromkeys(range(1, evidence.terms.n_members + 1), 0)
+    members = range(1, evidence.terms.n_members + 1)
+    covered = {evidence.name(member): 0 for member in members}
     for posted in evidence.entries:
         if posted.post.sender != AGGREGATOR:
-            covered[posted.post.sender] = posted.post.seen_position
-    for member in covered:
+            name = evidence.speaker(posted.post)
+            covered[name] = max(covered.get(name, 0), posted.post.seen_position)
+    for member in members:
         try:
             said = _countersignature(evidence, member)
         except Malformed as error:
@@ -135,9 +137,10 @@ def check_coverage(evidence: Evidence, result: Result) -> None:
                 if evidence.replay.board.hash_at(said.position) != said.hash:
                     result.fail(said.position, evidence.name(member), _not_here(evidence, said))
                 else:
-                    covered[member] = max(covered[member], said.position)
-    for member, position in covered.items():
-        result.notes.append(f"{evidence.name(member)} has signed for entries up to {position}")
+                    name = evidence.name(member)
+                    covered[name] = max(covered[name], said.position)
+    for name, position in covered.items():
+        result.notes.append(f"{name} has signed for entries up to {position}")
     if beyond := len(evidence.entries) - max(covered.values()):
         reason = (
             f"the last {beyond} entries: their order, and that no others came between or after "

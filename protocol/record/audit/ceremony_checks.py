@@ -14,7 +14,7 @@ from protocol.errors import CeremonyFailed, Malformed
 from protocol.key import read_epoch
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
-from protocol.record.audit.observation import Observation, differing_fields
+from protocol.record.audit.observed import Observation, differing_fields
 from protocol.record.audit.results import NOBODY, Result, check
 
 SEARCH = (

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from protocol.board import Omission, Opening, Posted, Statement, of_kind, read_session, suite_for
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
+from protocol.record.audit.observed import JudgedContribution, RoundEvidence
 from protocol.record.audit.results import Result, check
-from protocol.record.audit.round_evidence import JudgedContribution, RoundEvidence
 from protocol.rounds import OpenedSets, bounds_of, opening_for
 from protocol.terms import AGGREGATOR
 
@@ -25,7 +25,7 @@ def remark(result: Result, found: RoundEvidence) -> Callable[[int, str, str], No
 @check(
     "4.1",
     "rounds were opened as was due",
-    "each opening is under the newest certified key, with the suite that the plan and the "
+    "each opening is under the key that was the newest then, with the suite that the plan and the "
     "length give. Its model and length are those that enough members had stated alike, with "
     "the widest bounds that they stated. A statistic is opened as its plan says",
     BOARD,
@@ -48,7 +48,7 @@ def _faults_of_opening(
 ) -> Iterator[str]:
     opening = posted.post.body
     if found.epoch is None:
-        yield "it is opened under a key that was not the newest that all had certified"
+        yield "it is opened under a key that was not the newest that all had"
     if found.study.is_training:
         yield from _faults_of_training(evidence, found, posted)
     elif opening != opening_for(found.study, opening.epoch):

@@ -5,8 +5,8 @@ from protocol.errors import Refused
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.contribution_checks import remark
 from protocol.record.audit.evidence import Evidence
+from protocol.record.audit.observed import RoundEvidence
 from protocol.record.audit.results import Result, check
-from protocol.record.audit.round_evidence import RoundEvidence
 from protocol.rounds import claims_of, judge_complaint
 from protocol.terms import AGGREGATOR
 

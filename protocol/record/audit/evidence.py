@@ -16,6 +16,7 @@ from protocol.board import (
     Opening,
     Post,
     Posted,
+    Surplus,
     attachments_of,
     blob_name,
     decode_entry,
@@ -38,8 +39,7 @@ from protocol.record import (
     read_entries,
     read_manifest,
 )
-from protocol.record.audit.observation import Observation, observe
-from protocol.record.audit.round_evidence import RoundEvidence
+from protocol.record.audit.observed import HandoverEvidence, Observation, RoundEvidence, observe
 from protocol.rounds import OpenedSets
 from protocol.terms import AGGREGATOR, Terms, parse
 from protocol.words.counted import counted
@@ -69,7 +69,7 @@ class Replay:
 
     board: Board
     error: BadEntry | Fork | Malformed | None
-    sender: int
+    speaker: str  # the name of who said what breaks it
 
 
 class Evidence:
@@ -107,6 +107,17 @@ class Evidence:
     def name(self, sender: int) -> str:
         """A sender's name."""
         return self.terms.name_of(sender)
+
+    def speaker(self, post: Post) -> str:
+        """The name of a post's sender, which may be a guest in a handover."""
+        return self.replay.board.name_of(post.session, post.sender)
+
+    def as_said(self, posted: Posted) -> Post:
+        """The post as it was signed, though it was beyond its sender's budget."""
+        if not isinstance(posted.post.body, Surplus):
+            return posted.post
+        entry = decode_entry(self.required(entry_path(posted.hash), MAX_ENTRY_BYTES))
+        return decode(entry.post.post, Post, "post", MAX_POST_BYTES)
 
     def required(self, path: str, limit: int) -> bytes:
         """A file's bytes; raises Malformed if it is not there or longer."""
@@ -147,8 +158,11 @@ class Evidence:
                 board.append(entry)
             except (BadEntry, Fork, Malformed) as error:
                 post = _unverified(entry)
-                return Replay(board, error, post.sender if post else 0)
-        return Replay(board, None, 0)
+                speaker = (
+                    board.name_of(post.session, post.sender) if post else self.name(AGGREGATOR)
+                )
+                return Replay(board, error, speaker)
+        return Replay(board, None, "")
 
     @property
     def entries(self) -> Sequence[Posted]:
@@ -177,8 +191,17 @@ class Evidence:
             if read_session(session).kind == "ceremony"
         ]
 
+    @cached_property
+    def handovers(self) -> Sequence[HandoverEvidence]:
+        """All attempts to hand the key over, in their order."""
+        board = self.replay.board
+        return [HandoverEvidence(handover, board) for handover in board.key.handovers.all]
+
     def epochs(self, position: int) -> Sequence[Epoch]:
-        """The epochs of the key that counted before an entry, in their order."""
+        """The epochs that were the key's before an entry, in their order.
+
+        The first was made in a ceremony, or taken over, and handed over to those that follow.
+        """
         known = self.replay.board.key.epochs
         return [epoch for at, epoch in known if at < position]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from protocol.board import Partial, Statement
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
+from protocol.record.audit.observed import RoundEvidence
 from protocol.record.audit.results import NOBODY, Result, check
-from protocol.record.audit.round_evidence import RoundEvidence
 from protocol.rounds import Difference
 from protocol.terms import AGGREGATOR
 

@@ -6,8 +6,8 @@ from protocol.board import Closing, Opening, Posted, StudyState
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.contribution_checks import remark
 from protocol.record.audit.evidence import Evidence
+from protocol.record.audit.observed import RoundEvidence
 from protocol.record.audit.results import Result, check
-from protocol.record.audit.round_evidence import RoundEvidence
 from protocol.terms import AGGREGATOR
 
 

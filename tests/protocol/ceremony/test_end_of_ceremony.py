@@ -18,7 +18,7 @@ from protocol.ceremony.judgement import Verdict, judge
 from protocol.ceremony.machine import Ceremony
 from protocol.encoding import digest, encode
 from protocol.messages.bodies import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
-from protocol.record.audit.observation import Observation, observe
+from protocol.record.audit.observed.observation import Observation, observe
 from tests.stage.ceremony.altered import turned
 from tests.stage.files import with_payload
 from tests.stage.toy import CEREMONY, CeremonyTable, seed_of, toy_federation

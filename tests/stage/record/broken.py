@@ -15,6 +15,7 @@ from tests.stage.record import (
     broken_board,
     broken_ceremony,
     broken_decryption,
+    broken_handover,
     broken_rounds,
     broken_studies,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "broken_board",
     "broken_ceremony",
     "broken_decryption",
+    "broken_handover",
     "broken_rounds",
     "broken_studies",
 ]

@@ -56,23 +56,23 @@ class Good:
 @cache
 def good() -> Good:
     """The story; made once."""
-    table = _table(toy_federation(len(MEMBERS), QUORUM))
+    table = new_table(toy_federation(len(MEMBERS), QUORUM))
     _run_ceremony(table, "ceremony/1", _break_commitment)
     machines, seeds = _run_ceremony(table, "ceremony/2")
     made = {i: machine.outcome for i, machine in machines.items() if machine.outcome is not None}
     secrets = {i: secret for i, (_, secret) in made.items()}
     toy = ToyEpoch(table.federation, made[1][0], secrets, table)  # type: ignore[arg-type]
     _check_keys(toy, "check/1")
-    _found(table, training_study(table.federation.terms, suite="auto"))
-    _state(table, ROUND[0], bytes([1]) * 32, PACKED)
-    _train(toy, ROUND[1], PACKED, next_length=HYBRID, wrong=4)
-    _train(toy, ROUND[2], HYBRID)
+    found(table, training_study(table.federation.terms, suite="auto"))
+    state(table, ROUND[0], bytes([1]) * 32, PACKED)
+    train(toy, ROUND[1], PACKED, next_length=HYBRID, wrong=4)
+    train(toy, ROUND[2], HYBRID)
     _count(toy, AGES, MEMBERS[:3])
     _count(toy, FEW, MEMBERS[:2])
-    _train(toy, ROUND[3], PACKED)
+    train(toy, ROUND[3], PACKED)
     for i in MEMBERS:
         table.say(i, Draft("address/1", CardSeen(table.federation.card)))
-    return Good(_told(table), toy, seeds)
+    return Good(story_at(table), toy, seeds)
 
 
 def once_more(made: Good, remembering: bool) -> Story:
@@ -80,25 +80,25 @@ def once_more(made: Good, remembering: bool) -> Story:
 
     Members that are ``remembering`` refuse to open it: less the third sum, it is H4's update.
     """
-    table = _table(made.story.federation)
+    table = new_table(made.story.federation)
     table.blobs |= made.story.blobs
     for one in made.story.said:
         table.say(one.sender, Draft(one.session, one.body))
     opening = made.story.body(made.story.find(ROUND[3], Opening), Opening)
-    _state(table, ROUND[3], opening.model, opening.length)
+    state(table, ROUND[3], opening.model, opening.length)
     toy = dataclasses.replace(made.toy, table=table)  # type: ignore[arg-type]
-    _train(toy, ROUND[4], PACKED, contributing=MEMBERS[:3], remembering=remembering)
-    return _told(table)
+    train(toy, ROUND[4], PACKED, contributing=MEMBERS[:3], remembering=remembering)
+    return story_at(table)
 
 
-def _table(federation: Federation) -> Table:
+def new_table(federation: Federation) -> Table:
     """A table where a story takes place; its clock goes on by a second with every post."""
     table = Table(federation)
     table.tick_ms = 1_000
     return table
 
 
-def _told(table: Table) -> Story:
+def story_at(table: Table) -> Story:
     return Story(table.federation, said_at(table), table.blobs, MEMBERS)
 
 
@@ -136,20 +136,20 @@ def _check_keys(toy: ToyEpoch, session: str) -> None:
                     check.receive(posted, toy.table.payloads(posted, j))
 
 
-def _found(table: Table, study: Study) -> None:
+def found(table: Table, study: Study) -> None:
     """The study is proposed, and all approve it."""
     for sender, draft in founding(study):
         table.say(sender, draft)
 
 
-def _state(table: Table, session: str, result: bytes, length: int) -> None:
+def state(table: Table, session: str, result: bytes, length: int) -> None:
     """All state one result."""
     bounds = BOUNDS if session in ROUND else ()
     for i in MEMBERS:
         table.say(i, Draft(session, Statement(result, length, *bounds)))
 
 
-def _train(
+def train(
     toy: ToyEpoch,
     session: str,
     length: int,
@@ -171,7 +171,7 @@ def _train(
     found.settle(tamper=Liar(found, wrong, shifted))
     if (plaintexts := found.members[1].plaintexts) is not None:
         result = digest("toy result", encode([str(m) for m in plaintexts]))
-        _state(toy.table, session, result, next_length)
+        state(toy.table, session, result, next_length)
 
 
 def _count(toy: ToyEpoch, session: str, contributing: Sequence[int]) -> None:
@@ -187,4 +187,4 @@ def _count(toy: ToyEpoch, session: str, contributing: Sequence[int]) -> None:
     found.close()
     found.settle()
     if found.members[1].plaintexts is not None:
-        _state(toy.table, session, found.chosen, 2)
+        state(toy.table, session, found.chosen, 2)

@@ -19,6 +19,7 @@ from protocol.encoding import decode, digest, encode
 from protocol.messages.bodies import Attachment, Body, Closing, attachments_of, blob_name
 from protocol.messages.fields import MAX_POST_BYTES
 from protocol.record.files import aborted_ceremonies, entry_path, is_recorded
+from tests.stage.handover.rosters import guest_key
 from tests.stage.record import memory
 from tests.stage.record.memory import MemoryFiles
 from tests.stage.toy import Federation, Table
@@ -30,7 +31,7 @@ class Said:
 
     names: its digest, its entry's hash and the name of the set that it chose, as it was first said.
     falsified: fields of the post that are not what they should be. signer: whose key signs it, if
-    not the sender's.
+    not the sender's. guest: who speaks, if it is a guest in a handover.
     """
 
     session: str
@@ -40,6 +41,7 @@ class Said:
     names: tuple[bytes, ...] = ()
     falsified: Mapping[str, Any] = field(default_factory=dict)
     signer: int | None = None
+    guest: str = ""
 
 
 def said_at(table: Table) -> list[Said]:
@@ -47,10 +49,16 @@ def said_at(table: Table) -> list[Said]:
     return [
         Said(
             posted.post.session, posted.post.sender, posted.post.body, entry.time_ms,
-            names_of(posted.post, entry, table.federation),
+            names_of(posted.post, entry, table.federation), guest=_guest(table, posted.post),
         )
         for posted, entry in zip(table.board.entries, table.entries, strict=True)
     ]  # fmt: skip
+
+
+def _guest(table: Table, post: Post) -> str:
+    handover = table.board.key.handovers.in_session(post.session)
+    is_guest = handover is not None and post.sender in handover.guests
+    return handover.new_name_of(post.sender) if handover and is_guest else ""
 
 
 @dataclass
@@ -154,7 +162,8 @@ def write(story: Story) -> Written:
         }
         post = Post(**(fields | dict(one.falsified)))
         signer = one.sender if one.signer is None else one.signer
-        signed = sign_post(post, federation.keys[signer])
+        key = guest_key(one.guest) if one.guest else federation.keys[signer]
+        signed = sign_post(post, key)
         entries.append(Entry(position, hashes[-1], one.time_ms, signed))
         hashes.append(entries[-1].hash)
         counts[one.session, one.sender] = post.sequence + 1

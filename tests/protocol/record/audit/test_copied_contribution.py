@@ -1,6 +1,6 @@
 """Whose contribution is copied, before it is on the board, is no liar in the record."""
 
-from protocol.record.audit.round_evidence import JudgedContribution, RoundEvidence
+from protocol.record.audit.observed.round_evidence import JudgedContribution, RoundEvidence
 from protocol.rounds.ciphertexts import Encrypted
 from tests.stage.rounds.contribution import written
 from tests.stage.rounds.toy_round import EPOCH, Round, training

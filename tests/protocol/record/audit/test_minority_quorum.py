@@ -11,9 +11,9 @@ from protocol.board.draft import Draft
 from protocol.board.study import StudyState
 from protocol.messages.bodies import Attachment, Body, Closing, Opening, Partial, SetLock, attach
 from protocol.record.audit.decryption_checks import check_releases
+from protocol.record.audit.observed.round_evidence import RoundEvidence
 from protocol.record.audit.release_checks import check_one_set
 from protocol.record.audit.results import Check, Result
-from protocol.record.audit.round_evidence import RoundEvidence
 from protocol.terms.terms import Terms
 from tests.stage.studies import training_study
 from tests.stage.toy import Table, toy_federation
