@@ -97,7 +97,8 @@ class HandoverShelf:
     def promote(self) -> None:
         """Move the new share into its place: once the attempt is released, and again after a crash.
 
-        The attempt's copy goes once the share in its place has been read back. Raises MissingFile
+        The attempt's copy goes once the share in its place has been read back. The backups of the
+        old share are noted there too, as people have to destroy them. Raises MissingFile
         if there is no such share, DamagedFile if it does not open or is none for that place,
         FileExists if another one lies there, and what the vault raises.
         """
@@ -109,8 +110,9 @@ class HandoverShelf:
                 raise MissingFile(target.folder.parent, "key share")
             return
         held = self._new_key(path, target, self._opened(path, name))
-        made_ms = notes_of(self._vault).made_ms(self._epoch)
-        keep_share(target, held, self._passphrase, made_ms)
+        notes = notes_of(self._vault)
+        notes.copy_to(notes_of(target))
+        keep_share(target, held, self._passphrase, notes.made_ms(self._epoch))
         self.delete(name)
         self._known[name] = encode(held.secret)
 

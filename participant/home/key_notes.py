@@ -4,6 +4,7 @@ Each note is a small file of its own in the federation's folder, which opens wit
 So people see at any time which backups are of use, and which they have to destroy.
 """
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -91,9 +92,18 @@ class KeyNotes:
 
     def backups(self) -> list[BackupNote]:
         """All backups that were written from here, in their order; raises DamagedFile."""
-        names = self._storage.names(f"{_FOLDER}/backup-")
-        found = [note for name in names if (note := self._read(name, BackupNote))]
+        found = [note for name in self._backups() if (note := self._read(name, BackupNote))]
         return sorted(found, key=lambda note: note.time_ms)
+
+    def copy_to(self, other: "KeyNotes") -> None:
+        """Note all these backups there too, durably, but for what is damaged."""
+        for name in self._backups():
+            with contextlib.suppress(DamagedFile, TooLarge):
+                if note := self._read(name, BackupNote):
+                    other._storage.write(name, encode(note))
+
+    def _backups(self) -> list[str]:
+        return self._storage.names(f"{_FOLDER}/backup-")
 
     def _whole(self, epoch: int) -> ShareNote | None:
         """None for one that is damaged, too: no note may be in a key share's way."""

@@ -6,8 +6,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from participant.disk.files import FolderStorage
 from participant.errors import BadName, DamagedFile, DiskError, FileExists, MissingFile, NoSeed
 from participant.home import sealed_file
 from participant.home.handover_shelf import HandoverShelf
@@ -247,6 +249,25 @@ def test_the_new_share_is_moved_to_its_place_and_is_still_on_the_shelf(vault: Va
     assert note is not None
     assert (note.digest, note.made_ms) == (HANDED[1].epoch.digest, 1_000)
     assert note.since_ms > 1_000
+
+
+def test_backups_of_the_old_share_are_known_in_the_new_federation(
+    vault: Vault, tmp_path: Path
+) -> None:
+    """Whoever looks there sees what is to be destroyed; a damaged note is in nobody's way."""
+    notes, federation = KeyNotes(vault.folder.parent), bytes(32)
+    notes.note_backup(TOY.epoch, tmp_path / "b.sealed")
+    FolderStorage(notes.folder).write("key-notes/backup-0", b"junk")
+    held = HANDED[1]
+    epoch = msgspec.structs.replace(held.epoch, federation=federation)
+    secret = msgspec.structs.replace(held.secret, epoch=encode(epoch))
+    target = vault_at(tmp_path, federation)
+    shelf = HandoverShelf(vault, PASSPHRASE, 1, "handover/1", target)
+    shelf.write(SHARE, encode(secret))
+    shelf.promote()
+    assert target.epochs() == [2]
+    found = KeyNotes(target.folder.parent).backups()
+    assert [(note.epoch, note.file) for note in found] == [(1, tmp_path / "b.sealed")]
 
 
 def test_the_copy_stays_until_the_share_in_its_place_has_been_read_back(
