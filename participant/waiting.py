@@ -11,9 +11,10 @@ Kind = (
     Step
     | Literal["link", "stalled", "board", "upload", "vector", "join", "ceremony", "seeds"]
     | Literal[
-        "approvals", "other-rounds", "held-back", "checksums", "check", "record", "app", "task"
+        "approvals", "other-rounds", "held-back", "checksums", "check", "handover", "record",
+        "app", "task",
     ]
-)
+)  # fmt: skip
 
 
 class Waiting(NamedTuple):

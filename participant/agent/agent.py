@@ -211,6 +211,8 @@ class Agent:
                 # It may find out here that it needs a blob, which may be here already.
                 if not draft and self._payloads.stream(reader, self.tasks.readers):
                     draft = reader.task.due()
+                if draft and self.board.bar(draft.session, self.index, draft.body):
+                    draft = None  # it is asked for again, and said if the handover is given up
                 if draft:
                     self.tasks.claim(reader, draft.session)
             if draft and reader in self.tasks.readers and self._say(reader, draft):
@@ -399,8 +401,11 @@ class Agent:
     def _said_in_vain(self, post: Post, reason: str) -> None:
         """End the tasks whose post was beyond the budget, unless they can explain it.
 
-        One that went on would say the same again, for as long as the aggregator likes.
+        One that went on would say the same again, for as long as the aggregator likes. What a
+        handover of the key bars is not said again before that is lifted.
         """
+        if self.board.bar(post.session, post.sender, post.body):
+            return
         for reader in list(self.tasks.readers):
             with self.tasks.at(reader):
                 if reader.task.wants(post.session) and not reader.task.explains(post):

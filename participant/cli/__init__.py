@@ -8,6 +8,7 @@ from collections.abc import Callable
 import typer
 
 from participant.cli.commands import (
+    handover,
     key,
     record,
     rounds,
@@ -34,12 +35,13 @@ app = typer.Typer(
 _COMMANDS: tuple[Callable[..., None], ...] = (
     terms.init, terms.card, training.ceremony, training.train, verdict.verdict, verify.verify,
     serve.serve, serve.stop, rounds.decrypt, rounds.public_key, rounds.contribute, rounds.status,
-    record.export, record.report, terms.address,
+    record.export, record.report, terms.address, handover.handover,
 )  # fmt: skip
 for command in _COMMANDS:
     app.command()(spread(command))
 app.add_typer(terms.terms_app, name="terms", no_args_is_help=True)
 app.add_typer(study.study_app, name="study", no_args_is_help=True)
+handover.add_to(key.key_app)
 app.add_typer(key.key_app, name="key", no_args_is_help=True)
 
 

@@ -13,6 +13,7 @@ from participant.door.messages import (
     ExportRecord,
     Failed,
     Finished,
+    HandKeyOver,
     Job,
     JobWanted,
     JudgeCeremony,

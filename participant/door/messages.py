@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta
 
+from keyshare.ceremony import MAX_MEMBERS
 from participant.door.fields import (
     MAX_ANSWER_BYTES,
     MAX_FACTS_BYTES,
@@ -30,6 +31,7 @@ from participant.door.study_messages import Answered, Asked, StudyJob
 from participant.waiting import Kind, Waiting
 from protocol.encoding import Message, decode
 from protocol.errors import Malformed
+from protocol.messages import MAX_TERMS_BYTES, Signature
 from protocol.words import json_text
 
 ADMINISTRATION, VERSION = "administration", 1
@@ -63,6 +65,17 @@ class MakeKey(Message, frozen=True, tag="make key"):
     timeout: Seconds | None
 
 
+class HandKeyOver(Message, frozen=True, tag="hand key over"):
+    """``handover``, and ``key refresh``: then there are no terms.
+
+    terms: the new ones, encoded; signatures: of their members, in order.
+    """
+
+    terms: Annotated[bytes, Meta(max_length=MAX_TERMS_BYTES)]
+    signatures: Annotated[tuple[Signature, ...], Meta(max_length=MAX_MEMBERS)]
+    timeout: Seconds | None
+
+
 class CheckKey(Message, frozen=True, tag="check key"):
     """``key check``."""
 
@@ -84,7 +97,7 @@ class ExportRecord(Message, frozen=True, tag="export record"):
     timeout: Seconds | None
 
 
-Job = MakeKey | CheckKey | JudgeCeremony | ExportRecord | StudyJob
+Job = MakeKey | HandKeyOver | CheckKey | JudgeCeremony | ExportRecord | StudyJob
 
 
 class JobWanted(Message, frozen=True, tag="job"):

@@ -20,6 +20,7 @@ from participant.door.messages import (
     Failed,
     Finished,
     FromAgent,
+    HandKeyOver,
     Job,
     JobWanted,
     JudgeCeremony,
@@ -39,6 +40,7 @@ from participant.door.served_study import ServedStudy
 from participant.door.study_messages import Answered, Asked, ListStudies, ProposeStudy
 from participant.door.study_results import read_standings
 from participant.errors import SaidByAgent
+from participant.handover import Wish
 from participant.home import VAULT_NAME, Address, epochs_in
 from participant.hospital import Checked, Exported
 from participant.network import Notices, Traffic
@@ -47,7 +49,7 @@ from participant.rounds import Question
 from participant.study import StudyStanding
 from participant.waiting import Waiting
 from protocol.board import Study
-from protocol.encoding import decode
+from protocol.encoding import decode, encode
 from protocol.errors import Malformed
 from protocol.key import Epoch
 from protocol.terms import Terms
@@ -170,6 +172,15 @@ class ServedHospital:
     async def ceremony(self, *, timeout: float | None = None, notices: Notices = _SILENT) -> Epoch:
         """As Hospital.ceremony."""
         found = await self._do(MakeKey(_seconds(timeout)), notices)
+        return decode(found, Epoch, "epoch", _MAX_RESULT_BYTES)
+
+    async def hand_over(
+        self, wish: Wish | None = None, *, timeout: float | None = None, notices: Notices = _SILENT
+    ) -> Epoch:
+        """As Hospital.hand_over."""
+        terms = encode(wish.new) if wish else b""
+        signatures = wish.signatures if wish else ()
+        found = await self._do(HandKeyOver(terms, signatures, _seconds(timeout)), notices)
         return decode(found, Epoch, "epoch", _MAX_RESULT_BYTES)
 
     async def check_key(

@@ -11,6 +11,7 @@ from participant.home.membership import (
     Membership,
     check_before_asking,
     enter,
+    enter_handover,
     newest_epoch,
     require_identity,
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from participant.disk import FolderStorage, exists
-from participant.errors import DamagedFile, MissingFile, NotAMember, RetiredShare
+from participant.errors import DamagedFile, MissingFile, NotAMember, RetiredShare, WrongPassphrase
 from participant.home import identity as identities
 from participant.home.address import Address
 from participant.home.ceremony_secrets import SecretStore
@@ -17,7 +17,7 @@ from participant.home.terms_file import TermsFile
 from participant.home.vault import VAULT_NAME, Vault, epochs_in, retired_in
 from protocol.errors import Malformed
 from protocol.key import HeldKey, read_secret
-from protocol.terms import Member, Terms
+from protocol.terms import Member, Terms, numbers_on_board
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,15 @@ class Membership:
         return self.keys
 
     def _stored_keys(self) -> list[HeldKey]:
-        newest_epoch(self.folder)  # which says why there is none
-        return [self._stored_key(epoch) for epoch in self.vault.epochs()]
+        """All that the vault has; an older one that is damaged is one that it has not."""
+        newest, found = newest_epoch(self.folder), list[HeldKey]()
+        for epoch in self.vault.epochs():
+            try:
+                found.append(self._stored_key(epoch))
+            except (DamagedFile, WrongPassphrase):
+                if epoch == newest:
+                    raise
+        return found
 
     def _stored_key(self, epoch: int) -> HeldKey:
         return self.key_in(self.vault.read_key_share(epoch, self.passphrase))
@@ -107,6 +114,22 @@ def check_before_asking(terms: Terms, home: Path, needs_key: bool) -> None:
         newest_epoch(federation_folder(home, terms.federation))
 
 
+def enter_handover(old: TermsFile, new: Terms, home: Path, passphrase: Passphrase) -> Membership:
+    """A place on the old members' board: an old member's, or a guest's that is a new one.
+
+    Raises NotAMember for an identity that is in neither terms.
+    """
+    identity = identities.load(home, passphrase)
+    card = identity.card
+    place = new.index_of(card.key)
+    if old.terms.index_of(card.key) is not None or place is None:
+        return enter(old, home, passphrase)
+    if new.members[place - 1] != Member(card.name, card.key):
+        raise NotAMember(card.name, home)
+    number = numbers_on_board(old.terms, new)[place - 1]
+    return _membership(old, identity, home, number, passphrase)
+
+
 def enter(file: TermsFile, home: Path, passphrase: Passphrase) -> Membership:
     """Unlock the identity in ``home`` and find its place in the terms; raises NotAMember."""
     identity = identities.load(home, passphrase)
@@ -114,6 +137,13 @@ def enter(file: TermsFile, home: Path, passphrase: Passphrase) -> Membership:
     index = terms.index_of(card.key)
     if index is None or terms.members[index - 1] != Member(card.name, card.key):
         raise NotAMember(card.name, home)
+    return _membership(file, identity, home, index, passphrase)
+
+
+def _membership(
+    file: TermsFile, identity: Identity, home: Path, index: int, passphrase: Passphrase
+) -> Membership:
+    terms = file.terms
     folder = federation_folder(home, terms.federation)
     vault = Vault(folder / VAULT_NAME, terms.federation, index)
     address = Address(terms.aggregator_key, file.card, folder)

@@ -25,6 +25,7 @@ from participant.agent import Snapshot
 from participant.ceremony import CeremonyProgress, CeremonyTask, VerdictTask
 from participant.disk import look
 from participant.errors import OutOfTime
+from participant.handover import Wish, handover_task
 from participant.home import Passphrase, checked, enter, finish, home_folder, read_signed_terms
 from participant.hospital.at_work import AtWork
 from participant.hospital.results import Checked, Exported
@@ -128,6 +129,23 @@ class Hospital(AtWork):
             if await self.steps.do(member.vault.epochs):
                 return await self.steps.do(known)
             return await as_room_allows(self.folder, timeout, make_key, notices, self.steps)
+
+    async def hand_over(
+        self, wish: Wish | None = None, *, timeout: float | None = None, notices: Notices = _SILENT
+    ) -> Epoch:
+        """Take part in handing the key over to new terms; the key's new epoch.
+
+        Without a ``wish`` all members take new shares of it. This hospital agrees by that. It may
+        have been done while the others typed the same. Raises HandoverGivenUp if the old members
+        have given it up, and AnotherHandover where they have agreed to another one.
+        """
+        member, wished = self.member, wish or Wish(self.terms)
+        async with self.holding("handover" if wish else "key refresh", timeout):
+            make = lambda: handover_task(member, wished)  # noqa: E731
+            task = await self.work_on(make, timeout, notices)
+            assert task.handover is not None
+            assert task.handover.view.epoch is not None  # it was held
+            return task.handover.view.epoch
 
     async def evidence(
         self, session: str = "", *, timeout: float = EVIDENCE_SECONDS, notices: Notices = _SILENT

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from participant.agent import Task
 from participant.ceremony import CeremonyTask
+from participant.handover import handover_task, is_at_work
 from participant.home import Membership
 from participant.key import KeyCheckTask, check_to_answer
 from protocol.board import Board
@@ -42,12 +43,14 @@ def due_tasks(
 
     A ceremony, as long as there is no key: the first one, and each that this hospital has joined.
     After one that was aborted a person begins the next. None under terms that take a key over. A
-    check of key shares that another member has asked for lately. What ``studies`` says. at_work:
-    sessions in which a task speaks already. now_ms: this machine's clock, in ms since 1970.
+    handover that others have proposed, to which nothing is agreed by itself. A check of key shares
+    that another member has asked for lately. What ``studies`` says. at_work: sessions in which a
+    task speaks already. now_ms: this machine's clock, in ms since 1970.
     """
+    found = _handovers(board, member)
     if keys is None:
-        return _ceremonies(board, member)
-    found = studies(board, keys, at_work)
+        return found or _ceremonies(board, member)
+    found += studies(board, keys, at_work)
     if session := check_to_answer(board, member.terms, keys.current, now_ms):
         found.append(Due(session, lambda: KeyCheckTask(member.terms, keys, now_ms, session)))
     return found
@@ -64,3 +67,11 @@ def _ceremonies(board: Board, member: Membership) -> list[Due]:
     is_first = session == "ceremony/1"
     has_spoken = any(p.post.sender == member.index for p in board.session(session))
     return [Due(session, make)] if is_first or has_spoken else []
+
+
+def _handovers(board: Board, member: Membership) -> list[Due]:
+    """The attempt that is under way, or that was and has left something here."""
+    last = board.key.handovers.last
+    if last is None or not is_at_work(last, member):
+        return []
+    return [Due(last.about.session, lambda: handover_task(member, None), last.position)]

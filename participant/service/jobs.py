@@ -14,6 +14,7 @@ from participant.door import (
     CeremonyAt,
     CheckKey,
     ExportRecord,
+    HandKeyOver,
     Job,
     JudgeCeremony,
     Judgement,
@@ -29,6 +30,7 @@ from participant.door import (
     telling_all,
     waits_of,
 )
+from participant.handover import Wish
 from participant.hospital import Hospital
 from participant.network import Notices
 from participant.record import RecordTask
@@ -36,7 +38,9 @@ from participant.rounds import DecryptionTask
 from participant.service.study_jobs import StudyDesk
 from participant.service.training_job import train
 from participant.service.work import Work
-from protocol.encoding import encode
+from protocol.encoding import decode, encode
+from protocol.messages import MAX_TERMS_BYTES
+from protocol.terms import Terms
 
 T = TypeVar("T", bound=Task)
 
@@ -103,6 +107,9 @@ async def do_job(job: Job, work: Work, tell: Tell, ask: Ask) -> bytes:
     tell(hospital.moved())
     if isinstance(job, MakeKey):
         return encode(await hospital.ceremony(timeout=job.timeout, notices=notices))
+    if isinstance(job, HandKeyOver):
+        wish = wish_of(job)
+        return encode(await hospital.hand_over(wish, timeout=job.timeout, notices=notices))
     if isinstance(job, CheckKey):
         return encode(await _checked(job, hospital, notices))
     if isinstance(job, JudgeCeremony):
@@ -114,6 +121,13 @@ async def do_job(job: Job, work: Work, tell: Tell, ask: Ask) -> bytes:
     assert isinstance(job, ExportRecord)
     found = await hospital.export(job.folder, timeout=job.timeout, notices=notices)
     return encode(found)
+
+
+def wish_of(job: HandKeyOver) -> Wish | None:
+    """What is to be handed over to whom; raises Malformed for what are no terms."""
+    if not job.terms:
+        return None
+    return Wish(decode(job.terms, Terms, "terms", MAX_TERMS_BYTES), job.signatures)
 
 
 async def _checked(job: CheckKey, hospital: Hospital, notices: Notices) -> KeyChecked:

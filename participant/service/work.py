@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from participant.agent import Agent, Steps, Stopped, Task, Tasks
 from participant.ceremony import CeremonyTask
 from participant.errors import OtherApp, OutOfTime, SessionTaken, Unreachable
+from participant.handover import HandoverTask
 from participant.home import Membership
 from participant.hospital import as_room_allows
 from participant.network import CardTask, Notices, Session, Traffic
@@ -210,14 +211,20 @@ class Work:
 
     def course_of(self, task: Task | None) -> Course | None:
         """The course of a task, or of the one that does its work."""
-        if isinstance(task, CeremonyTask):
-            found = (c for c in self.courses.values() if isinstance(c.task, CeremonyTask))
-            return next(found, None)
+        for kind in (CeremonyTask, HandoverTask):
+            if isinstance(task, kind):
+                found = (c for c in self.courses.values() if isinstance(c.task, kind))
+                return next(found, None)
         return self.courses.get(task) if task is not None else None
 
     def _joined(self, task: Task) -> Course:
-        # A second ceremony would have to compute all again that the first one has computed.
-        return self.course_of(task) or self._begin(task)
+        # A second ceremony would have to compute all again that the first one has computed. A
+        # handover that goes on by itself lacks its people's word alone.
+        found = self.course_of(task)
+        if found and isinstance(task, HandoverTask) and found.task is not task and task.wish:
+            assert isinstance(found.task, HandoverTask)
+            found.task.agree(task.wish)
+        return found or self._begin(task)
 
     def _begin(self, task: Task, due_in: str = "", due_since: int = 0) -> Course:
         assert self._tasks is not None and self.session is not None

@@ -68,6 +68,13 @@ class Board:
         """Why a post would be beyond its sender's budget at that time, empty if it is not."""
         return self._budget.excess(post.session, post.sender, post.body, time_ms)
 
+    def bar(self, session: str, sender: int, body: Body) -> str:
+        """Why a handover of the key bars this now, empty if none does: a lock, or a part of a sum.
+
+        It may be lifted, if the handover is given up.
+        """
+        return self._budget.bar(session, sender, body)
+
     def chunk_excess(self, post: Post, size_of: Callable[[bytes], int | None]) -> str:
         """Why a post would be beyond its sender's budget for the chunks that it names.
 

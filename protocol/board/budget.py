@@ -120,6 +120,10 @@ class Budget:
             found = self._studies.excess(session, sender, body, time_ms)
         return found or self._try_excess(session, sender, body, time_ms)
 
+    def bar(self, session: str, sender: int, body: Body) -> str:
+        """Why a handover of the key bars this now, empty if none does."""
+        return self._studies.bar(session, sender, body)
+
     def chunk_excess(self, session: str, sizes: Iterable[int]) -> str:
         """Why chunks of so many bytes are too large for a contribution's vector, empty if not.
 

@@ -107,7 +107,7 @@ class StudyBudget:
         return (
             self._early_excess(state.study, named, found)
             or _excess_of_right(state, sender, body, found)
-            or self._handover_excess(sender, body, found)
+            or self.bar(session, sender, body)
             or self._size_excess(state.study, sender, body, found, time_ms)
         )
 
@@ -185,8 +185,9 @@ class StudyBudget:
             return f"round {number} is not due before round {due}"
         return ""
 
-    def _handover_excess(self, sender: int, body: Body, found: _Round) -> str:
-        """Whether the key that the round was opened under is not used for this any more."""
+    def bar(self, session: str, sender: int, body: Body) -> str:
+        """Why a handover of the key bars this in a round; empty if none does."""
+        found = self._rounds.get(session, _Round())
         if isinstance(body, SetLock):
             return self._handovers.lock_bar(sender, found.opened_at)
         if isinstance(body, Contribution | Partial):

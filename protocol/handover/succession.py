@@ -8,7 +8,7 @@ from protocol.encoding import digest, encode
 from protocol.errors import BadTerms
 from protocol.handover.attempt import Rosters
 from protocol.key import Epoch
-from protocol.terms import Terms, check_succession, least_consents
+from protocol.terms import Terms, check_succession, least_consents, numbers_on_board
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,15 @@ class Succession:
     @cached_property
     def rosters(self) -> Rosters:
         """Who speaks, by numbers: a new member that is no old one comes after them, as a guest."""
-        numbers, guests = list[int](), self.old.n_members
-        for member in self.new.members:
-            number = self.old.index_of(member.key)
-            guests += number is None
-            numbers.append(number or guests)
         old = self.old
         sizes = old.n_members, old.quorum, old.lock_threshold, self.least_consents
-        return Rosters(*sizes, tuple(numbers), self.mistrusted)
+        return Rosters(*sizes, numbers_on_board(old, self.new), self.mistrusted)
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """Who speaks, by the numbers on the board; old members by their old names."""
+        found = dict(zip(self.rosters.new, (m.name for m in self.new.members), strict=True))
+        return found | {n: self.old.name_of(n) for n in self.rosters.old}
 
     @cached_property
     def subject(self) -> bytes:

@@ -18,7 +18,14 @@ from protocol.terms.address_card import (
 )
 from protocol.terms.names import fault_of_name, fault_of_url, is_host, normal
 from protocol.terms.predecessor import KeySource, Predecessor
-from protocol.terms.succession import Changes, Setting, changes, check_succession, least_consents
+from protocol.terms.succession import (
+    Changes,
+    Setting,
+    changes,
+    check_succession,
+    least_consents,
+    numbers_on_board,
+)
 from protocol.terms.terms import (
     AGGREGATOR,
     Floors,

@@ -62,6 +62,19 @@ def _check_looks(old: Terms, new: Terms) -> None:
             )
 
 
+def numbers_on_board(old: Terms, new: Terms) -> tuple[int, ...]:
+    """The new members' numbers on the old ones' board, in the order of the new terms.
+
+    Who is no old member, by its key, is a guest, and has a number after theirs.
+    """
+    numbers, guests = list[int](), old.n_members
+    for member in new.members:
+        number = old.index_of(member.key)
+        guests += number is None
+        numbers.append(number or guests)
+    return tuple(numbers)
+
+
 def least_consents(old: Terms, new: Terms) -> int:
     """How many old members have to agree to a handover: a number from 2 to all of them.
 

@@ -163,7 +163,8 @@ def status(
         say_json(standing_facts(found))
         return
     say(f"Key share of {read_card(folder / CARD_NAME).name} in {terms.name}")
-    command = f"quorate-participant key backup --out FILE {context_of(ctx).pasted}"
+    context = context_of(ctx)
+    command = f"quorate-participant key backup --out FILE {context.pasted}"
     show_key_standing(found, now_ms(), command)
 
 

@@ -137,7 +137,7 @@ def _check_leaving(given: SucceedingTerms, old: Terms) -> None:
 def sign(given: Given, yes: Yes = False, old: OldTerms = None) -> None:
     """Sign the terms, after a look at them; adds a block at the end of the file."""
     found, folder = given.terms(signed=False), given.folder()
-    before = _succeeded(found, old)
+    before = succeeded(found, old)
     require_identity(folder)
     identity = identities.load(folder, given.passphrase())
     check_may_sign(found, identity, folder)
@@ -156,7 +156,7 @@ def sign(given: Given, yes: Yes = False, old: OldTerms = None) -> None:
 def show(ctx: typer.Context, file: FederationFile = FEDERATION, old: OldTerms = None) -> None:
     """Show the terms and who has signed; exit code 1 while a signature is missing."""
     found = terms_in(ctx, file, signed=False)
-    show_terms(found, _succeeded(found, old))
+    show_terms(found, succeeded(found, old))
     if unsigned := found.unsigned():
         raise unsigned
     say()
@@ -167,7 +167,7 @@ def show(ctx: typer.Context, file: FederationFile = FEDERATION, old: OldTerms = 
         say(f"All have signed. Next: quorate-participant ceremony {ctx.obj.pasted}")
 
 
-def _succeeded(file: TermsFile, old: Path | None) -> Terms | None:
+def succeeded(file: TermsFile, old: Path | None) -> Terms | None:
     """The terms that these succeed, if they are given; raises OtherPredecessor, BadTerms."""
     if old is None:
         return None

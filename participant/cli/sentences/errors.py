@@ -5,6 +5,7 @@ import signal
 from keyshare import errors as keyshare_errors
 from participant import errors as participant_errors
 from participant.cli.sentences.ceremony import CEREMONIES
+from participant.cli.sentences.handover import HANDOVER
 from participant.cli.sentences.key import KEY_CARE
 from participant.cli.sentences.kinds import KINDS
 from participant.cli.sentences.model import MODELS
@@ -358,6 +359,7 @@ SENTENCES = {
     **KINDS,
     **MODELS,
     **STUDIES,
+    **HANDOVER,
     **KEY_CARE,
     **ROSTER,
     **SEALED,

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from participant.cli.sentences.handover import STEPS as HANDOVER_STEPS
+from participant.cli.sentences.handover import command_of
 from participant.cli.sentences.model import disagreement
 from participant.cli.sentences.omissions import held_back
 from participant.cli.sentences.sentence import COMMAND, Context
@@ -31,6 +33,7 @@ _WHY = {
     "approvals": "A round opens once enough approve the study.",
     "other-rounds": "They begin where this one begins. Only one after the other can be added.",
     "check": "Their part of the check is not there.",
+    "handover": "The key is handed over when all that is due has been said.",
     "app": "The app begins, trains, or scores a model. The others may wait for it.",
 }
 _STEPS = {  # in words, with the facts, the round's ``name`` and its ``study``
@@ -90,7 +93,7 @@ def waiting_event(waiting: Waiting, seconds: float, own: int, c: Context) -> dic
         "event": "waiting",
         "kind": waiting.kind,
         "step": step_words(waiting, c),
-        "for": [c.name(m) for m in waiting.members],
+        "for": [_name(waiting, m, c) for m in waiting.members],
         "is_for_this_hospital": own in waiting.members,
         "seconds": round(seconds, 1),
         "why": why,
@@ -110,6 +113,8 @@ def step_words(waiting: Waiting, c: Context) -> str:
         return f"sending what this hospital has to say, {done:.1f} of {total:.1f} MB"
     if kind == "board":
         return f"reading {session or 'the board'}"
+    if kind == "handover":
+        return HANDOVER_STEPS[facts["step"]].format(session=session)
     if kind == "check":
         return f"{session or 'a check of key shares'}, parts of a quorum"
     if kind == "vector":
@@ -170,11 +175,19 @@ def _why(waiting: Waiting, own: int) -> str:
 
 
 def _whom(waiting: Waiting, own: int, c: Context) -> str:
-    names = ", ".join("this hospital" if m == own else c.name(m) for m in waiting.members)
+    names = ", ".join(
+        "this hospital" if m == own else _name(waiting, m, c) for m in waiting.members
+    )
     needed = waiting.facts.get("needed", 0)
     if 0 < needed < len(waiting.members):
         return f"{needed} of {names}"
     return names
+
+
+def _name(waiting: Waiting, member: int, c: Context) -> str:
+    """A member's name; of a guest of a handover, the terms do not have it."""
+    names = dict(zip(waiting.members, waiting.facts.get("names", ()), strict=False))
+    return str(names.get(member) or c.name(member))
 
 
 def _typed(waiting: Waiting, own: int, c: Context) -> str:
@@ -182,12 +195,15 @@ def _typed(waiting: Waiting, own: int, c: Context) -> str:
     if waiting.facts.get("abstains") and own in waiting.members:
         return _ONCE_THERE_ARE
     study = waiting.study
-    command = _command_for(waiting.kind, study, c, c.is_statistic(study))
+    if waiting.kind == "handover":
+        command = command_of(waiting.facts, c)
+    else:
+        command = _command_for(waiting.kind, study, c, c.is_statistic(study))
     if waiting.members == (own,):
         return f"Type: {command}"
     if AGGREGATOR in waiting.members or not waiting.members:
         return _OPERATOR
-    others = [c.name(m) for m in waiting.members if m != own]
+    others = [_name(waiting, m, c) for m in waiting.members if m != own]
     who = others[0] if len(others) == 1 else "each of them"
     return f"If the agent does not run there, {who} types: {command}"
 

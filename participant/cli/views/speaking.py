@@ -9,7 +9,8 @@ from typer.core import TyperGroup
 
 from keyshare.errors import KeyshareError
 from participant.app import keep_traceback
-from participant.cli.sentences import Context, Sentence, describe, hint
+from participant.cli.sentences import Context, Sentence, describe
+from participant.cli.views.extra_words import hint
 from participant.cli.views.terminal import say
 from participant.errors import BadApp, DiskError, Interrupted, NotAgreed, ParticipantError
 from participant.home import home_folder

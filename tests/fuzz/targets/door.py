@@ -19,6 +19,7 @@ from participant.door.messages import (
     Finished,
     Greeted,
     Greeting,
+    HandKeyOver,
     JobWanted,
     JudgeCeremony,
     MakeKey,
@@ -57,6 +58,7 @@ from participant.door.study_results import (
 from participant.errors import Unreachable
 from participant.hospital import Contributed, Decrypted
 from participant.network import Notices
+from participant.service.jobs import wish_of
 from participant.study import StudyStanding
 from protocol.board import Plan, Statistic, Study
 from protocol.ceremony.judgement import GivenUp, Verdict
@@ -75,6 +77,7 @@ WISHES = [
         for job in (
             MakeKey(None),
             CheckKey(True, 30.0),
+            HandKeyOver(b"terms", (bytes(64),), None),
             JudgeCeremony("ceremony/1", 30.0),
             ExportRecord("/srv/record", None),
             ProposeStudy("cardio", PLAN, None),
@@ -202,3 +205,13 @@ def judgement() -> Case:
             assert found.encoded() == data
 
     return Case(run, [seed])
+
+
+@target("terms-of-a-job", "participant.service.jobs, new terms of a handover", limit=8_192)
+def terms_of_a_job() -> Case:
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            wish = wish_of(HandKeyOver(data, (), None))
+            assert wish is None or encode(wish.new) == data
+
+    return Case(run, [encode(TERMS), b""])

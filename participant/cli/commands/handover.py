@@ -1,0 +1,138 @@
+"""``key refresh`` and ``handover``: new shares of the same key, for the same members or others."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from participant.cli.commands.terms import succeeded
+from participant.cli.views import agrees, say, say_json, show_terms
+from participant.cli.work import (
+    FEDERATION,
+    Given,
+    Json,
+    Timeout,
+    Yes,
+    run,
+    say_aside,
+    spread,
+    telling,
+    terms_in,
+    worker_of,
+)
+from participant.errors import NotAgreed
+from participant.handover import NoRecord, Wish, begin_from_record
+from participant.home import CARD_NAME, Membership, TermsFile, enter_handover, read_card
+from participant.record import RecordFolder
+from participant.words.fingerprint import fingerprint
+from protocol.errors import BadTerms
+from protocol.key import Epoch
+from protocol.terms import Terms
+from protocol.words import pasted
+
+
+def add_to(key_app: typer.Typer) -> None:
+    """Add ``key refresh`` to the commands of ``key``."""
+    key_app.command("refresh")(spread(refresh))
+
+
+def refresh(given: Given, timeout: Timeout = None, as_json: Json = False) -> None:
+    """Take new shares of the same key, all members together; the old ones are erased."""
+    hospital = worker_of(given)
+    say_aside("Waiting for the others, who type:")
+    say_aside(f"quorate-participant key refresh {given.context.pasted}")
+    notices = telling(hospital, given.context, as_json)
+    epoch = run(partial(hospital.hand_over, timeout=timeout, notices=notices), hospital)
+    if as_json:
+        _say_done("refreshed", epoch)
+        return
+    say(f"New key shares of {hospital.terms.name}: epoch {epoch.number}. The key is the same.")
+    _say_new_share(epoch)
+    say(f"quorate-participant key backup {given.context.here} --out FILE")
+
+
+@dataclass(frozen=True)
+class GivenHandover(Given):
+    """The terms that are succeeded, and as whom one takes part."""
+
+    file: Annotated[
+        Path, typer.Option("--old", help="The terms that the new ones succeed.", metavar="FILE")
+    ] = FEDERATION
+    new: Annotated[
+        Path, typer.Argument(help="The new terms, signed by all new members.", metavar="NEW")
+    ] = Path("federation-2.toml")
+
+    def new_terms(self) -> TermsFile:
+        """Signed by all, and succeeding the others; raises what is wrong with them."""
+        found = terms_in(self.ctx, self.new, signed=True)
+        if not found.terms.takes_over_key:
+            raise BadTerms("predecessor", "these terms take over no key. Type ceremony instead")
+        succeeded(found, self.file)
+        return found
+
+    def member(self, needs_key: bool = False) -> Membership:
+        """The place on the old members' board, also of one that is new."""
+        old, home = self.terms(signed=True), self.folder()
+        return enter_handover(old, self.new_terms().terms, home, self.passphrase())
+
+
+def handover(
+    given: GivenHandover,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="New members: the record of the old federation.", metavar="FOLDER"),
+    ] = None,
+    yes: Yes = False,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
+    """Hand the key over to new terms, old and new members together.
+
+    Those who leave erase their key shares at the end.
+    """
+    new, old, home = given.new_terms(), given.terms(signed=True).terms, given.folder()
+    own = read_card(home / CARD_NAME)
+    is_new = old.index_of(own.key) is None
+    if is_new and record is None:
+        raise NoRecord(own.name, old.name)
+    show_terms(new, old)
+    say()
+    if not (yes or agrees(f"Hand the key of {old.name} over to these terms, as {own.name}?")):
+        raise NotAgreed(f"the handover to the terms in {given.new}")
+    hospital = worker_of(given)
+    if record is not None and is_new:
+        begin_from_record(given.member(), RecordFolder(record), record)
+    context = given.context
+    context.file = given.new
+    say_aside("Waiting for the others, who type:")
+    say_aside(f"quorate-participant handover {context.pasted} --old {pasted(given.file)}")
+    wish = Wish(new.terms, tuple(new.signatures[m.name] for m in new.terms.members))
+    notices = telling(hospital, context, as_json)
+    epoch = run(partial(hospital.hand_over, wish, timeout=timeout, notices=notices), hospital)
+    leaves = new.terms.index_of(own.key) is None
+    if as_json:
+        _say_done("left" if leaves else "handed over", epoch)
+    else:
+        _say_end(new.terms, epoch, leaves, context.here)
+
+
+def _say_end(new: Terms, epoch: Epoch, leaves: bool, here: str) -> None:
+    say(f"The key of {new.name} is handed over: epoch {epoch.number}. It is the same key.")
+    if leaves:
+        say(f"  fingerprint  {fingerprint(epoch.digest)}")
+        say("This hospital has left. Its key share is erased here. Destroy all backups of it.")
+        return
+    _say_new_share(epoch)
+    say(f"quorate-participant key backup {here} --out FILE")
+
+
+def _say_new_share(epoch: Epoch) -> None:
+    say(f"  fingerprint  {fingerprint(epoch.digest)}  (the same at every member)")
+    say("The old key share is erased here. Destroy all backups of it, then make one of the new:")
+
+
+def _say_done(event: str, epoch: Epoch) -> None:
+    words = fingerprint(epoch.digest)
+    say_json({"event": event, "epoch": epoch.number, "fingerprint": words})

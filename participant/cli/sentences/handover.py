@@ -1,0 +1,79 @@
+"""What the errors and the steps of a handover of the key say to people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from participant.cli.sentences.sentence import COMMAND, Context, Said, Sentence, plain
+from participant.handover import (
+    AnotherHandover,
+    BrokenRecord,
+    HandoverGivenUp,
+    NoKeyToHandOver,
+    NoRecord,
+)
+
+STEPS = {  # what is waited for
+    "consent": "agreement to {session}",
+    "arrive": "the new members of {session}, who have to verify the board",
+    "freeze": "a pause of all sums, in {session}",
+    "commit": "the dealers of {session}, who have to commit",
+    "deal": "the dealers of {session}, who have to deal",
+    "show": "proofs of the new key shares, in {session}",
+    "release": "the end of the old key shares, in {session}",
+    "thaw": "the end of {session}, which was given up",
+    "acknowledge": "the new members of {session}, who have to acknowledge its end",
+}
+_REACHED = {  # what was not reached
+    "consent": "too few had agreed",
+    "arrive": "not all new members had come",
+    "freeze": "too few had paused their sums",
+    "commit": "not all dealers had committed",
+    "deal": "not all dealers had dealt",
+    "show": "not all new members had proven their new key shares",
+}
+
+
+def command_of(facts: Mapping[str, Any], c: Context) -> str:
+    """What takes part in a handover; facts: ``is_refresh``."""
+    what = "key refresh" if facts.get("is_refresh") else "handover"
+    return f"{COMMAND} {what} {c.pasted}"
+
+
+def _given_up(e: HandoverGivenUp, c: Context) -> Sentence:
+    said = [f"{e.session} was given up, and the key and all key shares are what they were"]
+    for culprit, fault in zip(e.culprits, e.faults, strict=False):
+        said.append(f"{culprit or 'nobody in particular'}: {fault}")
+    if not e.culprits and e.step in _REACHED:
+        said.append(f"{_REACHED[e.step]}. Nothing came from {', '.join(e.silent) or 'nobody'}")
+    again = "type the same again"
+    if any(e.culprits):
+        again += ". The next attempt does without the one that is named, where enough others can"
+    return Sentence(": ".join([said[0], ". ".join(said[1:])]) if said[1:] else said[0], again)
+
+
+def _no_key(e: NoKeyToHandOver, c: Context) -> Sentence:
+    if e.is_gone:
+        return Sentence(
+            f"the key of {e.federation} was handed over to other terms",
+            "use the new terms, and what their members type",
+        )
+    return Sentence(f"{e.federation} has no key yet", f"make it: {COMMAND} ceremony {c.pasted}")
+
+
+HANDOVER: Said = {
+    NoKeyToHandOver: _no_key,
+    NoRecord: plain(
+        "{e.name} is a new member, and has to verify the record of {e.federation} first",
+        "give it as --record FOLDER. Any old member makes one: "
+        f"{COMMAND} export OLD.toml --out FOLDER",
+    ),
+    BrokenRecord: plain(
+        "the record {e.path} cannot be relied on: {e.reason}",
+        "do not go on with it. Ask another old member for its record",
+    ),
+    HandoverGivenUp: _given_up,
+    AnotherHandover: plain(
+        "{e.session} is under way, and hands the key over to other terms than those given here",
+        "wait for its end, or ask the other members which terms they mean",
+    ),
+}

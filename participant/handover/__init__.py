@@ -1,0 +1,12 @@
+"""A hospital's part in handing the key over: to other members, or to the same ones anew."""
+
+from participant.handover.errors import (
+    AnotherHandover,
+    BrokenRecord,
+    HandoverGivenUp,
+    NoKeyToHandOver,
+    NoRecord,
+)
+from participant.handover.newcomer import begin_from_record
+from participant.handover.own import handover_task, is_at_work
+from participant.handover.task import AttemptShelf, HandoverTask, Wish

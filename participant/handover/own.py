@@ -1,0 +1,59 @@
+"""A member's part in a handover, with its own number, vault and keys."""
+
+import contextlib
+from dataclasses import dataclass
+
+from participant.errors import MissingFile, RetiredShare
+from participant.handover.task import HandoverTask, Wish
+from participant.home import VAULT_NAME, HandoverShelf, Membership, Vault, federation_folder
+from protocol.board import Handover
+from protocol.handover import Succession
+from protocol.terms import Terms
+
+
+def handover_task(member: Membership, wish: Wish | None) -> HandoverTask:
+    """A member's part in a handover; wish: what its people agree to, None if to nothing."""
+    return HandoverTask(member.index, OwnPlace(member), wish)
+
+
+def is_at_work(handover: Handover, member: Membership) -> bool:
+    """Whether an attempt is under way, or has left something in a member's vault."""
+    attempt, vault = handover.view.attempt, member.vault
+    if not (attempt.is_thawed or attempt.is_settled):
+        return True
+    has_old = attempt.is_settled and handover.about.epoch.number in vault.epochs()
+    return has_old or vault.has_seed(handover.about.session)
+
+
+@dataclass(frozen=True)
+class OwnPlace:
+    """The vault of a member on the old board, and of the new federation's."""
+
+    member: Membership
+
+    def shelf(self, about: Succession) -> HandoverShelf:
+        """Of one attempt."""
+        member, epoch = self.member, about.epoch.number
+        target = member.vault if about.is_refresh else self._new_vault(about.new)
+        return HandoverShelf(member.vault, member.passphrase, epoch, about.session, target)
+
+    def _new_vault(self, new: Terms) -> Vault | None:
+        """Where the key share of another federation lies; None for a member that leaves."""
+        member = self.member
+        if (index := new.index_of(member.identity.card.key)) is None:
+            return None
+        folder = federation_folder(member.folder.parent, new.federation) / VAULT_NAME
+        return Vault(folder, new.federation, index, member.vault.cost)
+
+    def renewed(self) -> None:
+        """Let all tasks work with what the vault has now."""
+        with contextlib.suppress(MissingFile, RetiredShare):  # it has no share any more
+            self.member.keys.renew()
+
+    def settled(self, handover: Handover) -> None:
+        """Give up all older shares, also those of epochs whose end not all have acknowledged."""
+        vault = self.member.vault
+        for epoch in vault.epochs():
+            if epoch <= handover.about.epoch.number:
+                vault.retire_key_share(epoch)
+        self.renewed()

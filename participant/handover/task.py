@@ -1,0 +1,291 @@
+"""Taking part in a handover of the key, over as many restarts as it takes.
+
+What to say is the machine's to know (``protocol.handover.HandoverMember``), and what was said the
+board's. Here is when a hospital begins, how long it waits, and what it does with its new share.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from participant.agent import Task
+from participant.handover.errors import AnotherHandover, HandoverGivenUp, NoKeyToHandOver
+from participant.handover.open_rounds import has_open_rounds
+from participant.waiting import Waiting
+from protocol.board import Board, Draft, Handover, Post, Posted
+from protocol.encoding import encode
+from protocol.handover import Attempt, HandoverMember, Shelf, Succession, handover_awaited
+from protocol.messages import BareWord, Content, HandoverProposal, Signature
+from protocol.terms import AGGREGATOR, Terms
+
+JOIN_SECONDS = 600  # so long after a refresh, who asks for one has had it
+UNAGREED_SECONDS = 7 * 24 * 3600  # so long for people to agree, and for newcomers to come
+FREEZE_SECONDS = 600  # so long at most before its freeze a hospital ends what it has begun
+
+
+class AttemptShelf(Shelf, Protocol):
+    """Where one attempt's secrets lie, and how they leave it."""
+
+    def promote(self) -> None:
+        """Move the new share into its place, once the attempt is released."""
+
+    def forget(self) -> None:
+        """Destroy what is left of the attempt, once it is over."""
+
+
+class Place(Protocol):
+    """Where a member's key shares lie."""
+
+    def shelf(self, about: Succession) -> AttemptShelf:
+        """Of one attempt."""
+
+    def renewed(self) -> None:
+        """Called when the new key share is in its place."""
+
+    def settled(self, handover: Handover) -> None:
+        """Called when nothing older than the new epoch is to be left."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What people here want, and agree to: new terms, or the old ones for new shares.
+
+    signatures: under new terms, of their members in order.
+    """
+
+    new: Terms
+    signatures: tuple[Signature, ...] = ()
+
+    def is_for(self, handover: Handover) -> bool:
+        """Whether this is what an attempt is about."""
+        return self.new.federation == handover.about.new.federation
+
+    def check(self, handover: Handover) -> None:
+        """Raises AnotherHandover where the others have agreed to something else."""
+        if not self.is_for(handover) and handover.view.attempt.is_agreed:
+            raise AnotherHandover(handover.about.session, handover.about.new.federation)
+
+    def proposal(self, board: Board) -> HandoverProposal:
+        """What to propose, of the key that the board has."""
+        assert board.epoch is not None
+        is_refresh = self.new.federation == board.terms.federation
+        return HandoverProposal(
+            board.epoch.digest, b"" if is_refresh else encode(self.new), self.signatures
+        )
+
+
+class HandoverTask(Task):
+    """One hospital's part in the attempt that is due.
+
+    Without a ``wish`` it agrees to nothing and proposes nothing, and helps where the others have.
+    It is done once all new members have their shares, and its old one is erased.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        place: Place,
+        wish: Wish | None,
+        clock: Callable[[], float] = time.monotonic,
+        now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
+    ) -> None:
+        """number: on the board. clock: seconds; now_ms: this machine's, in ms since 1970."""
+        self._number, self._place, self._wish = number, place, wish
+        self._clock, self._now_ms = clock, now_ms
+        self._board: Board | None = None
+        self._member: HandoverMember | None = None
+        self._shelf: AttemptShelf | None = None
+        self._still: tuple[Attempt | None, float] = None, clock()  # how far it was, since when
+        self._freezes_at: float | None = None
+        self._has_share = self._is_done = False
+        self.handover: Handover | None = None  # once it is known which
+
+    @property
+    def wish(self) -> Wish | None:
+        """What people here have agreed to, if anything."""
+        return self._wish
+
+    @property
+    def done(self) -> bool:
+        """Whether the key is handed over, and nothing is left here of what that took."""
+        return self._is_done
+
+    def waiting(self, board: Board) -> Waiting:
+        """Who has not done what is due in the attempt."""
+        if self.handover is None:
+            return Waiting("link", (AGGREGATOR,))
+        found = handover_awaited(self.handover.view.attempt)
+        if found is None:
+            return Waiting("task")
+        names = self.handover.about.names
+        facts = {
+            "session": self.session,
+            "step": found.step,
+            "needed": found.needed,
+            "is_refresh": self.handover.is_refresh,
+            "names": [names[member] for member in found.members],
+        }
+        return Waiting("handover", found.members, facts)
+
+    def begin(self, board: Board) -> None:
+        """Choose the attempt that is under way, or that ended when others had typed the same.
+
+        Raises AnotherHandover where another one than is wished for is under way.
+        """
+        self._board = board
+        self.session = f"handover/{self._next_number}"
+        self._choose()
+
+    @property
+    def _next_number(self) -> int:
+        assert self._board is not None
+        return len(self._board.key.handovers.all) + 1
+
+    def agree(self, wish: Wish) -> None:
+        """People here agree to what is under way, or wish for something else.
+
+        Raises AnotherHandover where the others have agreed to another one already.
+        """
+        if self.handover is not None:
+            wish.check(self.handover)
+        self._wish = wish
+        if self._member is not None:
+            self._member.consents = not self._is_against
+
+    def _choose(self) -> None:
+        """Take the attempt that is due, unless it is at it; a newer one begins where that ended."""
+        assert self._board is not None
+        last = self._board.key.handovers.last
+        if last is None or last is self.handover or (self.handover and not self.handover.is_over):
+            return
+        if last.is_over and not self._is_ours(last):
+            self.session = f"handover/{self._next_number}"
+            return
+        if self._wish is not None:
+            self._wish.check(last)
+        self.handover, self.session = last, last.about.session
+        self._shelf = self._place.shelf(last.about)
+        consents = self._wish is not None and not self._is_against
+        self._has_share, self._freezes_at = False, None
+        self._member = HandoverMember(last.about, self._number, self._shelf, consents=consents)
+
+    @property
+    def _is_against(self) -> bool:
+        """Whether people here wish for something else than what is under way."""
+        wish, handover = self._wish, self.handover
+        return wish is not None and handover is not None and not wish.is_for(handover)
+
+    def _is_ours(self, last: Handover) -> bool:
+        """Whether an attempt that is over still has work here, or is what was asked for."""
+        if last.thawed_at is not None:
+            return self._wish is None
+        if self._wish is None or not self._wish.is_for(last):
+            return self._wish is None
+        is_new = self._now_ms() - last.moved_ms < 1000 * JOIN_SECONDS
+        return not last.is_refresh or is_new or not last.view.attempt.is_settled
+
+    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
+        """Before any task says something, the share of the key that counts now is in its place."""
+        self._choose()
+        if self.handover is not None:
+            self._take_share(self.handover)
+
+    # ── what it says ──
+
+    def due(self) -> Draft | None:
+        """The proposal, or the next word; raises HandoverGivenUp once the attempt is void.
+
+        Also NoKeyToHandOver, and AnotherHandover once the others agree to something else than is
+        wished for here. Until then this hospital is for giving that up.
+        """
+        if self._is_done:
+            return None
+        self._choose()
+        if self.handover is None:
+            return self._proposal()
+        content = self._word(self.handover)
+        if content is None or self._holds_back(content):
+            return None
+        return Draft(self.session, content)
+
+    def _proposal(self) -> Draft | None:
+        assert self._board is not None
+        if self._wish is None:
+            return None
+        key = self._board.key
+        if key.newest is None or key.handovers.successor is not None:
+            raise NoKeyToHandOver(self._board.terms.name, key.newest is not None)
+        return Draft(self.session, self._wish.proposal(self._board))
+
+    def _word(self, handover: Handover) -> Content | None:
+        member, shelf, attempt = self._member, self._shelf, handover.view.attempt
+        assert member is not None and shelf is not None  # set with the handover
+        member.view = handover.view
+        if self._wish is not None:
+            self._wish.check(handover)
+        member.waits = self._waits_on(attempt) and not self._is_against
+        self._take_share(handover)
+        if content := member.due():
+            return content
+        if attempt.is_thawed:
+            shelf.forget()
+            if not self._is_against:
+                raise _given_up(handover)
+            self.handover, self.session = None, f"handover/{self._next_number}"
+        if attempt.is_settled:
+            shelf.forget()
+            self._place.settled(handover)
+            self._is_done = True
+        return None
+
+    def _take_share(self, handover: Handover) -> None:
+        """Put the new share into its place once the attempt is released, if it is to have one."""
+        attempt = handover.view.attempt
+        if attempt.is_released and self._number in attempt.rosters.new and not self._has_share:
+            assert self._shelf is not None  # set with the handover
+            self._shelf.promote()
+            self._has_share = True
+            self._place.renewed()
+
+    def _waits_on(self, attempt: Attempt) -> bool:
+        """Whether the others have time left; counted by this process's clock, since the last word.
+
+        One that is started anew waits anew.
+        """
+        now, reached = self._clock(), dataclasses.replace(attempt, voids=frozenset())
+        if reached != self._still[0]:  # that others give up moves nothing
+            self._still = reached, now
+        assert self._board is not None
+        seconds = self._board.terms.step_seconds
+        limit = seconds if attempt.is_agreed else max(seconds, UNAGREED_SECONDS)
+        return now - self._still[1] < limit
+
+    def _holds_back(self, content: Content) -> bool:
+        """Whether it does not freeze yet, since it helps with rounds that could end first."""
+        assert self._board is not None
+        if not (isinstance(content, BareWord) and content.word in ("freeze", "freeze only")):
+            return False
+        now = self._clock()
+        if self._freezes_at is None:
+            self._freezes_at = now + min(FREEZE_SECONDS, self._board.terms.step_seconds / 2)
+        return now < self._freezes_at and has_open_rounds(self._board)
+
+    def explains(self, post: Post) -> bool:
+        """Another one has proposed it first."""
+        self._choose()
+        return isinstance(post.body, HandoverProposal) and self.handover is not None
+
+
+def _given_up(handover: Handover) -> HandoverGivenUp:
+    names, misdeeds = handover.about.names, handover.view.misdeeds
+    was_open = dataclasses.replace(handover.view.attempt, outcome="", confirmed=frozenset())
+    due = handover_awaited(was_open)
+    return HandoverGivenUp(
+        handover.about.session,
+        [names.get(said.culprit, "") for said in misdeeds],
+        [said.fault.value for said in misdeeds],
+        due.step if due else "",
+        [names[member] for member in due.members] if due else [],
+    )
