@@ -1,0 +1,180 @@
+"""What the members' own code lets pass in a handover, the audit's own code does not."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from keyshare.digest import number_bytes
+from protocol.board.handover import Handover
+from protocol.handover.attempt import Attempt
+from protocol.handover.view import HandoverView
+from protocol.messages.bodies import CheckRequest, Opening, Partial
+from protocol.messages.handover import BareWord, HandedDealing, ShownPart
+from protocol.record.audit.checks import Audit, audit
+from protocol.record.audit.results import Result
+from tests.stage.record.broken_handover import word
+from tests.stage.record.good import ROUND
+from tests.stage.record.handed import REFRESH, SUCCESSION, handed_over
+from tests.stage.record.story import Said, Story, write
+
+NONCE = b"n" * 32
+
+
+def audited(story: Story) -> Audit:
+    return audit(write(story).files, NONCE, story.federation.terms.federation[:16])
+
+
+def result_of(story: Story, number: str) -> Result:
+    (found,) = [r for r in audited(story).results if r.number == number]
+    return found
+
+
+def until(place: int, session: str = REFRESH) -> Story:
+    """The story up to an entry."""
+    story = handed_over().until(session)
+    del story.said[place:]
+    return story
+
+
+def test_a_dealing_that_all_let_pass_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("protocol.handover.view.wrong_handed", lambda *about: None)
+    place = handed_over().find(REFRESH, HandedDealing, 2)
+    story = until(place)
+    difference = story.body(place, HandedDealing).difference
+    story.alter(place, difference=number_bytes(int.from_bytes(difference, "big") + 1))
+    assert [(r.entry, r.party) for r in result_of(story, "3.11").failures] == [(place, "H2")]
+
+
+def test_a_key_that_does_not_follow_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the view made another epoch of the same dealings."""
+    made = HandoverView._added
+
+    def added(view: HandoverView) -> HandoverView:
+        found = made(view)
+        assert found.epoch is not None
+        other = msgspec.structs.replace(found.epoch, number=9)
+        return type(found)(**{**vars(found), "epoch": other})
+
+    monkeypatch.setattr(HandoverView, "_added", added)
+    story = until(handed_over().find(REFRESH, ShownPart) - 1)
+    (remark,) = result_of(story, "3.12").failures
+    assert "not the next one" in remark.reason
+
+
+def test_dealings_that_do_not_add_up_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is named for it; it takes roots modulo N."""
+    monkeypatch.setattr("protocol.handover.view.wrong_handed", lambda *about: None)
+    place = handed_over().find(REFRESH, HandedDealing, 2)
+    story = until(handed_over().find(REFRESH, ShownPart) - 1)
+    difference = story.body(place, HandedDealing).difference
+    story.alter(place, difference=number_bytes(int.from_bytes(difference, "big") + 1))
+    found = result_of(story, "3.12")
+    assert [(r.party, "add up" in r.reason) for r in found.failures] == [
+        ("nobody in particular", True)
+    ]
+
+
+def test_parts_that_are_proven_and_do_not_open_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("protocol.handover.view.wrong_shown", lambda *about: None)
+    place = handed_over().find(REFRESH, ShownPart, 2)
+    story = handed_over().until(REFRESH)
+    story.alter(place, part=b"\2")
+    last = handed_over().find(REFRESH, ShownPart, nth=-1)
+    assert [(r.entry, r.party) for r in result_of(story, "3.12").failures] == [
+        (last, "nobody in particular")
+    ]
+
+
+def test_an_agreement_of_too_few_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Attempt, "is_agreed", property(lambda attempt: True))
+    story = handed_over().until(REFRESH)
+    place = word(story, REFRESH, "freeze", 1)
+    early = story.said.pop(place - 1)
+    first = next(k for k, one in enumerate(story.said) if one.session == REFRESH)
+    story.insert(first + 2, Said(REFRESH, 1, early.body, story.said[first].time_ms))
+    del story.said[first + 2 :]
+    (remark,) = result_of(story, "3.10").failures
+    assert (remark.entry, remark.party) == (first + 2, "H1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("released_at", 1), ("released_at", None), ("thawed_at", 5)]
+)
+def test_an_end_that_the_words_do_not_show_fails(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: Any
+) -> None:
+    """Where the board has it otherwise, rounds would be judged by the wrong key."""
+    taken = Handover.take
+
+    def take(handover: Handover, *about: Any) -> None:
+        taken(handover, *about)
+        if handover.about.session == REFRESH and handover.view.attempt.is_settled:
+            setattr(handover, name, value)
+
+    monkeypatch.setattr(Handover, "take", take)
+    failures = result_of(handed_over().until(REFRESH), "3.13").failures
+    assert [remark.party for remark in failures] == ["nobody in particular"]
+
+
+def test_a_round_is_judged_under_the_epoch_that_was_the_keys_at_its_opening() -> None:
+    found = {r.number: r for r in audited(handed_over()).results}
+    assert found["4.3"].count == 8  # of both epochs
+    story = handed_over().until(ROUND[2])
+    opening = story.find(ROUND[2], Opening)
+    before = story.body(story.find(ROUND[1], Opening), Opening).epoch
+    assert story.body(opening, Opening).epoch != before
+    story.alter(opening, epoch=before)
+    failures = result_of(story, "4.1").failures
+    assert [(r.entry, r.party) for r in failures] == [(opening, "the aggregator")]
+
+
+def test_the_next_epoch_is_no_key_before_it_is_released() -> None:
+    story = handed_over().until(REFRESH)
+    epoch = handed_over().body(handed_over().find(ROUND[2], Opening), Opening).epoch
+    release = word(story, REFRESH, "release", 3)  # the third, with which it counts
+    time_ms = story.at(release).time_ms
+    request = Said("check/1", 2, CheckRequest(epoch, bytes(32)), time_ms)
+    early, late = story.copy(), story
+    early.insert(release, request)
+    late.insert(release + 1, request)
+    assert [r.entry for r in result_of(early, "3.9").findings] == [release]
+    assert not result_of(late, "3.9").findings
+
+
+def seen_at(story: Story, position: int) -> dict[str, Any]:
+    """Fields of a post whose sender had seen so many entries of the story."""
+    return {"seen_position": position, "seen": write(story).entries[position - 1].hash}
+
+
+@pytest.mark.parametrize("is_seen", [False, True])
+def test_a_word_that_crossed_with_the_end_is_no_finding(is_seen: bool) -> None:
+    """Whoever says void has not seen that it is held, or could know better."""
+    story = handed_over().until(REFRESH)
+    held = story.find(REFRESH, ShownPart, nth=-1)
+    falsified = {} if is_seen else seen_at(story, held - 1)
+    void = Said(REFRESH, 4, BareWord("void"), story.at(held).time_ms, falsified=falsified)
+    story.insert(held + 1, void)
+    found = [(r.entry, r.party) for r in result_of(story, "3.13").findings]
+    assert found == ([(held + 1, "H4")] if is_seen else [])
+
+
+@pytest.mark.parametrize("is_seen", [False, True])
+def test_a_part_that_crossed_with_the_end_is_no_finding(is_seen: bool) -> None:
+    """It was on its way when the key was given up. Its set was locked, and counts as opened."""
+    story = handed_over().until(REFRESH)
+    part = story.said.pop(story.find(ROUND[1], Partial, 2) - 1)
+    held = story.find(REFRESH, ShownPart, nth=-1)
+    falsified = {} if is_seen else seen_at(story, held - 1)
+    time_ms = story.at(held).time_ms
+    story.insert(held + 1, Said(part.session, 2, part.body, time_ms, part.names, falsified))
+    found = [(r.entry, r.party) for r in result_of(story, "3.14").findings]
+    assert found == ([(held + 1, "H2")] if is_seen else [])
+
+
+def test_guests_have_their_names() -> None:
+    story = handed_over().copy()
+    place = story.find(SUCCESSION, ShownPart, 6)
+    story.insert(place + 1, story.at(place))
+    found = result_of(story, "2.2").findings
+    assert [(r.entry, r.party) for r in found] == [(place + 1, "G2 (guest)")]
