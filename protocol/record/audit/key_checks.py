@@ -1,4 +1,4 @@
-"""Check 3.8: the test decryptions with which members made sure of their key shares."""
+"""Check 3.9: the test decryptions with which members made sure of their key shares."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,8 +16,8 @@ from protocol.record.audit.results import NOBODY, Result, check
 @check(
     "3.9",
     "test decryptions of key checks",
-    "each part of a key check is proven, under a key that all had certified, and the parts of "
-    "every quorum of neighbours give the test value. A wrong part is a finding",
+    "each part of a key check is proven, under an epoch that was the key's by then, and the parts "
+    "of every quorum of neighbours give the test value. A wrong part is a finding",
     BOARD,
 )
 def check_parts(evidence: Evidence, result: Result) -> None:
@@ -30,7 +30,7 @@ def check_parts(evidence: Evidence, result: Result) -> None:
 def _requests(
     evidence: Evidence, result: Result, entries: Sequence[Posted]
 ) -> Iterator[tuple[int, Epoch]]:
-    """The first request under each key that was certified by then."""
+    """The first request under each epoch that was the key's by then."""
     asked = set[bytes]()
     for posted in of_kind(entries, CheckRequest):
         if (body := posted.post.body).epoch in asked:
@@ -39,7 +39,7 @@ def _requests(
         known = evidence.epochs(posted.position)
         found = next((epoch for epoch in known if epoch.digest == body.epoch), None)
         if found is None:
-            reason = f"{posted.post.session}: it asks for a check of a key that nobody certified"
+            reason = f"{posted.post.session}: it asks for a check of a key that was none by then"
             result.find(posted.position, evidence.name(posted.post.sender), reason)
         else:
             yield posted.position, found

@@ -28,6 +28,7 @@ from participant.report.style import style
 from protocol.terms.terms import Terms
 from tests.stage.files import flipped
 from tests.stage.record.good import good
+from tests.stage.record.handed import handed_over
 from tests.stage.record.memory import MemoryFiles
 from tests.stage.record.story import write
 
@@ -142,6 +143,15 @@ def test_a_check_that_had_nothing_to_look_at_does_not_say_that_it_holds() -> Non
     idle = Read(render(dataclasses.replace(report(), results=results))).said
     assert "5.3 each member locked one set 0 — nothing to check" in idle
     assert "5.3 each member locked one set 16 ✓ holds" in Read(page()).said
+
+
+def test_handovers_of_the_key_are_among_the_checks_and_guests_have_names() -> None:
+    found = gather(MemoryFiles(write(handed_over()).files), None)
+    assert not found.failed
+    said = Read(render(found)).said
+    assert "3.12 the key that was handed over is the same key" in said
+    assert "G2 (guest) has signed for entries up to" in said
+    assert "joining G1, G2; leaving H4" in said
 
 
 def test_headings_and_tables_are_what_a_screen_reader_needs() -> None:
