@@ -1,18 +1,19 @@
 """What a hospital is waiting for, and for whom."""
 
+from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from protocol.board import read_session
+from protocol.board import Board, read_session
 from protocol.rounds import Step
 
 Kind = (
     Step
     | Literal["link", "stalled", "board", "upload", "vector", "join", "ceremony", "seeds"]
     | Literal[
-        "approvals", "other-rounds", "held-back", "checksums", "check", "handover", "record",
-        "app", "task",
+        "approvals", "other-rounds", "held-back", "checksums", "check", "handover", "inheritance",
+        "record", "app", "task",
     ]
 )  # fmt: skip
 
@@ -39,3 +40,17 @@ class Waiting(NamedTuple):
         """The study that it is about, empty if it is about none."""
         session = self.facts.get("session")
         return str(self.facts.get("study") or (read_session(session).study if session else ""))
+
+
+def inheritance_waiting(board: Board) -> Waiting | None:
+    """For whom a key that the terms take over waits; None once it counts, or if they take none.
+
+    needed: so many have to say the same as most so far; more than there are where too many have
+    said something else.
+    """
+    if not board.terms.takes_over_key or board.epoch is not None:
+        return None
+    said = Counter(board.key.inheritance.said.values())
+    alike = max(said.values(), default=0)
+    missing = tuple(board.key.inheritance.missing)
+    return Waiting("inheritance", missing, {"needed": board.terms.lock_threshold - alike})

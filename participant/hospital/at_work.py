@@ -11,6 +11,7 @@ from participant.agent import Agent, Steps, Task, Tasks
 from participant.disk import Storage, hold
 from participant.errors import AlreadyRunning, OutOfTime
 from participant.home import Membership
+from participant.key import inheritance_task
 from participant.network import CardTask, Notices, Session, Traffic
 from participant.waiting import Waiting
 from protocol.programs.lock import LOCK_NAME
@@ -121,7 +122,9 @@ class AtWork:
         def begin() -> tuple[T, Agent]:
             kept, task = storage or member.storage, make()
             # Who is given another storage may not be able to keep a post until it is on the board.
-            beside = [] if storage else [CardTask(member.index, member.address)]
+            beside: list[Task] = [] if storage else [CardTask(member.index, member.address)]
+            if not storage and (inheritance := inheritance_task(member)):
+                beside.append(inheritance)
             tasks = Tasks.lone(task, *beside)
             return task, Agent(member.terms, member.index, key, kept, tasks, notices.set_back)
 

@@ -70,3 +70,16 @@ class HandedOver(ParticipantError, says="{path}: the key of epoch {epoch} was ha
     path: Path
     epoch: int
     to: str = ""
+
+
+class OtherInheritedKey(
+    ParticipantError, says="{federation}: a key share of epoch {have}, and another key counts"
+):
+    """The key share here is none of the key that the members have taken over.
+
+    have, counts: the epochs, which may have the same number and be of two keys.
+    """
+
+    federation: str
+    have: int
+    counts: int

@@ -21,7 +21,7 @@ from participant.home import Address
 from participant.network.clock_check import ClockCheck
 from participant.network.link import Caller, Link, Traffic, open_link
 from participant.network.link_trouble import another_key, silence
-from participant.waiting import Waiting
+from participant.waiting import Waiting, inheritance_waiting
 from protocol.errors import OlderCard
 from protocol.terms import AGGREGATOR, AddressCard, check_card
 from protocol.wire import (
@@ -116,7 +116,7 @@ class Session:
         sent, total = agent.transfer.bytes_sent_of_blobs, agent.transfer.bytes_to_send
         if sent < total:
             return Waiting("upload", (agent.index,), {"done": sent, "total": total})
-        return None if agent.begun else Waiting("board", aggregator)
+        return inheritance_waiting(agent.board) if agent.begun else Waiting("board", aggregator)
 
     def wake(self) -> None:
         """Let the agent make a step soon, for what has come from elsewhere; in the loop."""

@@ -11,7 +11,7 @@ from participant.agent import Task
 from participant.ceremony import CeremonyTask
 from participant.handover import handover_task, is_at_work
 from participant.home import Membership
-from participant.key import KeyCheckTask, check_to_answer
+from participant.key import KeyCheckTask, check_to_answer, inheritance_task
 from protocol.board import Board
 from protocol.key import HeldKeys
 
@@ -42,18 +42,25 @@ def due_tasks(
     """All that is due by itself; ``keys``: this hospital's, None before it has one.
 
     A ceremony, as long as there is no key: the first one, and each that this hospital has joined.
-    After one that was aborted a person begins the next. None under terms that take a key over. A
-    handover that others have proposed, to which nothing is agreed by itself. A check of key shares
-    that another member has asked for lately. What ``studies`` says. at_work: sessions in which a
-    task speaks already. now_ms: this machine's clock, in ms since 1970.
+    After one that was aborted a person begins the next. None under terms that take a key over: once
+    a key share is here, it says of which key. A handover that others have proposed, to which
+    nothing is agreed by itself. A check of key shares that another member has asked for lately.
+    What ``studies`` says. at_work: sessions in which a task speaks already. now_ms: this machine's
+    clock, in ms since 1970.
     """
     found = _handovers(board, member)
     if keys is None:
         return found or _ceremonies(board, member)
-    found += studies(board, keys, at_work)
+    found += [*_inheritance(board, member), *studies(board, keys, at_work)]
     if session := check_to_answer(board, member.terms, keys.current, now_ms):
         found.append(Due(session, lambda: KeyCheckTask(member.terms, keys, now_ms, session)))
     return found
+
+
+def _inheritance(board: Board, member: Membership) -> list[Due]:
+    """Until this hospital has said which key it took over, and enough have said the same."""
+    task = inheritance_task(member)
+    return [Due(task.session, lambda: task)] if task and task.is_due(board) else []
 
 
 def _ceremonies(board: Board, member: Membership) -> list[Due]:

@@ -72,6 +72,13 @@ KEY_CARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ),
     errors.Outdated: _outdated,
     errors.HandedOver: _handed_over,
+    errors.OtherInheritedKey: plain(
+        "the key share of epoch {e.have} here is of another key than that of epoch {e.counts}, "
+        "which enough members of {e.federation} have taken over",
+        "ask the others whether they have the same record of the old federation "
+        f"({COMMAND} export, at each), and from whom this share is. If it came from a backup, put "
+        f"back another one: {COMMAND} key restore FILE {{c.here}}",
+    ),
     errors.NoBoard: lambda e, c: Sentence(
         f"the aggregator at {e.url} did not show the board: {step_words(e.waiting, c)}",
         "nothing was replaced. Try again when it runs, or give --record DIR with a record",

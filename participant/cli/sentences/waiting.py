@@ -32,6 +32,7 @@ _WHY = {
     "parts": "Their part of the decryption is not there.",
     "approvals": "A round opens once enough approve the study.",
     "other-rounds": "They begin where this one begins. Only one after the other can be added.",
+    "inheritance": "The key counts here once enough members have said the same of it.",
     "check": "Their part of the check is not there.",
     "handover": "The key is handed over when all that is due has been said.",
     "app": "The app begins, trains, or scores a model. The others may wait for it.",
@@ -52,6 +53,7 @@ _STEPS = {  # in words, with the facts, the round's ``name`` and its ``study``
     "locks": "agreement on the sum of {name}",
     "checksums": "the checksums of {name}",
     "parts": "partial decryptions of {name}",
+    "inheritance": "word that they have the key of the federation before",
     "record": "the board and its payloads",
     "app": "its app, at work on {name}",
     "task": "its task",
@@ -212,7 +214,7 @@ def _command_for(kind: str, study: str, c: Context, is_statistic: bool = False) 
     name = pasted(shown(study))
     if kind in ("join", "ceremony", "seeds"):
         return f"{COMMAND} ceremony {c.pasted}"
-    if kind == "check":
+    if kind in ("check", "inheritance"):
         return f"{COMMAND} key check --together {c.pasted}"
     if kind == "approvals":
         return f"{COMMAND} study approve {name} {c.pasted}"

@@ -2,6 +2,8 @@
 
 from contextlib import suppress
 
+from participant.errors import DamagedFile, TooLarge
+from participant.key.inherited_from import InheritedFrom, inherited_from
 from protocol.board.handover import Handovers
 from protocol.board.inheritance import Inheritance
 from protocol.encoding import decode, encode
@@ -12,6 +14,7 @@ from protocol.messages.handover import HandoverProposal, KeyInherited
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import DIGEST
 from tests.fuzz.targets.keys import toy
+from tests.fuzz.targets.texts import scratch
 from tests.stage.handover.rosters import proposal
 
 
@@ -43,3 +46,17 @@ def inherited_key() -> Case:
         assert found.epoch is None or found.epoch == read_epoch(data, terms)
 
     return Case(run, [encode(toy().epoch)])
+
+
+@target("inherited-note", "participant.key.inherited_from: what a hospital has noted", limit=1_024)
+def inherited_note() -> Case:
+    folder, note = scratch(), InheritedFrom(DIGEST, 7, DIGEST, DIGEST)
+
+    def run(data: bytes) -> None:
+        (folder / "inherited-from").write_bytes(data)
+        with suppress(DamagedFile, TooLarge):
+            found = inherited_from(folder)
+            assert found is not None
+            assert encode(found) == data
+
+    return Case(run, [encode(note)])
