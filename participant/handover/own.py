@@ -2,11 +2,13 @@
 
 import contextlib
 from dataclasses import dataclass
+from pathlib import Path
 
 from participant.errors import MissingFile, RetiredShare
 from participant.handover.task import HandoverTask, Wish
 from participant.home import VAULT_NAME, HandoverShelf, Membership, Vault, federation_folder
-from protocol.board import Handover
+from participant.key import InheritedFrom, note_inherited
+from protocol.board import Board, Handover
 from protocol.handover import Succession
 from protocol.terms import Terms
 
@@ -42,8 +44,17 @@ class OwnPlace:
         member = self.member
         if (index := new.index_of(member.identity.card.key)) is None:
             return None
-        folder = federation_folder(member.folder.parent, new.federation) / VAULT_NAME
+        folder = self._new_folder(new) / VAULT_NAME
         return Vault(folder, new.federation, index, member.vault.cost)
+
+    def _new_folder(self, new: Terms) -> Path:
+        return federation_folder(self.member.folder.parent, new.federation)
+
+    def released(self, board: Board, handover: Handover) -> None:
+        """Note in the new federation's folder by which entry the key was released."""
+        if not handover.is_refresh:
+            folder = self._new_folder(handover.about.new)
+            note_inherited(folder, InheritedFrom.of(board, handover))
 
     def renewed(self) -> None:
         """Let all tasks work with what the vault has now."""

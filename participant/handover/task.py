@@ -41,6 +41,9 @@ class Place(Protocol):
     def shelf(self, about: Succession) -> AttemptShelf:
         """Of one attempt."""
 
+    def released(self, board: Board, handover: Handover) -> None:
+        """Called before the new key share is put into its place; again after a crash."""
+
     def renewed(self) -> None:
         """Called when the new key share is in its place."""
 
@@ -244,7 +247,8 @@ class HandoverTask(Task):
         """Put the new share into its place once the attempt is released, if it is to have one."""
         attempt = handover.view.attempt
         if attempt.is_released and self._number in attempt.rosters.new and not self._has_share:
-            assert self._shelf is not None  # set with the handover
+            assert self._shelf is not None and self._board is not None  # set with the handover
+            self._place.released(self._board, handover)
             self._shelf.promote()
             self._has_share = True
             self._place.renewed()

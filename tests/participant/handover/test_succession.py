@@ -1,0 +1,95 @@
+"""A key handed over to another federation by hospitals' agents, which begins on its new board."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from participant.handover import HandoverTask, Wish
+from participant.handover.own import OwnPlace
+from participant.home.folders import federation_folder
+from participant.home.handover_shelf import HandoverShelf
+from participant.home.membership import Membership
+from participant.home.vault import Vault
+from participant.key.inheritance import inheritance_task
+from participant.key.inherited_from import InheritedFrom, inherited_from
+from protocol.terms.terms import sign_terms
+from tests.stage.hall import Hall
+from tests.stage.handover.rosters import terms_of
+from tests.stage.toy import Federation, toy_epoch
+from tests.stage.toy_home import CHEAP, PASSPHRASE, address_of, member_at
+
+TOY = toy_epoch(3, 2)
+KEYS = TOY.federation.keys
+NEW = Federation(terms_of(TOY.federation.terms, [3, 1, 2], 3), (KEYS[0], KEYS[3], *KEYS[1:3]))
+
+
+@dataclass
+class Halls:
+    """Old and new board, and the three hospitals that are members of both."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.old = Hall(self.folder / "old", TOY.federation, 1_000_000_000)
+        self.new = Hall(self.folder / "new", NEW, 1_000_000_000, with_key=False)
+        self.members = {i: member_at(self.folder / f"h{i}", i, TOY) for i in (1, 2, 3)}
+
+    def hand_over(self) -> None:
+        wish = Wish(NEW.terms, tuple(sign_terms(NEW.terms, NEW.keys[i]) for i in NEW.members))
+        for i, own in self.members.items():
+            self.old.come(i, HandoverTask(i, OwnPlace(own), wish))
+        self.old.talk()
+
+    def new_folder(self, old_number: int) -> Path:
+        return federation_folder(self.members[old_number].folder.parent, NEW.terms.federation)
+
+    def new_member(self, old_number: int) -> Membership:
+        """The same hospital under the new terms."""
+        own, folder = self.members[old_number], self.new_folder(old_number)
+        index = NEW.terms.index_of(own.identity.card.key)
+        assert index is not None
+        vault = Vault(folder / "vault", NEW.terms.federation, index, CHEAP)
+        address = address_of(NEW, folder)
+        return Membership(NEW.terms, index, own.identity, folder, vault, PASSPHRASE, address)
+
+
+@pytest.fixture
+def halls(tmp_path: Path) -> Iterator[Halls]:
+    made = Halls(tmp_path)
+    yield made
+    made.old.service.close()
+    made.new.service.close()
+
+
+def test_hospitals_go_on_with_the_key_on_the_board_of_the_new_federation(halls: Halls) -> None:
+    halls.hand_over()
+    handover = halls.old.service.board.key.handovers.last
+    assert handover is not None
+    assert handover.view.attempt.is_settled
+    for i in halls.members:
+        member = halls.new_member(i)
+        task = inheritance_task(member)
+        assert task is not None
+        halls.new.come(member.index, task)
+    halls.new.talk()
+    assert halls.new.service.epoch == handover.view.epoch
+    assert halls.new.service.board.key.inheritance.said.keys() == {1, 2, 3}
+
+
+def test_the_release_is_noted_before_the_share_has_its_place(
+    halls: Halls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted, promote = list[InheritedFrom | None](), HandoverShelf.promote
+
+    def watched(self: HandoverShelf) -> None:
+        noted.append(inherited_from(self._target.folder.parent))
+        promote(self)
+
+    monkeypatch.setattr(HandoverShelf, "promote", watched)
+    halls.hand_over()
+    board = halls.old.service.board
+    handover = board.key.handovers.last
+    assert handover is not None
+    assert noted == [InheritedFrom.of(board, handover)] * 3
