@@ -170,8 +170,8 @@ def _tell_idle_words(result: Result, found: HandoverEvidence) -> None:
         body, sender = posted.post.body, posted.post.sender
         if not isinstance(body, Said):
             continue
-        known = found.at(posted.post.seen_position)
-        if sender not in known.culprits and not known.attempt.counts(sender, word_of(body)):
+        known = found.at(posted.post.seen_position).attempt
+        if not known.counts(sender, word_of(body)):
             reason = f"{found.session}: its word ({word_of(body).value}) could have no effect"
             result.find(posted.position, found.name(sender), reason)
 

@@ -7,10 +7,12 @@ import pytest
 
 from keyshare.digest import number_bytes
 from protocol.board.handover import Handover
+from protocol.board.key_history import KeyHistory
 from protocol.handover.attempt import Attempt
 from protocol.handover.view import HandoverView
+from protocol.key.epoch import Epoch
 from protocol.messages.bodies import CheckRequest, Opening, Partial
-from protocol.messages.handover import BareWord, HandedDealing, ShownPart
+from protocol.messages.handover import Arrival, BareWord, Consent, HandedDealing, ShownPart
 from protocol.record.audit.checks import Audit, audit
 from protocol.record.audit.results import Result
 from tests.stage.record.broken_handover import word
@@ -86,16 +88,34 @@ def test_parts_that_are_proven_and_do_not_open_fail(monkeypatch: pytest.MonkeyPa
     ]
 
 
-def test_an_agreement_of_too_few_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("kind", "missing"), [(Consent, (1, 2)), (Consent, (4,)), (Arrival, (4,)), (Arrival, ())]
+)
+def test_an_agreement_of_too_few_fails(
+    monkeypatch: pytest.MonkeyPatch, kind: type, missing: tuple[int, ...]
+) -> None:
+    """Three of four have to consent, and all to arrive."""
     monkeypatch.setattr(Attempt, "is_agreed", property(lambda attempt: True))
-    story = handed_over().until(REFRESH)
-    place = word(story, REFRESH, "freeze", 1)
-    early = story.said.pop(place - 1)
-    first = next(k for k, one in enumerate(story.said) if one.session == REFRESH)
-    story.insert(first + 2, Said(REFRESH, 1, early.body, story.said[first].time_ms))
-    del story.said[first + 2 :]
-    (remark,) = result_of(story, "3.10").failures
-    assert (remark.entry, remark.party) == (first + 2, "H1")
+    freeze = word(handed_over(), REFRESH, "freeze", 1)
+    story = until(freeze)
+    for member in missing:
+        del story.said[story.find(REFRESH, kind, member) - 1]
+    enough = (kind is Consent and len(missing) == 1) or not missing
+    due = [] if enough else [(freeze - len(missing), "H1")]
+    assert [(r.entry, r.party) for r in result_of(story, "3.10").failures] == due
+
+
+def test_an_epoch_that_the_board_does_not_have_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else rounds would be judged under the key of before."""
+    added = KeyHistory._add
+
+    def add(history: KeyHistory, position: int, epoch: Epoch) -> None:
+        if epoch.number == 1:
+            added(history, position, epoch)
+
+    monkeypatch.setattr(KeyHistory, "_add", add)
+    (remark,) = result_of(handed_over().until(REFRESH), "3.12").failures
+    assert "not those that were released" in remark.reason
 
 
 @pytest.mark.parametrize(
