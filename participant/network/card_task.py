@@ -20,8 +20,10 @@ class CardTask(Task):
         self._board = board
 
     def due(self) -> Draft | None:
-        """The newest card, unless this hospital has said it."""
+        """The newest card, unless this hospital has said it, or is a guest that may not."""
         assert self._board is not None
+        if self._index > self._board.terms.n_members:
+            return None
         card = self._address.newest
         session = f"address/{card.number}"
         if self._board.count(session, self._index):

@@ -16,7 +16,14 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.agent import Agent, Inbox, SetBack, Steps, Task
-from participant.errors import DiskError, OutOfTime, ProxyRefuses, Unreachable, WrongCertificate
+from participant.errors import (
+    DiskError,
+    OutOfTime,
+    ProxyRefuses,
+    RejectedByAggregator,
+    Unreachable,
+    WrongCertificate,
+)
 from participant.home import Address
 from participant.network.clock_check import ClockCheck
 from participant.network.link import Caller, Link, Traffic, open_link
@@ -36,6 +43,8 @@ NUDGE_SECONDS = 10.0
 _AT_ONCE = 64  # frames, before the agent works: while it does not, whatever comes is kept
 SILENT_NUDGES = 3  # unanswered: the connection is dead, whatever TCP believes
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 15.0  # seconds between two tries to connect
+_NOT_PROPOSED = "no handover under way names this hospital"
+_PROPOSE = "It goes on once an old member has typed handover with the same new terms"
 # Of a proxy that let this very process through before: more could lock the hospital's account.
 _REFUSALS = 3
 # That the link or the aggregator has failed is told so often at once, and so often a second. Who
@@ -175,6 +184,10 @@ class Session:
                 self._lose(Unreachable(wrong.url, *another_key(wrong)), told)
             except Unreachable as reason:
                 self._lose(reason, told)
+            except RejectedByAggregator as refusal:
+                if not self._is_early(refusal):
+                    raise
+                self._lose(Unreachable(self.url, _NOT_PROPOSED, _PROPOSE), told)
             finally:
                 if connected:
                     self.agent.disconnected()
@@ -185,6 +198,11 @@ class Session:
                 self.notices.moved()  # time has passed, if nothing else
                 await asyncio.sleep(_jittered(wait))
                 wait = min(2 * wait, _LONGEST_WAIT)
+
+    def _is_early(self, refusal: RejectedByAggregator) -> bool:
+        """Whether a guest has come before the handover that it takes part in was proposed."""
+        is_guest = self.agent.index > self.agent.terms.n_members
+        return is_guest and refusal.code in ("unknown-identity", "bad-signature")
 
     @property
     def _progress(self) -> tuple[int, int, int]:
