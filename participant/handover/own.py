@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from participant.errors import MissingFile, RetiredShare
+from participant.handover.receipt import write_receipt
 from participant.handover.task import HandoverTask, Wish
 from participant.home import VAULT_NAME, HandoverShelf, Membership, Vault, federation_folder
 from participant.key import InheritedFrom, note_inherited
@@ -62,9 +63,14 @@ class OwnPlace:
             self.member.keys.renew()
 
     def settled(self, handover: Handover) -> None:
-        """Give up all older shares, also those of epochs whose end not all have acknowledged."""
+        """Give up all older shares, also those of epochs whose end not all have acknowledged.
+
+        Who leaves gets a receipt.
+        """
         vault = self.member.vault
         for epoch in vault.epochs():
             if epoch <= handover.about.epoch.number:
                 vault.retire_key_share(epoch)
         self.renewed()
+        if handover.about.new.index_of(self.member.identity.card.key) is None:
+            write_receipt(self.member, handover)

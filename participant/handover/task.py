@@ -238,8 +238,8 @@ class HandoverTask(Task):
                 raise _given_up(handover)
             self.handover, self.session = None, f"handover/{self._next_number}"
         if attempt.is_settled:
-            shelf.forget()
             self._place.settled(handover)
+            shelf.forget()
             self._is_done = True
         return None
 

@@ -9,6 +9,7 @@ files opens any more, wherever a medium has kept them. The share of the old epoc
 own, and so is the new one once it has been moved to its place.
 """
 
+import contextlib
 import secrets
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from participant.disk import delete, exists, read, write_new
+from participant.disk import delete, exists, hold, read, write_new
 from participant.errors import (
     BadName,
     DamagedFile,
@@ -99,7 +100,8 @@ class HandoverShelf:
 
         The attempt's copy goes once the share in its place has been read back. The backups of the
         old share are noted there too, as people have to destroy them. Raises MissingFile
-        if there is no such share, DamagedFile if it does not open or is none for that place,
+        if there is no such share, AlreadyRunning if another process works in the new federation's
+        folder, DamagedFile if it does not open or is none for that place,
         FileExists if another one lies there, and what the vault raises.
         """
         name, target = f"{self._session}/share", self._target
@@ -111,10 +113,16 @@ class HandoverShelf:
             return
         held = self._new_key(path, target, self._opened(path, name))
         notes = notes_of(self._vault)
-        notes.copy_to(notes_of(target))
-        keep_share(target, held, self._passphrase, notes.made_ms(self._epoch))
+        with self._holding(target):
+            notes.copy_to(notes_of(target))
+            keep_share(target, held, self._passphrase, notes.made_ms(self._epoch))
         self.delete(name)
         self._known[name] = encode(held.secret)
+
+    def _holding(self, target: Vault) -> contextlib.AbstractContextManager[None]:
+        """The lock of another federation's folder; that of the own one is held already."""
+        is_own = target.folder == self._vault.folder
+        return contextlib.nullcontext() if is_own else hold(target.folder.parent, "handover")
 
     def forget(self) -> None:
         """Destroy for good what is left of the attempt, once it is over.

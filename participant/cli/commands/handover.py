@@ -23,8 +23,15 @@ from participant.cli.work import (
     worker_of,
 )
 from participant.errors import NotAgreed
-from participant.handover import NoRecord, Wish, begin_from_record
-from participant.home import CARD_NAME, Membership, TermsFile, enter_handover, read_card
+from participant.handover import RECEIPT_NAME, NoRecord, Wish, begin_from_record
+from participant.home import (
+    CARD_NAME,
+    Membership,
+    TermsFile,
+    enter_handover,
+    federation_folder,
+    read_card,
+)
 from participant.record import RecordFolder
 from participant.words.fingerprint import fingerprint
 from protocol.errors import BadTerms
@@ -105,7 +112,7 @@ def handover(
     if record is not None and is_new:
         begin_from_record(given.member(), RecordFolder(record), record)
     context = given.context
-    context.file = given.new
+    context.file, context.old = given.new, given.file
     say_aside("Waiting for the others, who type:")
     say_aside(f"quorate-participant handover {context.pasted} --old {pasted(given.file)}")
     wish = Wish(new.terms, tuple(new.signatures[m.name] for m in new.terms.members))
@@ -115,21 +122,27 @@ def handover(
     if as_json:
         _say_done("left" if leaves else "handed over", epoch)
     else:
-        _say_end(new.terms, epoch, leaves, context.here)
+        folder = federation_folder(home, old.federation)
+        receipt = folder / RECEIPT_NAME if leaves else None
+        _say_end(new.terms, epoch, is_new, receipt, context.here)
 
 
-def _say_end(new: Terms, epoch: Epoch, leaves: bool, here: str) -> None:
+def _say_end(new: Terms, epoch: Epoch, is_new: bool, receipt: Path | None, here: str) -> None:
     say(f"The key of {new.name} is handed over: epoch {epoch.number}. It is the same key.")
-    if leaves:
+    if receipt is not None:
         say(f"  fingerprint  {fingerprint(epoch.digest)}")
         say("This hospital has left. Its key share is erased here. Destroy all backups of it.")
+        say(f"  receipt      {receipt}")
         return
-    _say_new_share(epoch)
+    _say_new_share(epoch, is_new)
     say(f"quorate-participant key backup {here} --out FILE")
 
 
-def _say_new_share(epoch: Epoch) -> None:
+def _say_new_share(epoch: Epoch, is_new: bool = False) -> None:
     say(f"  fingerprint  {fingerprint(epoch.digest)}  (the same at every member)")
+    if is_new:
+        say("This hospital has a key share now. Make a backup of it:")
+        return
     say("The old key share is erased here. Destroy all backups of it, then make one of the new:")
 
 

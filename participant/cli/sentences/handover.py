@@ -11,6 +11,7 @@ from participant.handover import (
     NoKeyToHandOver,
     NoRecord,
 )
+from protocol.words import pasted
 
 STEPS = {  # what is waited for
     "consent": "agreement to {session}",
@@ -35,8 +36,10 @@ _REACHED = {  # what was not reached
 
 def command_of(facts: Mapping[str, Any], c: Context) -> str:
     """What takes part in a handover; facts: ``is_refresh``."""
-    what = "key refresh" if facts.get("is_refresh") else "handover"
-    return f"{COMMAND} {what} {c.pasted}"
+    if facts.get("is_refresh"):
+        return f"{COMMAND} key refresh {c.pasted}"
+    old = f" --old {pasted(c.old)}" if c.old else ""
+    return f"{COMMAND} handover {c.pasted}{old}"
 
 
 def _given_up(e: HandoverGivenUp, c: Context) -> Sentence:

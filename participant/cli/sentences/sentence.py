@@ -22,6 +22,7 @@ class Context:
     terms: Terms | None = None
     is_home_given: bool = False  # as an option; else the environment or the system says it
     is_statistic: Callable[[str], bool] = lambda study: False  # as far as the board is known
+    old: Path | None = None  # the terms that those in ``file`` succeed
     plan: Path | None = None  # the file of a study's plan
     option_of: Callable[[str], str] = lambda field: ""  # that gave a field of what is being written
 

@@ -1,0 +1,46 @@
+"""What a hospital that has left keeps: that it has given its key share up, and to whom the key went.
+
+It is signed by the hospital, so that it can be shown to others. It proves no erasure: nobody can.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import tomli_w
+
+from participant.disk import replace
+from participant.home import Membership
+from participant.words.fingerprint import fingerprint
+from protocol.board import Handover
+from protocol.encoding import encode_binary
+from protocol.signing import sign
+
+RECEIPT_NAME = "receipt.toml"
+_DOMAIN = "quorate/receipt signature"
+
+
+def write_receipt(member: Membership, handover: Handover) -> Path:
+    """Write it into the old federation's folder, once the old share is erased; where it is."""
+    about = handover.about
+    text = tomli_w.dumps(
+        {
+            "receipt": {
+                "hospital": member.identity.name,
+                "federation": about.old.name,
+                "fingerprint": fingerprint(about.old.federation),
+                "handover": about.session,
+                "epoch_given_up": about.epoch.number,
+                "new_terms": fingerprint(about.new.federation),
+                "new_members": [m.name for m in about.new.members],
+                "released_at_entry": handover.released_at,
+                "time": datetime.fromtimestamp(handover.moved_ms / 1000, UTC),
+                "says": "The key share of this epoch is erased in this hospital's data folder. "
+                "Backups are erased by people.",
+            }
+        }
+    )
+    signature = sign(member.identity.signing_key, _DOMAIN, text.encode())
+    signed = text + f'\nsignature = "{encode_binary(signature)}"\n'
+    path = member.folder / RECEIPT_NAME
+    replace(path, signed.encode())
+    return path
