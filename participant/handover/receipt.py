@@ -1,4 +1,4 @@
-"""What a hospital that has left keeps: that it has given its key share up, and to whom the key went.
+"""What a hospital that has left keeps: it has given its key share up, and the key went to others.
 
 It is signed by the hospital, so that it can be shown to others. It proves no erasure: nobody can.
 """
