@@ -38,8 +38,9 @@ def command_of(facts: Mapping[str, Any], c: Context) -> str:
     """What takes part in a handover; facts: ``is_refresh``."""
     if facts.get("is_refresh"):
         return f"{COMMAND} key refresh {c.pasted}"
-    old = f" --old {pasted(c.old)}" if c.old else ""
-    return f"{COMMAND} handover {c.pasted}{old}"
+    if c.old is None:
+        return f"{COMMAND} handover {c.pasted}"
+    return f"{COMMAND} handover {c.pasted} --old {pasted(c.old)}"
 
 
 def _given_up(e: HandoverGivenUp, c: Context) -> Sentence:
