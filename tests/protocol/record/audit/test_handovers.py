@@ -1,5 +1,6 @@
 """What the members' own code lets pass in a handover, the audit's own code does not."""
 
+import dataclasses
 from typing import Any
 
 import msgspec
@@ -11,14 +12,16 @@ from protocol.board.key_history import KeyHistory
 from protocol.handover.attempt import Attempt
 from protocol.handover.view import HandoverView
 from protocol.key.epoch import Epoch
-from protocol.messages.bodies import CheckRequest, Opening, Partial
-from protocol.messages.handover import Arrival, BareWord, Consent, HandedDealing, ShownPart
+from protocol.messages.bodies import CheckRequest, Opening, Partial, SetLock
+from protocol.messages.handover import Arrival, BareWord, Consent, Content, HandedDealing, ShownPart
 from protocol.record.audit.checks import Audit, audit
 from protocol.record.audit.results import Result
+from tests.stage.handover.posted import PostedHandover, copied
 from tests.stage.record.broken_handover import word
-from tests.stage.record.good import ROUND
-from tests.stage.record.handed import REFRESH, SUCCESSION, handed_over
+from tests.stage.record.good import ROUND, story_at
+from tests.stage.record.handed import DEAD, REFRESH, SUCCESSION, handed_over
 from tests.stage.record.story import Said, Story, write
+from tests.stage.toy import toy_epoch
 
 NONCE = b"n" * 32
 
@@ -190,6 +193,72 @@ def test_a_part_that_crossed_with_the_end_is_no_finding(is_seen: bool) -> None:
     story.insert(held + 1, Said(part.session, 2, part.body, time_ms, part.names, falsified))
     found = [(r.entry, r.party) for r in result_of(story, "3.14").findings]
     assert found == ([(held + 1, "H2")] if is_seen else [])
+
+
+@pytest.mark.parametrize("is_seen", [False, True])
+def test_who_has_frozen_locks_nothing_though_others_may(is_seen: bool) -> None:
+    """It knows what it has said itself, whether its post says so or not."""
+    story = handed_over().until(DEAD)
+    own, other = (story.said.pop(story.find(ROUND[1], SetLock, i) - 1) for i in (1, 4))
+    freeze = word(story, DEAD, "freeze", 1)
+    falsified = {} if is_seen else seen_at(story, freeze - 1)
+    time_ms = story.at(freeze).time_ms
+    story.insert(freeze + 1, dataclasses.replace(own, time_ms=time_ms, falsified=falsified))
+    story.insert(freeze + 2, dataclasses.replace(other, time_ms=time_ms))  # H4 has not frozen yet
+    found = [(r.entry, r.party) for r in result_of(story, "3.14").findings]
+    assert found == [(freeze + 1, "H1")]
+
+
+@pytest.mark.parametrize("is_seen", [False, True])
+def test_once_enough_have_frozen_nobody_locks_who_has_seen_it(is_seen: bool) -> None:
+    """With the freeze of H3 they are enough. H4 comes later, and may not know yet."""
+    story = handed_over().until(DEAD)
+    lock = story.said.pop(story.find(ROUND[1], SetLock, 4) - 1)
+    freeze = word(story, DEAD, "freeze", 3)
+    falsified = {} if is_seen else seen_at(story, freeze - 1)
+    time_ms = story.at(freeze).time_ms
+    story.insert(freeze + 1, dataclasses.replace(lock, time_ms=time_ms, falsified=falsified))
+    found = [(r.entry, r.party) for r in result_of(story, "3.14").findings]
+    assert found == ([(freeze + 1, "H4")] if is_seen else [])
+
+
+def test_parts_that_open_nothing_are_findings_though_honest_members_gave_them() -> None:
+    """Two of a set are too few to open it."""
+    story = handed_over().until(REFRESH)
+    for member in (1, 4):
+        del story.said[story.find(ROUND[1], Partial, member) - 1]
+    for member in (2, 3):
+        part = story.said.pop(story.find(ROUND[1], Partial, member) - 1)
+        story.said.append(dataclasses.replace(part, time_ms=story.said[-1].time_ms))
+    found = result_of(story, "3.14")
+    last = len(story.said)
+    assert [(r.entry, r.party) for r in found.findings] == [(last - 1, "H2"), (last, "H3")]
+    assert not found.failures
+
+
+def test_a_round_after_the_key_went_to_others_is_told_and_so_is_who_helps() -> None:
+    story = handed_over().copy()
+    time_ms, opening = story.said[-1].time_ms, story.at(story.find(ROUND[2], Opening))
+    story.said.append(Said(ROUND[3], 0, opening.body, time_ms))
+    story.said.append(Said(ROUND[3], 2, SetLock(bytes(32)), time_ms))
+    last = len(story.said)
+    found = [(r.entry, r.party) for r in result_of(story, "3.14").findings]
+    assert found == [(last - 1, "the aggregator"), (last, "H2")]
+
+
+def test_dealers_that_fell_silent_over_a_misdeed_are_not_called_silent() -> None:
+    def tamper(handed: PostedHandover, sender: int, content: Content) -> Content | None:
+        if sender == 1 and isinstance(content, HandedDealing):
+            return msgspec.structs.replace(content, nonce=bytes(32))
+        return content
+
+    toy = toy_epoch(4, 3)
+    table = copied(toy)
+    PostedHandover(table, toy.secrets, [1, 2, 3, 4], 3, tamper=tamper).run()
+    ends, dealings = (result_of(story_at(table), number) for number in ("3.13", "3.11"))
+    assert [r.party for r in dealings.findings] == ["H1"]
+    assert not any("had not dealt" in note for note in ends.notes)
+    assert any("nothing came of it" in note for note in ends.notes)
 
 
 def test_guests_have_their_names() -> None:
