@@ -222,6 +222,15 @@ def test_once_enough_have_frozen_nobody_locks_who_has_seen_it(is_seen: bool) -> 
     assert found == ([(freeze + 1, "H4")] if is_seen else [])
 
 
+def test_nobody_locks_under_a_key_that_was_released() -> None:
+    story = handed_over().until(REFRESH)
+    lock = story.said.pop(story.find(ROUND[1], SetLock, 4) - 1)
+    story.said.append(dataclasses.replace(lock, time_ms=story.said[-1].time_ms))
+    (remark,) = result_of(story, "3.14").findings
+    assert (remark.entry, remark.party) == (len(story.said), "H4")
+    assert "released the key" in remark.reason
+
+
 def test_parts_that_open_nothing_are_findings_though_honest_members_gave_them() -> None:
     """Two of a set are too few to open it."""
     story = handed_over().until(REFRESH)
