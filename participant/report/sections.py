@@ -1,12 +1,21 @@
 """The federation, its key ceremonies, and the words that a reader needs."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 from keyshare.ceremony import LEAST_KEY_BITS
 from participant.ceremony import Accusation
-from participant.report.facts import CeremonyFacts, Contents, MemberFacts, VerdictFacts
+from participant.report.facts import (
+    CeremonyFacts,
+    Contents,
+    InheritanceFacts,
+    MemberFacts,
+    RecordBefore,
+    VerdictFacts,
+)
 from participant.report.markup import Markup, element, table
 from participant.report.words import between, count, entries, names, when
+from participant.words.fingerprint import fingerprint
 from protocol.encoding import encode_binary
 from protocol.terms import Terms
 
@@ -28,6 +37,7 @@ def federation_section(contents: Contents) -> Markup:
             _fact("quorum", f"{terms.quorum} of {terms.n_members}"),
             _fact("joint key", f"{terms.key_bits:,} bits{_note(terms)}"),
             _fact("key of the aggregator", encode_binary(terms.aggregator_key)),
+            *_chain(contents),
             class_="facts",
         ),
         element("h3", "What all hospitals have signed"),
@@ -42,6 +52,22 @@ def federation_section(contents: Contents) -> Markup:
         ),
         id="federation",
     )
+
+
+def _chain(contents: Contents) -> Iterator[tuple[Markup, Markup]]:
+    """Which federation this one succeeds, and which of the records before were given."""
+    predecessor = contents.terms.predecessor
+    if predecessor is None:
+        return
+    yield _fact("succeeds the terms", fingerprint(predecessor.federation), "words")
+    names_before = [f"{one.name}{_failures(one)}" for one in contents.before]
+    given = " ← ".join([contents.terms.name, *names_before])
+    missing = "the record of the predecessor was not given, so the checks 8 say little"
+    yield _fact("chain of records", given if names_before else missing)
+
+
+def _failures(before: RecordBefore) -> str:
+    return f" (FAILED {', '.join(before.failed)})" if before.failed else ""
 
 
 def rules(terms: Terms) -> list[str]:
@@ -89,8 +115,29 @@ def _member(member: MemberFacts, contents: Contents) -> Markup:
 def ceremonies_section(contents: Contents) -> Markup:
     """Each key ceremony: who, when, how long, and what came of it."""
     done = [_ceremony(found, contents.terms) for found in contents.ceremonies]
+    if contents.inheritance is not None:
+        done.insert(0, _taken_over(contents.inheritance, contents.terms))
     none = element("p", "No key ceremony has begun.") if not done else None
     return element("section", element("h2", "The joint key"), none, done, id="ceremonies")
+
+
+def _taken_over(found: InheritanceFacts, terms: Terms) -> Markup:
+    """A key that another federation has made: who says that they have it, and by what."""
+    if found.position is None:
+        need = f"it counts once {terms.lock_threshold} hospitals have said the same of it"
+        lines = [_fact("outcome", f"not taken over yet: {need}")]
+    else:
+        lines = [
+            _fact("outcome", f"it counts from entry {found.position} on, as epoch {found.epoch}"),
+            _fact("released by", f"entry {found.released} of the board before"),
+            _fact("fingerprint of the key", found.fingerprint, "words"),
+        ]
+    if found.said:
+        lines.append(_fact("said by", _all(found.said, terms)))
+    if found.said_another:
+        lines.append(_fact("something else said by", names(terms, found.said_another)))
+    title = element("h3", "taken over from the federation before")
+    return element("article", title, element("dl", lines, class_="facts"))
 
 
 def _ceremony(found: CeremonyFacts, terms: Terms) -> Markup:

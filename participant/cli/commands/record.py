@@ -10,7 +10,17 @@ import typer
 
 from participant.cli.sentences import CHECK_FAILED
 from participant.cli.views import Transfer, say, say_json, transfer_view
-from participant.cli.work import Given, Json, Timeout, Worker, run, say_aside, telling, worker_of
+from participant.cli.work import (
+    Given,
+    Json,
+    Predecessors,
+    Timeout,
+    Worker,
+    run,
+    say_aside,
+    telling,
+    worker_of,
+)
 from participant.disk import check_replaceable, replace
 from participant.hospital import Exported
 from participant.record import RecordFolder
@@ -52,13 +62,14 @@ def report(
         Path | None,
         typer.Option(help="A hospital's studies/NAME/rounds.jsonl, for its own figures."),
     ] = None,
+    predecessors: Predecessors = None,
 ) -> None:
     """Verify a record, and show on one page what it tells. Exit code 5 if a check failed."""
     check_replaceable(out)
     files = RecordFolder(record)
     figures = read_journal(journal) if journal else None
     say_aside("checking the record, which may take as long as the ceremony did …")
-    found = gather(files, figures)
+    found = gather(files, figures, [RecordFolder(folder) for folder in predecessors or []])
     replace(out, render(found).encode())
     out.chmod(0o644)
     if found.failed or found.contents is None:

@@ -10,7 +10,7 @@ import typer
 
 from participant.cli.sentences import CHECK_FAILED
 from participant.cli.views import say, say_json
-from participant.cli.work import Json
+from participant.cli.work import Json, Predecessors
 from participant.record import RecordFolder
 from participant.words import read_fingerprint
 from participant.words.fingerprint import fingerprint
@@ -39,6 +39,7 @@ def verify(
             help="The head that an earlier verify printed: shows that nothing was taken away.",
         ),
     ] = "",
+    predecessors: Predecessors = None,
     as_json: Json = False,
 ) -> None:
     """Check a federation's record; needs no data folder, passphrase or network.
@@ -47,11 +48,12 @@ def verify(
     """
     expected = _expected(words) if words else None
     head, files, nonce = _head(since), RecordFolder(record), secrets.token_bytes(_NONCE_BYTES)
+    older = [RecordFolder(folder) for folder in predecessors or []]
     if as_json:
-        found = audit(files, nonce, expected, head)
+        found = audit(files, nonce, expected, head, older=older)
         say_json(facts(found, compared=expected is not None))
     else:
-        found = audit(files, nonce, expected, head, tell=lambda result: say(_row(result)))
+        found = audit(files, nonce, expected, head, lambda result: say(_row(result)), older)
         for text in _details(found, compared=expected is not None):
             say(text)
     if not found.holds:
@@ -81,9 +83,10 @@ def _row(result: Result) -> str:
 
 
 def _details(found: Audit, compared: bool) -> Iterator[str]:
-    """What was found, then what to compare and to keep."""
+    """What was found, also in the records before, then what to compare and to keep."""
     for result in found.results:
         yield from _remarks(result)
+    yield from _before(found.before)
     yield ""
     if found.federation is None:
         yield "The terms do not read, so this record has no fingerprint."
@@ -99,6 +102,19 @@ def _details(found: Audit, compared: bool) -> Iterator[str]:
         yield "  Do not rely on this record. Get one from another member, and show both to all."
     else:
         yield "All checks that were run hold."
+
+
+def _before(found: Audit | None) -> Iterator[str]:
+    """What was found in the record of the predecessor, and in those before it."""
+    if found is None:
+        return
+    yield ""
+    yield f"The record of the predecessor, {found.name or 'whose terms do not read'}:"
+    for result in found.results:
+        yield _row(result)
+    for result in found.results:
+        yield from _remarks(result)
+    yield from _before(found.before)
 
 
 def _remarks(result: Result) -> Iterator[str]:
@@ -137,6 +153,7 @@ def facts(found: Audit, compared: bool) -> dict[str, Any]:
             }
             for result in found.results
         ],
+        "before": facts(found.before, compared) if found.before else None,
     }
 
 

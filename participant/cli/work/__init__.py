@@ -11,6 +11,7 @@ from participant.cli.work.options import (
     Home,
     Json,
     PassphraseFile,
+    Predecessors,
     StudyOption,
     Timeout,
     Yes,

@@ -59,6 +59,17 @@ Yes = Annotated[bool, typer.Option("--yes", help="Agree without being asked, for
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
 
 
+Predecessors = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--predecessor",
+        metavar="RECORD",
+        help="The record of the federation that this one succeeds. Give the option again for the "
+        "one before that, and so on.",
+    ),
+]
+
+
 def seconds(help: str) -> Any:
     """``--timeout``, with its line of help."""
     return typer.Option(

@@ -221,6 +221,32 @@ class Diary:
 
 
 @dataclass(frozen=True)
+class InheritanceFacts:
+    """The key that the terms take over, and which members said so.
+
+    position: the entry from which on it counts; released: the entry of the old board that released
+    it; epoch, fingerprint: its own. All None, or empty, before it counts. said: who said what
+    counts, or anything before that; said_another: who said something else.
+    """
+
+    position: int | None
+    released: int | None
+    epoch: int | None
+    fingerprint: str
+    said: tuple[int, ...]
+    said_another: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RecordBefore:
+    """An older record of the chain that was given; ``failed``: its checks that failed."""
+
+    name: str
+    fingerprint: str
+    failed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Contents:
     """What the record tells, as far as it could be verified."""
 
@@ -235,6 +261,8 @@ class Contents:
     rounds: tuple[RoundFacts, ...]
     cards: tuple[CardFacts, ...]
     others: tuple[OtherSession, ...]
+    inheritance: InheritanceFacts | None = None
+    before: tuple[RecordBefore, ...] = ()  # the newest first
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from participant.home import Card
 from participant.report.facts.cards import card_facts
 from participant.report.facts.ceremonies import ceremony_facts
 from participant.report.facts.facts import Contents, Deed, Diary, MemberFacts, OtherSession, Report
+from participant.report.facts.inheritance import inheritance_facts, records_before
 from participant.report.facts.rounds import round_facts
 from participant.report.facts.studies import study_facts
 from participant.words.fingerprint import fingerprint
@@ -19,25 +20,28 @@ from protocol.record import (
     head_path,
     read_countersignature,
 )
-from protocol.record.audit import Evidence, run
+from protocol.record.audit import Audit, Evidence, examine
 from protocol.terms import Terms
 from protocol.words import shown
 
 _NONCE_BYTES = 32
 
 
-def gather(files: RecordFiles, journal: Diary | None) -> Report:
-    """Run all checks on a record and read what it tells. Raises only what ``files`` raise."""
+def gather(files: RecordFiles, journal: Diary | None, older: Sequence[RecordFiles] = ()) -> Report:
+    """Run all checks on a record and read what it tells. Raises only what the files raise.
+
+    older: the records before, newest first.
+    """
     evidence = Evidence(files, None, None, secrets.token_bytes(_NONCE_BYTES))
-    results = tuple(run(evidence))
+    found = examine(evidence, older=older)
     try:
         terms = evidence.terms
     except ProtocolError:
-        return Report(results, None, journal)
-    return Report(results, _contents(evidence, terms), journal)
+        return Report(found.results, None, journal)
+    return Report(found.results, _contents(evidence, terms, found.before), journal)
 
 
-def _contents(evidence: Evidence, terms: Terms) -> Contents:
+def _contents(evidence: Evidence, terms: Terms, before: Audit | None) -> Contents:
     try:
         board, sessions = evidence.replay.board, evidence.sessions
     except ProtocolError:
@@ -65,6 +69,8 @@ def _contents(evidence: Evidence, terms: Terms) -> Contents:
         tuple(rounds),
         card_facts(entries),
         tuple(_other(posts) for posts in sessions.values() if _is_other(posts)),
+        inheritance_facts(board),
+        tuple(records_before(before)),
     )
 
 

@@ -1,6 +1,8 @@
-"""Checks 2: the board, entry by entry."""
+"""Checks 2: the board, entry by entry, and the aggregator's cards on it."""
 
-from protocol.board import Surplus, genesis
+from collections import defaultdict
+
+from protocol.board import CardSeen, Posted, Surplus, genesis, of_kind
 from protocol.errors import BadEntry, BadSignature, Fork, Malformed
 from protocol.record import (
     MANIFEST_PATH,
@@ -208,6 +210,41 @@ def check_since(evidence: Evidence, result: Result) -> None:
         result.notes.append(f"{end - since.position} entries were added since")
 
 
+@check(
+    "2.8",
+    "the aggregator's cards agree",
+    "the cards that members have seen of the aggregator's address: no two of one number differ. It "
+    "is said which card was seen when",
+    BOARD,
+)
+def check_cards(evidence: Evidence, result: Result) -> None:
+    seen = defaultdict[int, list[Posted[CardSeen]]](list)
+    for posted in of_kind(evidence.entries, CardSeen):
+        result.count += 1
+        seen[posted.post.body.card.number].append(posted)
+    for number, posts in sorted(seen.items()):
+        first = posts[0]
+        for posted in posts:
+            if posted.post.body != first.post.body:
+                other = evidence.name(first.post.sender)
+                reason = (
+                    f"it signed two cards with the number {number}: {_said(posted)} to "
+                    f"{evidence.name(posted.post.sender)}, {_said(first)} to {other}"
+                )
+                result.find(posted.position, evidence.name(AGGREGATOR), reason)
+                break
+        members = ", ".join(evidence.name(posted.post.sender) for posted in posts)
+        result.notes.append(
+            f"card {number}, {_said(first)}, was seen from entry {first.position} on by {members}"
+        )
+
+
+def _said(posted: Posted[CardSeen]) -> str:
+    card = posted.post.body.card
+    trust = "public authorities" if card.is_public else f"pin {card.pin.hex()[:16]}"
+    return f"{shown(card.url)} ({trust})"
+
+
 CHECKS = (
     check_chain,
     check_posts,
@@ -216,4 +253,5 @@ CHECKS = (
     check_coverage,
     check_times,
     check_since,
+    check_cards,
 )

@@ -1,6 +1,6 @@
 """All checks of a record, in their order; none hides those after it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from keyshare.errors import KeyshareError
@@ -8,9 +8,9 @@ from protocol.board import Head
 from protocol.errors import ProtocolError
 from protocol.record import RecordFiles
 from protocol.record.audit import (
-    address_checks,
     board_checks,
     ceremony_checks,
+    chain_checks,
     contribution_checks,
     decryption_checks,
     handover_bar_checks,
@@ -20,13 +20,12 @@ from protocol.record.audit import (
     study_checks,
     terms_checks,
 )
-from protocol.record.audit.evidence import Evidence
+from protocol.record.audit.evidence import Before, Evidence
 from protocol.record.audit.results import RECORD, Check, Result, Status
 
 CHECKS: tuple[Check, ...] = (
     *terms_checks.CHECKS,
     *board_checks.CHECKS,
-    *address_checks.CHECKS,
     *ceremony_checks.CHECKS,
     *key_checks.CHECKS,
     *handover_checks.CHECKS,
@@ -35,21 +34,34 @@ CHECKS: tuple[Check, ...] = (
     *decryption_checks.CHECKS,
     *release_checks.CHECKS,
     *study_checks.CHECKS,
+    *chain_checks.CHECKS,
 )
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found; federation and head are None where they could not be read."""
+    """What an audit found; federation, name and head are None where they could not be read.
+
+    before: of the record of the federation that this one succeeds, None where it was not given.
+    """
 
     federation: bytes | None
+    name: str | None
     head: Head | None
     results: tuple[Result, ...]
+    before: "Audit | None" = None
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The numbers of the checks that failed; one that was not run for want of another has
+        that one failed.
+        """
+        return tuple(result.number for result in self.results if result.status is Status.FAILED)
 
     @property
     def holds(self) -> bool:
-        """Whether no check failed; one that was not run for want of another has that one failed."""
-        return not any(result.status is Status.FAILED for result in self.results)
+        """Whether no check failed; the last of them is that the records before hold."""
+        return not self.failed
 
 
 def audit(
@@ -58,21 +70,37 @@ def audit(
     expected: bytes | None = None,
     since: Head | None = None,
     tell: Callable[[Result], None] = lambda result: None,
+    older: Sequence[RecordFiles] = (),
 ) -> Audit:
     """Run all checks; see Evidence for what ``nonce``, ``expected`` and ``since`` are.
 
     ``tell`` gets each result when it is there. ``head`` of what is returned is given if the whole
-    chain was verified, for a later ``since``.
+    chain was verified, for a later ``since``. older: the record of the federation that this one
+    succeeds, of the one before that, and so on; they are audited first, and nothing is told of it.
     """
-    evidence = Evidence(files, expected, since, nonce)
+    return examine(Evidence(files, expected, since, nonce), tell, older)
+
+
+def examine(
+    evidence: Evidence,
+    tell: Callable[[Result], None] = lambda result: None,
+    older: Sequence[RecordFiles] = (),
+) -> Audit:
+    """As ``audit``, of evidence that is read on afterwards."""
+    before = None
+    if older:
+        earlier = Evidence(older[0], evidence.predecessor, None, evidence.nonce)
+        before = examine(earlier, older=older[1:])
+        evidence.before = Before(earlier, before.failed)
     results = list[Result]()
     for result in run(evidence):
         results.append(result)
         tell(result)
-    federation = evidence.terms.federation if terms_checks.TERMS.holds(evidence) else None
+    terms = evidence.terms if terms_checks.TERMS.holds(evidence) else None
     is_chain = all(ground.holds(evidence) for ground in board_checks.BOARD)
     head = evidence.replay.board.head if is_chain and not evidence.replay.error else None
-    return Audit(federation, head, tuple(results))
+    federation, name = (terms.federation, terms.name) if terms else (None, None)
+    return Audit(federation, name, head, tuple(results), before)
 
 
 def run(evidence: Evidence) -> Iterator[Result]:

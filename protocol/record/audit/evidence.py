@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from protocol.board import (
     MAX_ENTRY_BYTES,
@@ -72,17 +73,26 @@ class Replay:
     speaker: str  # the name of who said what breaks it
 
 
+class Before(NamedTuple):
+    """The record of the federation that another one succeeds, and its checks that failed."""
+
+    evidence: "Evidence"
+    failed: tuple[str, ...]
+
+
 class Evidence:
     """A record, and what its reader brings along.
 
     expected: at least 16 first bytes of the federation's identity, from another source; since: a
-    head that was verified before; nonce: 32 fresh random bytes, for checks by random weights.
+    head that was verified before; nonce: 32 fresh random bytes, for checks by random weights;
+    before: the record of the federation that this one succeeds, once it is audited.
     """
 
     def __init__(
         self, files: RecordFiles, expected: bytes | None, since: Head | None, nonce: bytes
     ) -> None:
         self.files, self.expected, self.since, self.nonce = files, expected, since, nonce
+        self.before: Before | None = None
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -103,6 +113,15 @@ class Evidence:
     def terms(self) -> Terms:
         """The terms."""
         return self.signed_terms[0]
+
+    @property
+    def predecessor(self) -> bytes | None:
+        """The federation that the terms succeed; None if they succeed none, or do not read."""
+        try:
+            found = self.terms.predecessor
+        except (BadTerms, Malformed):
+            return None
+        return found.federation if found else None
 
     def name(self, sender: int) -> str:
         """A sender's name."""

@@ -12,6 +12,7 @@ from participant.cli import app
 from participant.words.fingerprint import fingerprint
 from protocol.board import round_session
 from tests.stage.record.broken import TAMPERINGS
+from tests.stage.record.chained import chained
 from tests.stage.record.good import good
 from tests.stage.record.memory import write_folder
 from tests.stage.record.story import write
@@ -140,3 +141,44 @@ def test_a_name_in_a_record_cannot_steer_the_terminal(record: Path, tmp_path: Pa
     output = verify(tmp_path / "evil", expect=5).output
     assert "\x1b" not in output
     assert "\\x1b[2Jowned does not belong to this record" in output
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Of a chain of federations, newest first."""
+    stories = chained().newest, chained().middle, chained().oldest
+    folder = tmp_path_factory.mktemp("chain")
+    return [write_folder(write(s).files, folder / str(k)) for k, s in enumerate(stories)]
+
+
+def before(records: list[Path]) -> list[object]:
+    return [word for record in records for word in ("--predecessor", record)]
+
+
+def test_a_chain_of_records_is_told_record_by_record(records: list[Path]) -> None:
+    output = verify(records[0], *before(records[1:])).output
+    assert output.count("The record of the predecessor, Toy:") == 2
+    assert re.search(r"(?m)^8\.3  the key is the one that was handed over +1  ok$", output)
+    assert "not run: the record of the predecessor" not in output
+    assert "All checks that were run hold." in output
+
+
+def test_a_chain_in_json_has_each_record_in_the_one_after_it(records: list[Path]) -> None:
+    found = json.loads(verify(records[0], *before(records[1:]), "--json").stdout)
+    assert found["holds"]
+    assert found["before"]["before"]["before"] is None
+    assert found["before"]["federation"] == chained().middle.federation.terms.federation.hex()
+
+
+def test_without_the_records_before_it_says_that_they_were_not_given(records: list[Path]) -> None:
+    output = verify(records[0]).output
+    assert output.count("not run: the record of the predecessor was not given") == 3
+
+
+def test_records_in_another_order_fail(records: list[Path]) -> None:
+    output = verify(records[0], *before([records[2], records[1]]), expect=5).output
+    assert re.search(r"(?m)^FAILED: 8\.2, 8\.3, 8\.4$", output)
+
+
+def test_a_record_before_that_is_none_is_missing(records: list[Path], tmp_path: Path) -> None:
+    assert "record" in verify(records[0], "--predecessor", tmp_path, expect=1).output

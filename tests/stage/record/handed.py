@@ -22,6 +22,12 @@ SILENT = 1  # in the first attempt
 @cache
 def handed_over() -> Story:
     """The story; made once."""
+    return story_at(succession().table)
+
+
+@cache
+def succession() -> PostedHandover:
+    """The last handover, with all that comes before it on the board."""
     toy = toy_epoch(len(MEMBERS), QUORUM)
     table = copied(toy)
     table.now_ms, table.tick_ms = 0, 1_000
@@ -31,8 +37,7 @@ def handed_over() -> Story:
     refresh = PostedHandover(table, toy.secrets, MEMBERS, QUORUM).run()
     epoch, secrets = refresh.new_epoch, refresh.new_secrets()
     train(at(table, dataclasses.replace(toy, epoch=epoch, secrets=secrets)), ROUND[2], PACKED)
-    PostedHandover(table, secrets, ["G1", 3, 1, 2, "G2"], QUORUM).run()
-    return story_at(table)
+    return PostedHandover(table, secrets, ["G1", 3, 1, 2, "G2"], QUORUM).run()
 
 
 def at(table: Table, toy: ToyEpoch) -> ToyEpoch:

@@ -81,7 +81,7 @@ class Story:
         del story.said[last + 1 :]
         return story
 
-    def alter(self, position: int, **fields: Any) -> None:
+    def alter(self, position: int, /, **fields: Any) -> None:
         """Let the body there have other fields."""
         self.change(position, body=msgspec.structs.replace(self.at(position).body, **fields))
 
