@@ -1,7 +1,7 @@
 """What the members' own code lets pass in a handover, the audit's own code does not."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -15,6 +15,8 @@ from protocol.key.epoch import Epoch
 from protocol.messages.bodies import CheckRequest, Opening, Partial, SetLock
 from protocol.messages.handover import Arrival, BareWord, Consent, Content, HandedDealing, ShownPart
 from protocol.record.audit.checks import Audit, audit
+from protocol.record.audit.evidence import Evidence
+from protocol.record.audit.observed.handover_evidence import HandoverEvidence
 from protocol.record.audit.results import Result
 from tests.stage.handover.posted import PostedHandover, copied
 from tests.stage.record.broken_handover import word
@@ -24,6 +26,7 @@ from tests.stage.record.story import Said, Story, write
 from tests.stage.toy import toy_epoch
 
 NONCE = b"n" * 32
+Word = Literal["void", "release", "thaw"]
 
 
 def audited(story: Story) -> Audit:
@@ -270,9 +273,62 @@ def test_dealers_that_fell_silent_over_a_misdeed_are_not_called_silent() -> None
     assert any("nothing came of it" in note for note in ends.notes)
 
 
+def append(story: Story, session: str, words: tuple[Word, ...], members: tuple[int, ...]) -> None:
+    """Let members say bare words behind all that was said."""
+    shown = [one for one in story.said if one.session == session and one.guest]
+    guests = {one.sender: one.guest for one in shown}
+    for said in words:
+        body = BareWord(said)
+        for member in members:
+            time_ms, guest = story.said[-1].time_ms, guests.get(member, "")
+            story.said.append(Said(session, member, body, time_ms, guest=guest))
+
+
+def evidence_of(story: Story, session: str) -> HandoverEvidence:
+    evidence = Evidence(write(story).files, None, None, NONCE)
+    return next(one for one in evidence.handovers if one.session == session)
+
+
+def test_what_was_held_is_void_no_more() -> None:
+    """Three voids and thaws are enough, and came too late: nobody can undo what was held."""
+    held = handed_over().find(REFRESH, ShownPart, nth=-1)
+    story = until(held)
+    append(story, REFRESH, ("void", "thaw"), (1, 2, 3))
+    found = evidence_of(story, REFRESH)
+    ends = found.outcome, found.held_at, found.void_at, found.thawed_at
+    assert ends == ("held", held, None, None)
+
+
+def test_a_release_before_it_was_held_releases_nothing() -> None:
+    last = handed_over().find(REFRESH, ShownPart, nth=-1)
+    story = until(last - 1)
+    append(story, REFRESH, ("release",), (1, 2, 3))
+    story.said.append(handed_over().at(last))
+    found = evidence_of(story, REFRESH)
+    assert (found.held_at, found.released_at) == (last + 3, None)
+
+
+def test_guests_make_nothing_void() -> None:
+    story = until(handed_over().find(SUCCESSION, ShownPart), SUCCESSION)
+    append(story, SUCCESSION, ("void",), (1, 2, 5, 6))
+    assert evidence_of(story, SUCCESSION).void_at is None
+    append(story, SUCCESSION, ("void",), (4,))
+    assert evidence_of(story, SUCCESSION).void_at == len(story.said)
+
+
 def test_guests_have_their_names() -> None:
     story = handed_over().copy()
     place = story.find(SUCCESSION, ShownPart, 6)
     story.insert(place + 1, story.at(place))
     found = result_of(story, "2.2").findings
     assert [(r.entry, r.party) for r in found] == [(place + 1, "G2 (guest)")]
+    notes = result_of(story, "2.5").notes
+    assert any(note.startswith("G1 (guest) has signed for entries") for note in notes)
+    forged = handed_over().copy()
+    forged.change(place, guest="G1")
+    (remark,) = result_of(forged, "2.2").failures
+    assert (remark.entry, remark.party) == (place, "G2 (guest)")
+    forked = handed_over().copy()
+    forked.change(place, falsified={"seen": bytes(32)})
+    (remark,) = result_of(forked, "2.3").failures
+    assert (remark.entry, remark.party) == (place, "G2 (guest)")
