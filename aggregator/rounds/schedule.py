@@ -7,6 +7,7 @@ from protocol.board import (
     MAX_BLOB_BYTES,
     MAX_CHUNKS,
     MAX_LENGTH,
+    Handovers,
     Opening,
     Posted,
     Statement,
@@ -42,12 +43,12 @@ Waited = Callable[[int], int]  # for how long, since a time of the board; both i
 class Rounds:
     """All rounds of a federation's studies, as the board tells them.
 
-    studies: those of the board, which somebody else keeps up with it.
+    studies, handovers: those of the board, which somebody else keeps up with it.
     views: by session, round 0 of a study included, where nothing is added.
     """
 
-    def __init__(self, terms: Terms, studies: Studies) -> None:
-        self.terms, self.studies = terms, studies
+    def __init__(self, terms: Terms, studies: Studies, handovers: Handovers) -> None:
+        self.terms, self.studies, self.handovers = terms, studies, handovers
         self.views: dict[str, RoundView] = {}
         self.history = OpenedSets(terms, studies)
         self._of_study: defaultdict[str, list[RoundView]] = defaultdict(list)
@@ -157,12 +158,23 @@ class Rounds:
     def is_given_up(self, view: RoundView) -> bool:
         """Whether nothing will come of this round any more.
 
-        Hospitals have gone on without it, to a later one of its study; or the study has ended, and
-        too few help who had locked the round's sum by then.
+        Hospitals have gone on without it, to a later one of its study; or the key that it was
+        opened under is handed over; or the study has ended, and too few help who had locked the
+        round's sum by then.
         """
         if read_session(view.session).number < self.next_number(view.study) - 1:
             return True
+        if self._bar_of(view):
+            return True
         return self.state_of(view).is_ended() and not outlasts_end(view, self.terms)
+
+    def is_lost(self, view: RoundView) -> bool:
+        """Whether the key was handed over before a quorum had helped with the round's sum."""
+        return bool(self._bar_of(view)) and len(view.partials) < self.terms.quorum
+
+    def _bar_of(self, view: RoundView) -> str:
+        """Why nobody helps with a round any more, for the sake of its key; empty if members may."""
+        return self.handovers.help_bar(view.opening.position) if view.opening else ""
 
     def to_close(self, waited: Waited) -> list[RoundView]:
         """The open rounds that have all contributions, or enough of them and no more time."""
@@ -190,8 +202,11 @@ class Rounds:
     def awaited(self) -> list[tuple[str, Awaited]]:
         """The sessions that are under way, and who is waited for, in the order of the studies.
 
-        What is held back, is waited for otherwise (``protocol.rounds.history``).
+        What is held back, is waited for otherwise (``protocol.rounds.history``). Nobody is waited
+        for once another federation has the key.
         """
+        if self.handovers.successor is not None:
+            return []
         return [one for state in self.studies.values() for one in self._awaited_of(state)]
 
     def _awaited_of(self, state: StudyState) -> list[tuple[str, Awaited]]:
@@ -200,8 +215,11 @@ class Rounds:
         found = [(v.session, a) for v in views if (a := awaited_in(v, state))]
         number = self.next_number(study.name)
         last = study.round(number - 1)
+        before = self._before_next(study)
         is_over = not any(session == last for session, _ in found)
-        if is_over and (due := awaited_after(self._before_next(study), state)):
+        if self.is_lost(before) and not before.statements:
+            return found  # nobody has a model to state after it
+        if is_over and (due := awaited_after(before, state)):
             found.append((study.round(number), due))
         return found
 

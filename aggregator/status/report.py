@@ -10,6 +10,12 @@ from aggregator.clock import iso
 from aggregator.rounds import Reason, Rounds
 from aggregator.status.card import card_report
 from aggregator.status.ceremony import Report, ceremony_report, when
+from aggregator.status.handover import (
+    MAX_HANDOVERS,
+    handover_reports,
+    key_report,
+    waits_for_handover,
+)
 from aggregator.status.inheritance import inheritance_report
 from aggregator.status.studies import shown_studies, study_report
 from aggregator.store import Trouble
@@ -50,7 +56,9 @@ def report(
     now_ms: int,
     work: AtWork = AtWork(),  # frozen, and nothing of it is changed
 ) -> Report:
-    """Members, the ceremony that counts, studies and the newest rounds; times in ISO 8601, UTC.
+    """Members, the key and how it came about, studies and the newest rounds.
+
+    Times are in ISO 8601, UTC.
 
     now_ms: the board's time. work: but for the card nothing where no service is at work.
     """
@@ -76,13 +84,19 @@ def report(
         "card": card_report(board, terms, work.card),
         "ceremony": ceremony_report(board, terms, now_ms),
         "inheritance": inheritance_report(board, terms),
+        "key": key_report(board),
+        "handovers": handover_reports(board, work.connected),
+        "handovers_not_shown": max(0, len(board.key.handovers.all) - MAX_HANDOVERS),
         "studies": [study_report(state, rounds) for state in shown_studies(rounds)[-MAX_STUDIES:]],
         "studies_not_shown": max(0, len(rounds.studies) - MAX_STUDIES),
         "rounds": [
             _round(view, rounds, work) | _held_back(work.held_back.get(view.session), terms)
             for view in _shown(rounds, work.held_back)
         ],
-        "waiting": [_waiting(s, found, rounds) for s, found in rounds.awaited()][:MAX_ROUNDS],
+        "waiting": [
+            _waiting(session, found, rounds) | {"handover": _barring(board, rounds, session, found)}
+            for session, found in rounds.awaited()[:MAX_ROUNDS]
+        ],
         "rounds_not_shown": max(0, len(rounds.views) - MAX_ROUNDS),
         "too_long": rounds.too_long(board.epoch) if board.epoch else {},
     }
@@ -137,6 +151,13 @@ def _waiting(session: str, found: Awaited, rounds: Rounds) -> Report:
         "refused": [terms.name_of(m) for m in found.refused],
         "votes_needed": terms.lock_threshold if found.is_refused else 0,
     }
+
+
+def _barring(board: Board, rounds: Rounds, session: str, found: Awaited) -> str | None:
+    """The handover of the key that a round has to wait for besides."""
+    view = rounds.views.get(session)
+    is_open = view is not None and view.opening is not None
+    return waits_for_handover(board, is_open, found.step)
 
 
 def _held_back(waited_for: Collection[int] | None, terms: Terms) -> Report:

@@ -66,8 +66,21 @@ def study_report(state: StudyState, rounds: Rounds) -> Report:
         "more_to_open": to_open,
         "voted_to_end": names(sorted(state.endings)),
         "votes_needed": terms.lock_threshold,
+        "lost_round": lost_round(state, rounds),
         "disagreement": {terms.name_of(m): model.hex() for m, model in stands_at.items()},
     }
+
+
+def lost_round(state: StudyState, rounds: Rounds) -> str | None:
+    """The session of a study's round that keeps it from going on, None if there is no such round.
+
+    Its key was handed over before the sum was opened, and nobody has a model to go on from.
+    """
+    study = state.study
+    last = rounds.views.get(study.round(rounds.next_number(study.name) - 1))
+    if last is None or state.is_ended() or last.statements or not rounds.is_lost(last):
+        return None
+    return last.session
 
 
 def _is_withdrawn(state: StudyState, member: int) -> bool:

@@ -4,7 +4,18 @@ from typing import Any
 
 from aggregator.identity import CARD_NAME
 from aggregator.status.file import OLD_SECONDS
-from protocol.words import due, number_of, round_name, shown, ways_out, why_left_out
+from protocol.words import (
+    barred_by,
+    due,
+    handover_lines,
+    key_lines,
+    lost,
+    number_of,
+    round_name,
+    shown,
+    ways_out,
+    why_left_out,
+)
 from protocol.words.counted import counted
 from protocol.words.duration import duration
 
@@ -23,6 +34,9 @@ def render(report: dict[str, Any], running_since: str | None) -> list[str]:
         *_members(report["members"]),
         *_card(report["card"]),
         _inheritance(found) if (found := report["inheritance"]) else _ceremony(report["ceremony"]),
+        *key_lines(report["key"], report["fingerprint"]),
+        *_not_shown(report["handovers_not_shown"], "handover", "handovers"),
+        *(line for found in report["handovers"] for line in handover_lines(found)),
         *_not_shown(report["studies_not_shown"], "study", "studies"),
         *(_study(found) for found in report["studies"]),
         *_not_shown(report["rounds_not_shown"], "round", "rounds"),
@@ -176,6 +190,9 @@ def _study(found: dict[str, Any]) -> str:
     ):
         if found[key]:
             parts.append(f"{said}: {_listed(found[key])}")
+    if found["lost_round"]:
+        ways = ways_out((), found["votes_needed"], found["study"])
+        parts.append(f"{lost(found['lost_round'])} {' '.join(ways)}")
     if found["disagreement"]:
         models = [f"{name} {model[:12]}" for name, model in found["disagreement"].items()]
         parts.append(f"its hospitals stand at different models: {', '.join(models)}")
@@ -255,9 +272,13 @@ def _waiting(found: dict[str, Any], rounds: list[dict[str, Any]]) -> list[str]:
         said += f" {found['needed']} of them {number_of(found['needed'], 'is', 'are')} enough."
     if found["until"]:
         said += f" It goes on without them at {found['until']}."
+    if handover := found["handover"]:
+        said += f" {barred_by(handover, step)}"
     if found["refused"]:
         said += f" {', '.join(found['refused'])} {_will_not(step)}."
     if step in ("opening", "sum"):
+        if found["handover"]:
+            return [said]
         return [f"{said} That is this service's own work: if it lasts, see its log"]
     if votes := found["votes_needed"]:
         return [

@@ -42,6 +42,27 @@ def due(step: str, session: str) -> str:
     return _DUE[step].format(shown(session))
 
 
+def barred_by(handover: object, step: object) -> str:
+    """That a round waits for a handover of the key, too; ``handover`` is its session.
+
+    Both may be anybody's words.
+    """
+    if step in ("contributions", "sum", "locks"):
+        return (
+            f"No set is locked before {shown(handover)} is over. If the key is handed over in it, "
+            "nothing comes of this round."
+        )
+    return f"No round is opened before {shown(handover)} is over."
+
+
+def lost(session: object) -> str:
+    """That no sum of a round will be opened, so that its study goes no further."""
+    return (
+        f"{round_name(session)} is lost, since the key was handed over before its sum was opened, "
+        "and the study goes no further."
+    )
+
+
 def why_left_out(why: object, other: object) -> str:
     """Why a contribution is in no sum; ``why`` and ``other``, a name, may be anybody's words."""
     if why == "repeated":

@@ -41,6 +41,7 @@ from protocol.board.study import Study
 from protocol.ceremony.judgement import Verdict
 from protocol.errors import ProtocolError, UnsignedTerms
 from protocol.messages.bodies import Abort, Complaint, Join, Refusal, SetLock, Statement
+from protocol.messages.handover import BareWord, Consent
 from protocol.messages.plan import Plan, Statistic, Training
 from protocol.rounds.omission import LeftOut
 from protocol.terms.predecessor import KeySource, Predecessor
@@ -50,6 +51,7 @@ from tests.foreign.poison import BRIEF, NOT_TEXT, POISON, POISONS, offences, poi
 from tests.participant.cli.test_ceremony_view import COURSE, EXPECTATION
 from tests.participant.cli.test_sentences import SAMPLES, ours, samples, subclasses
 from tests.stage.desk import Desk
+from tests.stage.handover.at_desk import handing_over
 from tests.stage.toy import replace_terms, toy_federation
 
 TERMS = poisoned(toy_federation(3, 2).terms)
@@ -275,9 +277,15 @@ def report(tmp_path: Path) -> dict[str, Any]:
     desk.say(1, session, Statement(b"a" * 32, 5))
     desk.open_statistic()
     desk.propose(2)
+    handed = handing_over(desk, ["G1", 3, 1, "G2"], 3)
+    handed.say(1, Consent(handed.about.subject))
+    handed.say(2, Consent(bytes(32)))
+    handed.say(3, BareWord("void"))
     found: dict[str, Any] = desk.service.status({1: "noon"})
     desk.service.close()
     found["studies"][0] |= {"disagreement": {"H1": "ab" * 32}, "voted_to_end": ["H1"]}
+    found["studies"][0]["lost_round"] = session
+    found["waiting"][0]["handover"] = "handover/1"
     return found | {"too_long": {"study/age/1": 7}}
 
 

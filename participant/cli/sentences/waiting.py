@@ -11,7 +11,7 @@ from participant.cli.sentences.sentence import COMMAND, Context
 from participant.waiting import Waiting
 from protocol.board import read_session
 from protocol.terms import AGGREGATOR
-from protocol.words import due, number_of, pasted, round_name, shown, ways_out
+from protocol.words import barred_by, due, number_of, pasted, round_name, shown, ways_out
 from protocol.words.duration import duration
 
 _WHY = {
@@ -250,6 +250,8 @@ def round_waiting(found: Mapping[str, Any], own: str, c: Context) -> str:
         said.append(f"{needed} of them {number_of(needed, 'is', 'are')} enough.")
     if found.get("until"):
         said.append(f"It goes on without them at {shown(found['until'])}.")
+    if handover := found.get("handover"):
+        said.append(barred_by(handover, step))
     if refused := [shown(name) for name in _listed(found.get("refused"))]:
         said.append(f"{', '.join(refused)} {_will_not(step)}.")
     votes = found.get("votes_needed")

@@ -5,7 +5,7 @@ from typing import Any
 
 from participant.cli.sentences import Context, ceremony_remedy, ends, left_out_line, round_waiting
 from participant.cli.views.terminal import say
-from protocol.words import round_name, shown
+from protocol.words import handover_lines, key_lines, lost, round_name, shown, ways_out
 from protocol.words.counted import counted
 from protocol.words.duration import duration
 
@@ -34,6 +34,7 @@ def show_standing(
             _show_inheritance(inheritance)
         else:
             _show_ceremony(there.get("ceremony"), own, c)
+        _show_key(there)
         for found in _tables(there.get("studies")):
             _show_study(found)
         kinds = {str(one.get("study")): one.get("kind") for one in _tables(there.get("studies"))}
@@ -127,6 +128,15 @@ def _show_ceremony(found: object, own: str, c: Context) -> None:
                 say(f"      for the silence of {_names(silent)}")
 
 
+def _show_key(there: Mapping[str, Any]) -> None:
+    """Which key there is, and the attempts to hand it over."""
+    said = key_lines(there.get("key"), there.get("fingerprint"))
+    for found in _tables(there.get("handovers")):
+        said += handover_lines(found)
+    for line in said:
+        say(f"  {line}")
+
+
 def _show_course(ceremony: Mapping[str, Any]) -> None:
     """How far it is, as the aggregator sees it; nothing before all have joined."""
     elapsed, remaining, share = (
@@ -165,6 +175,10 @@ def _show_study(found: Mapping[str, Any]) -> None:
     if state == "open" and (votes := found.get("voted_to_end")):
         needed = shown(found.get("votes_needed"))
         say(f"    votes to end it: {_names(votes)} ({needed} needed)")
+    if session := found.get("lost_round"):
+        say(f"    {lost(session)}")
+        for sentence in ways_out((), shown(found.get("votes_needed")), found.get("study")):
+            say(f"    {sentence}")
     for member, model in _pairs(found.get("disagreement")):
         say(f"    {shown(member)} stands at another model: {shown(model)[:16]}")
 
