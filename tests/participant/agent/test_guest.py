@@ -8,7 +8,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from participant.agent.agent import Agent
 from participant.agent.checkpoint import load_checkpoint
 from participant.agent.set_back import SetBack
+from participant.agent.tasks import Tasks
 from participant.errors import IdentityInUse
+from participant.home.address import Address
+from participant.network.card_task import CardTask
 from protocol.board.draft import Draft
 from protocol.messages.handover import Content
 from protocol.wire.frames import Welcome
@@ -74,6 +77,17 @@ def test_a_post_of_a_guest_that_was_lost_on_its_way_is_sent_again(desk: Desk) ->
     agent.step()
     assert handed.view.attempt.arrived == set()
     guest.says()
+    assert handed.view.attempt.arrived == {GUEST}
+
+
+def test_a_guest_tells_of_no_card_since_it_may_not(desk: Desk) -> None:
+    handed, guest = handing_over(desk, ["G1", 3, 1, "G2"], 3), Guest(desk)
+    card = desk.federation.card
+    beside = CardTask(GUEST, Address(card.key, card, desk.folder))
+    tasks = Tasks.lone(Saying(arrival(handed)), beside)
+    agent = Agent(desk.federation.terms, GUEST, G1, guest.disk, tasks)
+    connect(agent, desk.service)
+    assert agent.done
     assert handed.view.attempt.arrived == {GUEST}
 
 
