@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
+from protocol.board.inheritance import Inheritance
 from protocol.encoding import encode
 from protocol.key.epoch import read_epoch, read_secret
 from protocol.messages.bodies import Join
@@ -115,3 +116,10 @@ def test_nothing_is_handed_over_before_the_key_counts(new: InheritedKey) -> None
     with pytest.raises(AssertionError):
         PostedHandover(new.table, handed().new_secrets(), [1, 2, 3, 4], 3)
     assert not board.key.handovers.all
+
+
+def test_only_the_first_word_of_a_member_counts_without_any_budget_too(new: InheritedKey) -> None:
+    found = Inheritance(new.federation.terms)
+    assert not found.take(1, replace(new.word, hash=OTHER))
+    assert [found.take(member, new.word) for member in (1, 2, 3)] == [False] * 3
+    assert found.take(4, new.word)
