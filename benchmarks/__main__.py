@@ -4,8 +4,10 @@ import argparse
 import json
 import os
 import platform
+from pathlib import Path
 
 from benchmarks import app_process, ceremony, core_svp, large_round, multiplication, partials
+from benchmarks.handover import growth, whole
 from benchmarks.hostile import comparison as hostile
 from benchmarks.peers import peer
 from benchmarks.shaping import Shape
@@ -25,6 +27,7 @@ def main() -> None:
     _add_suites(commands.add_parser("suites", help="encryption of an update, and of a sum"))
     _add_partials(commands.add_parser("partials", help="a part in a decryption, and its check"))
     _add_hostile(commands.add_parser("hostile", help="three hospitals train under attack"))
+    _add_handover(commands.add_parser("handover", help="the key goes to new shares"))
     _add_app_process(commands.add_parser("app", help="an app in a process of its own"))
     trips = commands.add_parser("trips", help="moves between files in one round")
     trips.set_defaults(measure=_measure_trips)
@@ -74,6 +77,29 @@ def _measure_ceremony(options: argparse.Namespace) -> dict[str, object]:
         ours = result["seconds"]["mean"]
         result["peer"] = peer.compare(bits, options.parties, options.runs, ours)
     return result
+
+
+def _add_handover(parser: argparse.ArgumentParser) -> None:
+    read = whole.Sizes.read
+    parser.add_argument("--from", dest="old", type=read, default="3/5", help="quorum/members")
+    parser.add_argument("--to", dest="new", type=read, default="3/5", help="the same, for now")
+    parser.add_argument("--bits", type=int, default=3072)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--growth", type=int, metavar="REFRESHES", help="how shares grow instead")
+    parser.add_argument("--plot", type=Path, help="where to draw the growth, a .png")
+    parser.set_defaults(measure=_measure_handover)
+
+
+def _measure_handover(options: argparse.Namespace) -> dict[str, object]:
+    old, new = options.old, options.new
+    if old != new:
+        raise SystemExit("a handover to other numbers is not measured: give --from and --to alike")
+    if options.growth:
+        result = growth.measure(old, options.bits, options.growth)
+        if options.plot:
+            growth.plot(result, options.plot)
+        return result
+    return whole.measure(old, options.bits, options.runs)
 
 
 def _add_multiplication(parser: argparse.ArgumentParser) -> None:

@@ -32,7 +32,7 @@ from keyshare.randomness import Stream
 def deal_shares(bits: int, members: int, quorum: int) -> tuple[JointKey, dict[int, SecretShare]]:
     """The key, and the share of each member 1, 2, …; bits: even. Raises BadParameters."""
     stream = Stream(secrets.token_bytes(32))
-    p, q = _blum_prime(bits // 2, stream), _blum_prime(bits // 2, stream)
+    p, q = blum_prime(bits // 2, stream), blum_prime(bits // 2, stream)
     n, phi = p * q, (p - 1) * (q - 1)
     shape = key_shape(n, members, quorum)
     constant = shape.delta**2 * phi * stream.below(shape.mask_bound)
@@ -45,7 +45,7 @@ def deal_shares(bits: int, members: int, quorum: int) -> tuple[JointKey, dict[in
     return JointKey(n, constant % n, members, quorum, base, keys, shape.share_bound), shares
 
 
-def _blum_prime(bits: int, stream: Stream) -> mpz:
+def blum_prime(bits: int, stream: Stream) -> mpz:
     """A prime of exactly ``bits`` bits, 3 mod 4; two of them have a product of twice as many."""
     while True:
         candidate = (stream.bits(bits) | 3 << bits - 2) | 3
