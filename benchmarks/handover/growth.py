@@ -123,7 +123,7 @@ def _longest(shares: Shares) -> int:
 
 
 def _bits(number: mpz) -> int:
-    return abs(number).bit_length()
+    return int(abs(number).bit_length())
 
 
 def _decrypts(state: KeyState, shares: Shares) -> bool:

@@ -21,7 +21,7 @@ from participant.home import Membership, Passphrase, enter, read_signed_terms
 from protocol.board import Board, Entry
 from protocol.encoding import encode
 from protocol.handover import word_of
-from protocol.messages import Content
+from protocol.messages import Said
 from protocol.terms import parse
 
 _LIMIT_SECONDS = 600
@@ -126,7 +126,7 @@ def _steps(board: Board, words: Sequence[Entry]) -> dict[str, float]:
     found, began = dict[str, float](), words[0].time_ms
     for entry in words:
         body = board.entries[entry.position - 1].post.body
-        if isinstance(body, Content):
+        if isinstance(body, Said):
             found[word_of(body).value] = (entry.time_ms - began) / 1000
     return found
 
@@ -138,7 +138,7 @@ def _member(hospital: Hospital, file: Path) -> Membership:
 def _longest_share(members: Sequence[Membership]) -> int:
     """In bits, of the newest shares."""
     shares = (member.held_key().secret.secret_share() for member in members)
-    return max(abs(share.value).bit_length() for share in shares)
+    return max(int(abs(share.value).bit_length()) for share in shares)
 
 
 def _cpu_of_children() -> float:

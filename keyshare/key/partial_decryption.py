@@ -6,6 +6,7 @@ coefficients, which the combiner applies so that another quorum reuses the same 
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 
 import gmpy2
 from gmpy2 import mpz
@@ -38,8 +39,12 @@ def combine(partials: Mapping[int, mpz], key: JointKey) -> mpz:
     return quotient * gmpy2.invert(4 * key.delta**2 * key.theta, key.n) % key.n
 
 
+@lru_cache(maxsize=4)
 def trial_ciphertext(n: mpz, context: bytes) -> tuple[mpz, mpz]:
-    """A plaintext and its encryption, derived from the session by anyone: the test of a key."""
+    """A plaintext and its encryption, derived from the session by anyone: the test of a key.
+
+    The last ones are kept: whoever judges the parts of all members needs it for each.
+    """
     size = (n.bit_length() + 7) // 8 + 16
     seed = b"quorate/trial-ciphertext" + len(context).to_bytes(8, "big") + context
     data = hashlib.shake_256(seed + int(n).to_bytes(size, "big")).digest(2 * size)

@@ -152,14 +152,22 @@ def verification_key(base: mpz, share: SecretShare, delta: mpz, n: mpz) -> mpz:
 def verification_keys(
     base: mpz, theta_prime: mpz, blind_commitments: Sequence[mpz], shape: KeyShape
 ) -> tuple[mpz, ...]:
-    """VK_1, …, VK_n from what is public: θ' and u^a for the coefficients a of (ΔR)(x)."""
+    """VK_1, …, VK_n from what is public: θ' and u^a for the coefficients a of (ΔR)(x).
+
+    With θ' = θ + N·q, the powers of all members by quorum+1 long ones, of which one has no N:
+
+        VK_i = v^(Δ·θ) · ∏ D_a^(i^a) mod N²,  D_0 = (u^q / u^(a_0))^(NΔ),  D_a = (1 / u^(a_a))^(NΔ)
+
+    since x^N mod N² depends on x mod N alone. Raises ZeroDivisionError for what is no unit.
+    """
     n, square = shape.n, shape.n**2
-    common = gmpy2.powmod(base, shape.delta * theta_prime, square)
-    powers = (
-        gmpy2.powmod(commitment_at(blind_commitments, i, n), n * shape.delta, square)
-        for i in range(1, shape.n_members + 1)
-    )
-    return tuple(common * gmpy2.invert(power, square) % square for power in powers)
+    q, theta = gmpy2.f_divmod(theta_prime, n)
+    bases = [gmpy2.invert(commitment, n) for commitment in blind_commitments]
+    bases[0] = bases[0] * gmpy2.powmod(base % n, q, n) % n
+    raised = [gmpy2.powmod(one, n * shape.delta, square) for one in bases]
+    common = gmpy2.powmod(base, shape.delta * theta, square)
+    members = range(1, shape.n_members + 1)
+    return tuple(common * commitment_at(raised, i, square) % square for i in members)
 
 
 def sliding_quorums(members: Sequence[int], quorum: int) -> list[Sequence[int]]:

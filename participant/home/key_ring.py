@@ -14,8 +14,11 @@ class KeyRing:
     key: after ``renew`` nothing is left here of a share that has been erased. For any thread.
     """
 
-    def __init__(self, read: Callable[[], Sequence[HeldKey]]) -> None:
-        """``read``: the keys of all epochs in the vault, at least one, ascending by number."""
+    def __init__(self, read: Callable[[Sequence[HeldKey]], Sequence[HeldKey]]) -> None:
+        """``read``: the keys of all epochs in the vault, at least one, ascending by number.
+
+        It gets those that the ring has, and need not open them again.
+        """
         self._read, self._reading = read, threading.Lock()
         self._keys: Sequence[HeldKey] = ()  # none before they are read
 
@@ -23,14 +26,18 @@ class KeyRing:
         return "<key ring>"
 
     def renew(self) -> None:
-        """Have what the vault has now, and nothing else; raises what reading it raises."""
+        """Have what the vault has now, and nothing else; raises what reading it raises.
+
+        A ring that has nothing yet reads it once it is asked.
+        """
         with self._reading:
-            self._renew()
+            if self._keys:
+                self._renew()
 
     def _renew(self) -> None:
         found: Sequence[HeldKey] = ()
         try:
-            found = tuple(self._read())
+            found = tuple(self._read(self._keys))
         finally:
             self._keys = found
 

@@ -1,6 +1,6 @@
 """A hospital's place in a federation: its identity, number, data folder, vault and key share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,12 +62,16 @@ class Membership:
         self.vault.forget_seed(f"ceremony/{self.keys.current.epoch.number}")
         return self.keys
 
-    def _stored_keys(self) -> list[HeldKey]:
-        """All that the vault has; an older one that is damaged is one that it has not."""
+    def _stored_keys(self, known: Sequence[HeldKey]) -> list[HeldKey]:
+        """All that the vault has; an older one that is damaged is one that it has not.
+
+        known: those that it had. A key share is never replaced by another of its epoch.
+        """
         newest, found = newest_epoch(self.folder), list[HeldKey]()
+        had = {key.epoch.number: key for key in known}
         for epoch in self.vault.epochs():
             try:
-                found.append(self._stored_key(epoch))
+                found.append(had.get(epoch) or self._stored_key(epoch))
             except (DamagedFile, WrongPassphrase):
                 if epoch == newest:
                     raise

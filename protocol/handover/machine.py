@@ -9,6 +9,7 @@ A dealing is drawn once in an attempt. Its seed and what it was made of exist du
 """
 
 import secrets
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from keyshare.errors import BadKeyShare
@@ -37,6 +38,15 @@ T = TypeVar("T")
 _AT_THE_END = {HandoverWord.VOID, HandoverWord.RELEASE, HandoverWord.THAW, HandoverWord.ACKNOWLEDGE}
 
 
+@dataclass(frozen=True)
+class _Checked:
+    """A share that was checked, as it is kept, and the digest of its epoch."""
+
+    data: bytes = field(repr=False)
+    epoch: bytes
+    secret: EpochSecret
+
+
 class HandoverMember:
     """A member, old or new or both, by its number on the board.
 
@@ -51,6 +61,7 @@ class HandoverMember:
         self.view = HandoverView.start(about)
         self.is_unfit = False  # what is durable here does not fit the board
         self._shelf = shelf
+        self._checked: dict[str, _Checked] = {}  # shares, by their names on the shelf
 
     def __repr__(self) -> str:
         return f"HandoverMember({self.number})"
@@ -165,6 +176,7 @@ class HandoverMember:
         if may_erase_old(attempt):
             gone |= {self._name("arrival"), self._name("dealing"), OLD_SHARE}
         for name in sorted(gone):
+            self._checked.pop(name, None)
             if self._shelf.read(name) is not None:
                 self._shelf.delete(name)
 
@@ -172,27 +184,36 @@ class HandoverMember:
 
     def _old_secret(self) -> EpochSecret | None:
         """Its share of the old epoch, None where it is not whole."""
-        data = self._shelf.read(OLD_SHARE)
-        if data is None:
-            return None
         try:
-            return _read_share(data, self.about.epoch, self.number)
+            return self._share(OLD_SHARE, self.about.epoch, self.number)
         except (Malformed, BadKeyShare):
             return None
 
     def _new_secret(self) -> EpochSecret | None:
         """Its share of the new epoch. One of another epoch is left as it is, and used for none."""
-        data, epoch = self._shelf.read(self._name("share")), self.view.epoch
-        if data is None or epoch is None:
+        epoch = self.view.epoch
+        if epoch is None or self.number not in self.about.rosters.new:
             return None
         number = self.about.new_number(self.number)
         try:
-            secret = _read_share(data, epoch, number)
+            secret = self._share(self._name("share"), epoch, number)
         except (Malformed, BadKeyShare):
             self.is_unfit = True
             return None
+        if secret is None:
+            return None
         sealing_key = SealingKey(secret.sealing_seed).public
         return self._if_fit(secret, sealing_key == epoch.sealing_keys[number - 1])
+
+    def _share(self, name: str, epoch: Epoch, number: int) -> EpochSecret | None:
+        """A share that is kept; raises Malformed or BadKeyShare. The same one is checked once."""
+        data, known = self._shelf.read(name), self._checked.pop(name, None)
+        if data is None:
+            return None
+        if known is None or (known.data, known.epoch) != (data, epoch.digest):
+            known = _Checked(data, epoch.digest, _read_share(data, epoch, number))
+        self._checked[name] = known
+        return known.secret
 
     def _arrival_secret(self) -> ArrivalSecret | None:
         keys = self._kept("arrival", ArrivalSecret)

@@ -196,6 +196,17 @@ def test_public_verification_keys_are_powers_of_the_secret_shares(n, quorum):
         assert keys[i - 1] == expected == verification_key(V, share, made.shape.delta, N)
 
 
+@pytest.mark.parametrize("theta_prime", [-(N**3) - 5, mpz(-1), mpz(0), N - 1, N, N**2 + 7])
+def test_verification_keys_follow_from_any_theta_by_their_definition(theta_prime):
+    """VK_i = v^(Δθ') · (∏ C_a^(i^a))^(-NΔ), by one plain power after the other."""
+    made = dealt(4, 2)
+    keys = verification_keys(V, theta_prime, made.blind_commitments, made.shape)
+    for i, key in enumerate(keys, start=1):
+        at = prod((int(c) ** i**a for a, c in enumerate(made.blind_commitments)), start=1) % int(N)
+        exponents = (V, factorial(4) * theta_prime), (at, -int(N) * factorial(4))
+        assert key == prod(pow(int(b), int(e), int(N**2)) for b, e in exponents) % N**2
+
+
 def test_another_commitment_gives_other_verification_keys():
     made = dealt(5, 3)
     keys = verification_keys(V, made.theta_prime, made.blind_commitments, made.shape)

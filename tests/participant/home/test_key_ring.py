@@ -1,6 +1,7 @@
 """The ring of a hospital's keys has what its vault has, and nothing else."""
 
 import threading
+from collections.abc import Sequence
 
 import pytest
 
@@ -20,7 +21,7 @@ def test_a_refreshed_key_has_the_same_modulus_and_other_shares() -> None:
 
 def test_the_newest_key_is_the_current_one_and_each_is_found_by_its_epoch() -> None:
     vault = [OLD]
-    ring = KeyRing(lambda: vault)
+    ring = KeyRing(lambda known: vault)
     assert (ring.current, ring.index) == (OLD, 2)
     vault.append(NEW)
     assert ring.current == OLD  # before it is told
@@ -32,7 +33,7 @@ def test_the_newest_key_is_the_current_one_and_each_is_found_by_its_epoch() -> N
 
 def test_what_the_vault_has_no_more_the_ring_has_no_more() -> None:
     vault = [OLD, NEW]
-    ring = KeyRing(lambda: list(vault))
+    ring = KeyRing(lambda known: list(vault))
     assert ring.of(OLD.epoch.digest) == OLD
     del vault[0]
     ring.renew()
@@ -43,7 +44,7 @@ def test_what_the_vault_has_no_more_the_ring_has_no_more() -> None:
 def test_a_vault_that_cannot_be_read_leaves_nothing_and_is_read_again() -> None:
     answers: list[list[HeldKey] | OSError] = [[OLD], OSError("the disk is gone"), [NEW]]
 
-    def read() -> list[HeldKey]:
+    def read(known: Sequence[HeldKey]) -> list[HeldKey]:
         answer = answers.pop(0)
         if isinstance(answer, OSError):
             raise answer
@@ -57,10 +58,25 @@ def test_a_vault_that_cannot_be_read_leaves_nothing_and_is_read_again() -> None:
     assert ring.of(OLD.epoch.digest) is None
 
 
+def test_what_the_ring_has_is_not_opened_again() -> None:
+    had = list[tuple[HeldKey, ...]]()
+
+    def read(known: Sequence[HeldKey]) -> list[HeldKey]:
+        had.append(tuple(known))
+        return [OLD, NEW]
+
+    ring = KeyRing(read)
+    ring.renew()
+    assert had == []  # nobody has asked for a key yet
+    assert ring.current == NEW
+    ring.renew()
+    assert had == [(), (OLD, NEW)]
+
+
 def test_threads_that_ask_at_once_read_the_vault_once() -> None:
     reads, gate = list[int](), threading.Barrier(8)
 
-    def read() -> list[HeldKey]:
+    def read(known: Sequence[HeldKey]) -> list[HeldKey]:
         reads.append(1)
         return [OLD]
 
@@ -79,5 +95,5 @@ def test_threads_that_ask_at_once_read_the_vault_once() -> None:
 
 
 def test_it_says_nothing_of_what_it_holds() -> None:
-    ring = KeyRing(lambda: [OLD])
+    ring = KeyRing(lambda known: [OLD])
     assert repr(ring.read()) == "<key ring>"

@@ -6,6 +6,8 @@ import pytest
 
 from participant.errors import MissingFile, RetiredShare
 from participant.home.membership import check_before_asking
+from participant.home.passphrase import Passphrase
+from participant.home.vault import Vault
 from protocol.encoding import encode
 from tests.stage.rounds.rings import held_in, refreshed
 from tests.stage.toy import toy_epoch
@@ -50,3 +52,23 @@ def test_the_ring_has_the_keys_of_the_vault_once_it_is_told(tmp_path: Path) -> N
     member.vault.retire_key_share(1)
     keys.renew()
     assert (keys.current, keys.of(old.epoch.digest)) == (new, None)
+
+
+def test_a_share_that_the_ring_has_is_not_opened_again(tmp_path: Path, monkeypatch) -> None:
+    opened, honest = list[int](), Vault.read_key_share
+
+    def read_key_share(vault: Vault, epoch: int, passphrase: Passphrase) -> bytes:
+        opened.append(epoch)
+        return honest(vault, epoch, passphrase)
+
+    monkeypatch.setattr(Vault, "read_key_share", read_key_share)
+    member = member_at(tmp_path / "home")
+    opened.clear()
+    member.keys.renew()
+    assert opened == []
+    member.keys.read()
+    member.vault.store_key_share(2, encode(held_in(refreshed(3, 2), 1).secret), PASSPHRASE)
+    member.keys.renew()
+    member.vault.retire_key_share(1)
+    member.keys.renew()
+    assert opened == [1, 2]

@@ -8,7 +8,8 @@ import pytest
 from gmpy2 import mpz
 
 from keyshare.digest import number_bytes
-from keyshare.handover import Drawn, HandoverPlan
+from keyshare.handover import Drawn, HandoverPlan, KeyState
+from keyshare.key import SecretShare
 from protocol.encoding import decode, encode
 from protocol.handover import OLD_SHARE, HandoverMember, Succession, machine
 from protocol.handover.shelf import ArrivalSecret, KeptDealing
@@ -59,6 +60,34 @@ def test_a_crash_at_any_durable_step_changes_nothing(happens: bool) -> None:
             shares = [secret.secret_share() for secret in at.new_secrets().values()]
             assert at.view.epoch is not None
             assert decrypts(at.view.epoch.joint_key(), shares[1:])
+
+
+def test_each_share_is_checked_once_and_once_more_to_deal_it(monkeypatch) -> None:
+    checked, honest = list[int](), KeyState.point
+
+    def point(state: KeyState, share: SecretShare) -> mpz:
+        checked.append(share.index)
+        return honest(state, share)
+
+    monkeypatch.setattr(KeyState, "point", point)
+    at = table(refresh()).run()
+    assert at.view.attempt.is_settled
+    assert sorted(checked) == [1, 1, 1, 2, 2, 2, 3, 3]  # the first two deal
+    for member in at.members.values():
+        assert list(member._checked) == [SHARE]  # nothing is left of the old one
+
+
+def test_a_share_that_was_checked_is_checked_again_where_it_is_another_one() -> None:
+    at = table(refresh())
+    member, shelf = at.members[1], at.shelves[1]
+    assert member._old_secret() is not None
+    shelf.kept[OLD_SHARE] = encode(toy_epoch(3, 2).secrets[2])
+    assert member._old_secret() is None
+    shelf.kept[OLD_SHARE] = encode(toy_epoch(3, 2).secrets[1])
+    assert member._old_secret() is not None
+    del shelf.kept[OLD_SHARE]
+    assert member._old_secret() is None
+    assert not member._checked
 
 
 def a_silent_one_at_the_end() -> HandoverTable:

@@ -12,7 +12,7 @@ from tests.stage.toy import ToyEpoch, seed_of, toy_epoch
 
 def ring_of(*held: HeldKey) -> KeyRing:
     """A ring of keys that stay."""
-    return KeyRing(lambda: held)
+    return KeyRing(lambda known: held)
 
 
 def ring_in(toy: ToyEpoch, member: int) -> KeyRing:

@@ -81,7 +81,7 @@ class RoundTable(AggregatorTable):
         """A member's keys; its vault is ``held``."""
         if index not in self._rings:
             held = self.held[index] = [held_in(self.toy, index)]
-            self._rings[index] = KeyRing(lambda: held)
+            self._rings[index] = KeyRing(lambda known: held)
         return self._rings[index]
 
     def train(
