@@ -15,6 +15,7 @@ from participant.cli.work import (
     Json,
     Timeout,
     Yes,
+    hospital_of,
     run,
     say_aside,
     spread,
@@ -22,6 +23,7 @@ from participant.cli.work import (
     terms_in,
     worker_of,
 )
+from participant.disk import hold
 from participant.errors import NotAgreed
 from participant.handover import RECEIPT_NAME, NoRecord, Wish, begin_from_record
 from participant.home import (
@@ -32,6 +34,7 @@ from participant.home import (
     federation_folder,
     read_card,
 )
+from participant.hospital import Hospital
 from participant.record import RecordFolder
 from participant.words.fingerprint import fingerprint
 from protocol.errors import BadTerms
@@ -108,9 +111,7 @@ def handover(
     say()
     if not (yes or agrees(f"Hand the key of {old.name} over to these terms, as {own.name}?")):
         raise NotAgreed(f"the handover to the terms in {given.new}")
-    hospital = worker_of(given)
-    if record is not None and is_new:
-        begin_from_record(given.member(), RecordFolder(record), record)
+    hospital = _newcomer(given, record) if is_new and record else worker_of(given)
     context = given.context
     context.file, context.old = given.new, given.file
     say_aside("Waiting for the others, who type:")
@@ -125,6 +126,14 @@ def handover(
         folder = federation_folder(home, old.federation)
         receipt = folder / RECEIPT_NAME if leaves else None
         _say_end(new.terms, epoch, is_new, receipt, context.here)
+
+
+def _newcomer(given: GivenHandover, record: Path) -> Hospital:
+    """A guest that has verified what it takes over."""
+    member = given.member()
+    with hold(member.folder, "handover"):
+        begin_from_record(member, RecordFolder(record), record)
+    return hospital_of(member)
 
 
 def _say_end(new: Terms, epoch: Epoch, is_new: bool, receipt: Path | None, here: str) -> None:
