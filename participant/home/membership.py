@@ -1,5 +1,6 @@
 """A hospital's place in a federation: its identity, number, data folder, vault and key share."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from participant.home.key_ring import KeyRing
 from participant.home.passphrase import Passphrase
 from participant.home.terms_file import TermsFile
 from participant.home.vault import VAULT_NAME, Vault, epochs_in, retired_in
-from protocol.errors import Malformed
+from protocol.errors import Malformed, OlderCard
 from protocol.key import HeldKey, read_secret
 from protocol.terms import Member, Terms, numbers_on_board
 
@@ -118,20 +119,29 @@ def check_before_asking(terms: Terms, home: Path, needs_key: bool) -> None:
         newest_epoch(federation_folder(home, terms.federation))
 
 
-def enter_handover(old: TermsFile, new: Terms, home: Path, passphrase: Passphrase) -> Membership:
+def enter_handover(
+    old: TermsFile, new: TermsFile, home: Path, passphrase: Passphrase
+) -> Membership:
     """A place on the old members' board: an old member's, or a guest's that is a new one.
 
-    Raises NotAMember for an identity that is in neither terms.
+    The aggregator may have moved since the old terms: the card in the new ones counts too, where
+    its key is the same. Raises NotAMember for an identity that is in neither terms, and what
+    ``Address.take`` raises.
     """
     identity = identities.load(home, passphrase)
     card = identity.card
-    place = new.index_of(card.key)
+    place = new.terms.index_of(card.key)
     if old.terms.index_of(card.key) is not None or place is None:
-        return enter(old, home, passphrase)
-    if new.members[place - 1] != Member(card.name, card.key):
+        found = enter(old, home, passphrase)
+    elif new.terms.members[place - 1] != Member(card.name, card.key):
         raise NotAMember(card.name, home)
-    number = numbers_on_board(old.terms, new)[place - 1]
-    return _membership(old, identity, home, number, passphrase)
+    else:
+        number = numbers_on_board(old.terms, new.terms)[place - 1]
+        found = _membership(old, identity, home, number, passphrase)
+    if new.card is not None and new.card.key == old.terms.aggregator_key:
+        with contextlib.suppress(OlderCard):
+            found.address.take(new.card)
+    return found
 
 
 def enter(file: TermsFile, home: Path, passphrase: Passphrase) -> Membership:

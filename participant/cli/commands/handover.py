@@ -85,7 +85,7 @@ class GivenHandover(Given):
     def member(self, needs_key: bool = False) -> Membership:
         """The place on the old members' board, also of one that is new."""
         old, home = self.terms(signed=True), self.folder()
-        return enter_handover(old, self.new_terms().terms, home, self.passphrase())
+        return enter_handover(old, self.new_terms(), home, self.passphrase())
 
 
 def handover(
