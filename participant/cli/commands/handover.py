@@ -1,5 +1,6 @@
 """``key refresh`` and ``handover``: new shares of the same key, for the same members or others."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from participant.cli.work import (
     FEDERATION,
     Given,
     Json,
+    Predecessors,
     Timeout,
     Yes,
     hospital_of,
@@ -94,6 +96,7 @@ def handover(
         Path | None,
         typer.Option(help="New members: the record of the old federation.", metavar="FOLDER"),
     ] = None,
+    predecessors: Predecessors = None,
     yes: Yes = False,
     timeout: Timeout = None,
     as_json: Json = False,
@@ -111,7 +114,8 @@ def handover(
     say()
     if not (yes or agrees(f"Hand the key of {old.name} over to these terms, as {own.name}?")):
         raise NotAgreed(f"the handover to the terms in {given.new}")
-    hospital = _newcomer(given, record) if is_new and record else worker_of(given)
+    records = [record, *(predecessors or [])] if record and is_new else []
+    hospital = _newcomer(given, records) if records else worker_of(given)
     context = given.context
     context.file, context.old = given.new, given.file
     say_aside("Waiting for the others, who type:")
@@ -128,11 +132,11 @@ def handover(
         _say_end(new.terms, epoch, is_new, receipt, context.here)
 
 
-def _newcomer(given: GivenHandover, record: Path) -> Hospital:
-    """A guest that has verified what it takes over."""
-    member = given.member()
+def _newcomer(given: GivenHandover, records: Sequence[Path]) -> Hospital:
+    """A guest that has verified what it takes over; records: the newest first, at least one."""
+    member, files = given.member(), [RecordFolder(folder) for folder in records]
     with hold(member.folder, "handover"):
-        begin_from_record(member, RecordFolder(record), record)
+        begin_from_record(member, files[0], records[0], files[1:])
     return hospital_of(member)
 
 

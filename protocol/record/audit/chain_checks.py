@@ -13,6 +13,7 @@ from protocol.record.audit.results import NOBODY, RECORD, Ground, Result, check
 from protocol.record.audit.terms_checks import TERMS
 from protocol.terms import check_succession
 
+KEY_CHECK = "8.3"  # that the key is the one that was handed over
 NOT_GIVEN = "the record of the predecessor was not given"
 
 
@@ -119,7 +120,7 @@ def check_terms(evidence: Evidence, result: Result) -> None:
 
 
 @check(
-    "8.3",
+    KEY_CHECK,
     "the key is the one that was handed over",
     "the entry that is named for the key is on the predecessor's board, with that hash. With it a "
     "handover to these very terms was released. The key is what that handover gave, as recomputed",
