@@ -113,7 +113,7 @@ class Budget:
         elif named.kind == "check":
             found = self._check_excess(named.number, body)
         elif named.kind == "handover":
-            found = self._handover_excess(named.number, body)
+            found = self._handover_excess(named.number, sender, body)
         elif named.kind == "address":
             found = ""  # there is one for each number, and the aggregator has signed them all
         else:
@@ -163,13 +163,16 @@ class Budget:
         size, most = len(body.epoch), certificate_bytes(self._terms)
         return f"a key of {size} bytes, where {most} are the most" if size > most else ""
 
-    def _handover_excess(self, number: int, body: Body) -> str:
+    def _handover_excess(self, number: int, sender: int, body: Body) -> str:
         handovers = self._key.handovers
         if isinstance(body, KeyInherited):
             return self._inheritance_excess(body)
         if isinstance(body, HandoverProposal):
             return handovers.proposal_excess(number, body, self._key.newest)
-        return "" if handovers.of(number) else "nobody has proposed this handover"
+        if (handover := handovers.of(number)) is None:
+            return "nobody has proposed this handover"
+        assert isinstance(body, Content)  # nothing else is said in such a session
+        return handover.word_excess(sender, body)
 
     # ── checks, and what a person may try again ──
 

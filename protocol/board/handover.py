@@ -10,9 +10,16 @@ from dataclasses import dataclass, field
 
 from protocol.encoding import decode
 from protocol.errors import BadTerms, Malformed, UnsignedTerms
-from protocol.handover import HandoverView, Succession
+from protocol.handover import HandoverView, HandoverWord, Succession, word_of
 from protocol.key import Epoch
-from protocol.messages import MAX_TERMS_BYTES, Content, HandoverProposal, read_session
+from protocol.messages import (
+    MAX_TERMS_BYTES,
+    BareWord,
+    Content,
+    HandoverProposal,
+    PointAccusation,
+    read_session,
+)
 from protocol.terms import Terms, require_signed
 
 
@@ -63,6 +70,14 @@ class Handover:
         A guest may have the name of an old member: the hospital's machine was replaced.
         """
         return self.about.new.members[self.about.new_number(sender) - 1].name
+
+    def word_excess(self, sender: int, content: Content) -> str:
+        """Why no honest member says this here, empty if one may; bare words cost nobody a thing."""
+        if isinstance(content, BareWord):
+            return ""
+        word = HandoverWord.SHOW if isinstance(content, PointAccusation) else word_of(content)
+        is_due = self.view.attempt.may_say(sender, word)
+        return "" if is_due else "it is another's to say, or comes before its time"
 
     def take(self, position: int, time_ms: int, sender: int, content: Content) -> None:
         """Take note of what counts, at that position."""

@@ -56,6 +56,7 @@ _KEPT_IN = {
     "commit": "committed", "deal": "dealt", "show": "shown", "void": "voids",
     "release": "confirmed", "thaw": "confirmed", "acknowledge": "acknowledged",
 }  # fmt: skip
+_AFTER_THE_END = {HandoverWord.RELEASE, HandoverWord.THAW, HandoverWord.ACKNOWLEDGE}
 
 
 def word_of(said: Said) -> HandoverWord:
@@ -165,28 +166,30 @@ class Attempt:
 
     # ── what counts ──
 
+    def may_say(self, sender: int, word: HandoverWord) -> bool:
+        """Whether an honest member may have said this by now; where it may, it may ever after."""
+        is_new, is_old = sender in self.rosters.new, sender in self.rosters.old
+        if word in (HandoverWord.CONSENT, HandoverWord.VOID):
+            return is_old
+        if word is HandoverWord.ARRIVE:
+            return is_new
+        if word in (HandoverWord.FREEZE, HandoverWord.FREEZE_ONLY):
+            return is_old and self.is_agreed
+        if word is HandoverWord.COMMIT:
+            return sender in self.dealers
+        if word is HandoverWord.DEAL:
+            return sender in self.dealers and self.is_committed
+        if word is HandoverWord.SHOW:
+            return is_new and self.is_dealt
+        if word is HandoverWord.ACKNOWLEDGE:
+            return is_new and self.is_released
+        return is_old and self.outcome == ("held" if word is HandoverWord.RELEASE else "void")
+
     def counts(self, sender: int, word: HandoverWord) -> bool:
         """Whether a word has an effect now; nothing is said twice."""
-        is_new, is_old = sender in self.rosters.new, sender in self.rosters.old
-        is_open = not self.outcome
-        if word is HandoverWord.CONSENT:
-            return is_old and is_open and sender not in self.consents
-        if word is HandoverWord.ARRIVE:
-            return is_new and is_open and sender not in self.arrived
-        if word in (HandoverWord.FREEZE, HandoverWord.FREEZE_ONLY):
-            return is_old and is_open and self.is_agreed and sender not in self.frozen
-        if word is HandoverWord.COMMIT:
-            return is_open and sender in self.dealers and sender not in self.committed
-        if word is HandoverWord.DEAL:
-            return is_open and self.is_committed and sender in set(self.dealers) - self.dealt
-        if word is HandoverWord.SHOW:
-            return is_open and self.is_dealt and is_new and sender not in self.shown
-        if word is HandoverWord.VOID:
-            return is_old and is_open and sender not in self.voids
-        if word is HandoverWord.ACKNOWLEDGE:
-            return is_new and self.is_released and sender not in self.acknowledged
-        due = "held" if word is HandoverWord.RELEASE else "void"
-        return is_old and self.outcome == due and sender not in self.confirmed
+        is_in_time = not self.outcome or word in _AFTER_THE_END
+        has_said = sender in getattr(self, _KEPT_IN[word.value])
+        return is_in_time and not has_said and self.may_say(sender, word)
 
     def after(self, sender: int, word: HandoverWord) -> "Attempt":
         """The attempt once the next word stands on the board."""

@@ -57,8 +57,13 @@ class Succession:
 
     @cached_property
     def names(self) -> dict[int, str]:
-        """Who speaks, by the numbers on the board; old members by their old names."""
-        found = dict(zip(self.rosters.new, (m.name for m in self.new.members), strict=True))
+        """Who speaks, by the numbers on the board.
+
+        A guest is called one: it may have an old member's name, since a machine may be replaced. So
+        what it does is never said of the old member.
+        """
+        new = zip(self.rosters.new, self.new.members, strict=True)
+        found = {n: f"{member.name} (guest)" for n, member in new}
         return found | {n: self.old.name_of(n) for n in self.rosters.old}
 
     @cached_property
