@@ -4,6 +4,7 @@ from participant.handover.errors import (
     AnotherHandover,
     BrokenRecord,
     HandoverGivenUp,
+    NewShareLost,
     NoKeyToHandOver,
     NoRecord,
 )

@@ -28,6 +28,12 @@ class AnotherHandover(
     federation: bytes
 
 
+class NewShareLost(ParticipantError, says="the key share that {session} gave is not here"):
+    """The folder is older than the end of a handover, whose old key share is erased now."""
+
+    session: str
+
+
 class NoRecord(ParticipantError, says="no record of {federation} was given"):
     """A new member takes part, and has not verified what it takes over."""
 

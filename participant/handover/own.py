@@ -24,7 +24,8 @@ def is_at_work(handover: Handover, member: Membership) -> bool:
     attempt, vault = handover.view.attempt, member.vault
     if not (attempt.is_thawed or attempt.is_settled):
         return True
-    has_old = attempt.is_settled and handover.about.epoch.number in vault.epochs()
+    given_up = handover.about.epoch.number if attempt.is_settled else 0
+    has_old = any(epoch <= given_up for epoch in vault.epochs())  # older ones where it was put back
     return has_old or vault.has_seed(handover.about.session)
 
 

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from participant.agent import Task
-from participant.handover.errors import AnotherHandover, HandoverGivenUp, NoKeyToHandOver
+from participant.errors import MissingFile
+from participant.handover.errors import (
+    AnotherHandover,
+    HandoverGivenUp,
+    NewShareLost,
+    NoKeyToHandOver,
+)
 from participant.handover.open_rounds import has_open_rounds
 from participant.waiting import Waiting
 from protocol.board import Board, Draft, Handover, Post, Posted
@@ -102,7 +108,7 @@ class HandoverTask(Task):
         self._shelf: AttemptShelf | None = None
         self._still: tuple[Attempt | None, float] = None, clock()  # how far it was, since when
         self._freezes_at: float | None = None
-        self._has_share = self._is_done = False
+        self._has_share = self._is_lost = self._is_done = False
         self.handover: Handover | None = None  # once it is known which
 
     @property
@@ -171,7 +177,8 @@ class HandoverTask(Task):
         self.handover, self.session = last, last.about.session
         self._shelf = self._place.shelf(last.about)
         consents = self._wish is not None and not self._is_against
-        self._has_share, self._freezes_at = False, None
+        self._has_share = self._is_lost = False
+        self._freezes_at = None
         self._member = HandoverMember(last.about, self._number, self._shelf, consents=consents)
 
     @property
@@ -200,8 +207,9 @@ class HandoverTask(Task):
     def due(self) -> Draft | None:
         """The proposal, or the next word; raises HandoverGivenUp once the attempt is void.
 
-        Also NoKeyToHandOver, and AnotherHandover once the others agree to something else than is
-        wished for here. Until then this hospital is for giving that up.
+        Also NewShareLost once it is over, NoKeyToHandOver, and AnotherHandover once the others
+        agree to something else than is wished for here. Until then this hospital is for giving
+        that up.
         """
         if self._is_done:
             return None
@@ -240,6 +248,8 @@ class HandoverTask(Task):
         if attempt.is_settled:
             self._place.settled(handover)
             shelf.forget()
+            if self._is_lost:
+                raise NewShareLost(handover.about.session)
             self._is_done = True
         return None
 
@@ -249,8 +259,11 @@ class HandoverTask(Task):
         if attempt.is_released and self._number in attempt.rosters.new and not self._has_share:
             assert self._shelf is not None and self._board is not None  # set with the handover
             self._place.released(self._board, handover)
-            self._shelf.promote()
             self._has_share = True
+            try:
+                self._shelf.promote()
+            except MissingFile:  # this folder, or the whole machine, was put back to before
+                self._is_lost = True
             self._place.renewed()
 
     def _waits_on(self, attempt: Attempt) -> bool:

@@ -8,6 +8,7 @@ from participant.handover import (
     AnotherHandover,
     BrokenRecord,
     HandoverGivenUp,
+    NewShareLost,
     NoKeyToHandOver,
     NoRecord,
 )
@@ -64,7 +65,17 @@ def _no_key(e: NoKeyToHandOver, c: Context) -> Sentence:
     return Sentence(f"{e.federation} has no key yet", f"make it: {COMMAND} ceremony {c.pasted}")
 
 
+def _share_lost(e: NewShareLost, c: Context) -> Sentence:
+    return Sentence(
+        f"{e.session} gave this hospital a new key share, and it is not here: this data folder is "
+        "older, or was put back. The old key share is of no use any more, and was erased",
+        f"restore the newest backup: {COMMAND} key restore FILE {c.here}. Without one, all members "
+        "type key refresh, and this hospital gets a new key share with them",
+    )
+
+
 HANDOVER: Said = {
+    NewShareLost: _share_lost,
     NoKeyToHandOver: _no_key,
     NoRecord: plain(
         "{e.name} is a new member, and has to verify the record of {e.federation} first",
