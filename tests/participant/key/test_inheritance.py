@@ -12,7 +12,7 @@ from participant.agent.tasks import Tasks
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
 from participant.cli.sentences.waiting import waiting_line
-from participant.errors import DamagedFile, FileExists
+from participant.errors import DamagedFile, FileExists, MissingFile
 from participant.home.key_ring import KeyRing
 from participant.home.membership import Membership
 from participant.hospital.at_work import AtWork
@@ -243,3 +243,12 @@ def test_people_read_whom_the_key_waits_for() -> None:
     new.say_all([1, 3])
     assert inheritance_waiting(new.table.board) is None
     assert inheritance_waiting(toy_epoch(3, 2).table.board) is None
+
+
+def test_who_has_no_share_yet_is_told_of_the_handover_and_of_no_ceremony() -> None:
+    error = MissingFile(Path("folder"), "key share")
+    new = describe(error, Context(terms=TOY.federation.terms)).remedy
+    assert "quorate-participant handover federation.toml" in new
+    assert "ceremony" not in new
+    old = describe(error, Context(terms=toy_epoch(3, 2).federation.terms)).remedy
+    assert "quorate-participant ceremony federation.toml" in old
