@@ -46,11 +46,15 @@ def inheritance_waiting(board: Board) -> Waiting | None:
     """For whom a key that the terms take over waits; None once it counts, or if they take none.
 
     needed: so many have to say the same as most so far; more than there are where too many have
-    said something else.
+    said something else. One, of those who have, where the sums that come with it are not here.
     """
     if not board.terms.takes_over_key or board.epoch is not None:
         return None
-    said = Counter(board.key.inheritance.said.values())
+    found = board.key.inheritance
+    if found.missing_parts:  # all who have said the same have them
+        have = tuple(m for m, word in found.said.items() if word == found.counted)
+        return Waiting("inheritance", have, {"needed": 1})
+    said = Counter(found.said.values())
     alike = max(said.values(), default=0)
-    missing = tuple(board.key.inheritance.missing)
+    missing = tuple(found.missing)
     return Waiting("inheritance", missing, {"needed": board.terms.lock_threshold - alike})

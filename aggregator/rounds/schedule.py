@@ -7,7 +7,7 @@ from protocol.board import (
     MAX_BLOB_BYTES,
     MAX_CHUNKS,
     MAX_LENGTH,
-    Handovers,
+    KeyHistory,
     Opening,
     Posted,
     Statement,
@@ -43,14 +43,14 @@ Waited = Callable[[int], int]  # for how long, since a time of the board; both i
 class Rounds:
     """All rounds of a federation's studies, as the board tells them.
 
-    studies, handovers: those of the board, which somebody else keeps up with it.
+    studies, key: those of the board, which somebody else keeps up with it.
     views: by session, round 0 of a study included, where nothing is added.
     """
 
-    def __init__(self, terms: Terms, studies: Studies, handovers: Handovers) -> None:
-        self.terms, self.studies, self.handovers = terms, studies, handovers
+    def __init__(self, terms: Terms, studies: Studies, key: KeyHistory) -> None:
+        self.terms, self.studies, self.handovers = terms, studies, key.handovers
         self.views: dict[str, RoundView] = {}
-        self.history = OpenedSets(terms, studies)
+        self.history = OpenedSets(terms, studies, key.inheritance)
         self._of_study: defaultdict[str, list[RoundView]] = defaultdict(list)
         self._opened: defaultdict[str, int] = defaultdict(int)  # the last of each study's openings
         # What follows from the entries alone is found once for all ticks until the next entry.

@@ -82,7 +82,7 @@ class Aggregator:
         self._blobs = BlobStore(folder, self._store, lambda: self.board.upload_bytes, pace_ms)
         self._encoded: list[bytes] = []
         self._accepted: dict[tuple[str, int, int], tuple[bytes, int]] = {}
-        self.rounds = Rounds(terms, self.board.studies, self.board.key.handovers)
+        self.rounds = Rounds(terms, self.board.studies, self.board.key)
         self.summing = Summing(
             self.rounds, self.board.key.by_digest, self._blobs, folder, self._say
         )

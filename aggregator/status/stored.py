@@ -25,7 +25,7 @@ def stored_report(
         board, _ = read_board(folder, terms)
     except NoBoard:
         board = Board(terms)
-    rounds = Rounds(terms, board.studies, board.key.handovers)
+    rounds = Rounds(terms, board.studies, board.key)
     for posted in board.entries:
         rounds.receive(posted)
         for attachment in posted.attachments:

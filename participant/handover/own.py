@@ -8,7 +8,7 @@ from participant.errors import MissingFile, RetiredShare
 from participant.handover.receipt import write_receipt
 from participant.handover.task import HandoverTask, Wish
 from participant.home import VAULT_NAME, HandoverShelf, Membership, Vault, federation_folder
-from participant.key import InheritedFrom, note_inherited
+from participant.key import note_release
 from protocol.board import Board, Handover
 from protocol.handover import Succession
 from protocol.terms import Terms
@@ -53,10 +53,9 @@ class OwnPlace:
         return federation_folder(self.member.folder.parent, new.federation)
 
     def released(self, board: Board, handover: Handover) -> None:
-        """Note in the new federation's folder by which entry the key was released."""
+        """Note in the new federation's folder by which entry the key was released, and its sums."""
         if not handover.is_refresh:
-            folder = self._new_folder(handover.about.new)
-            note_inherited(folder, InheritedFrom.of(board, handover))
+            note_release(self._new_folder(handover.about.new), board, handover)
 
     def renewed(self) -> None:
         """Let all tasks work with what the vault has now."""

@@ -5,6 +5,6 @@ from participant.key.backup import Backup, open_backup, purpose_of_backup, write
 from participant.key.check import KeyCheckTask, check_to_answer
 from participant.key.errors import NoQuorum, QuorumFails, ShareNotWhole
 from participant.key.inheritance import InheritanceTask, inheritance_task
-from participant.key.inherited_from import InheritedFrom, inherited_from, note_inherited
+from participant.key.inherited_from import inherited_from, note_release
 from participant.key.restore import Restoring, read_board, read_record
 from participant.key.standing import KeyStanding, key_standing

@@ -1,25 +1,39 @@
-"""Saying on the board of a new federation which key this hospital has taken over."""
+"""Saying on the board of a new federation which key this hospital has taken over.
+
+With the key go the sums that may be open under it. Once it is settled which they are, their parts
+are put on the board. All members have them, and the first that comes puts a part there.
+"""
+
+from collections.abc import Mapping
 
 from participant.agent import Task
 from participant.home import Membership
 from participant.key.errors import OtherInheritedKey
-from participant.key.inherited_from import InheritedFrom, inherited_from
-from protocol.board import Board, Draft
+from participant.key.inherited_from import InheritedFrom, inherited_from, inherited_parts
+from protocol.board import Board, Draft, Post
 from protocol.encoding import encode
 from protocol.key import HeldKeys
-from protocol.messages import KeyInherited
+from protocol.messages import InheritedPart, KeyInherited
 
 
 class InheritanceTask(Task):
     """Beside other tasks: it says the one word, and waits until the key counts.
 
-    noted: None where nothing is noted, as after a restore; then it has nothing to say.
+    noted, parts: None and nothing where nothing is noted, as after a restore. Then it has nothing
+    to say.
     """
 
     session = "handover/0"
 
-    def __init__(self, index: int, keys: HeldKeys, noted: InheritedFrom | None) -> None:
-        self._index, self._keys, self._noted = index, keys, noted
+    def __init__(
+        self,
+        index: int,
+        keys: HeldKeys,
+        noted: InheritedFrom | None,
+        parts: Mapping[bytes, bytes] | None = None,
+    ) -> None:
+        """parts: of the sums that were opened before, by their names."""
+        self._index, self._keys, self._noted, self._parts = index, keys, noted, parts or {}
         self._board: Board | None = None
 
     def is_due(self, board: Board) -> bool:
@@ -36,15 +50,19 @@ class InheritanceTask(Task):
         self._board = board
 
     def due(self) -> Draft | None:
-        """The word, once; raises OtherInheritedKey where another key counts than the one here."""
+        """The word, once, and parts; raises OtherInheritedKey where another key counts."""
         board = self._board
         assert board is not None
         if self._is_other(board):
             assert board.epoch is not None
             own = self._keys.current.epoch.number
             raise OtherInheritedKey(board.terms.name, own, board.epoch.number)
-        word = self._word(board)
-        return Draft(self.session, word) if word else None
+        said = self._word(board) or self._part(board)
+        return Draft(self.session, said) if said else None
+
+    def explains(self, post: Post) -> bool:
+        """Another member has put the same part there first."""
+        return isinstance(post.body, InheritedPart)
 
     def _is_other(self, board: Board) -> bool:
         is_counted = board.epoch is not None
@@ -57,7 +75,16 @@ class InheritanceTask(Task):
         held = self._keys.of(noted.epoch)
         if held is None:  # there was a refresh since, so the key counts without this word
             return None
-        return KeyInherited(noted.position, noted.hash, encode(held.epoch))
+        return KeyInherited(noted.position, noted.hash, encode(held.epoch), noted.sums)
+
+    def _part(self, board: Board) -> InheritedPart | None:
+        """The first part that is missing on the board and lies here."""
+        found = board.key.inheritance
+        if found.counted is None:
+            return None
+        named = [(number, found.counted.sums[number]) for number in found.missing_parts]
+        here = ((number, self._parts[name]) for number, name in named if name in self._parts)
+        return next((InheritedPart(*one) for one in here), None)
 
 
 def inheritance_task(member: Membership) -> InheritanceTask | None:
@@ -67,4 +94,7 @@ def inheritance_task(member: Membership) -> InheritanceTask | None:
     """
     if not (member.terms.takes_over_key and member.vault.epochs()):
         return None
-    return InheritanceTask(member.index, member.keys, inherited_from(member.folder))
+    folder = member.folder
+    return InheritanceTask(
+        member.index, member.keys, inherited_from(folder), inherited_parts(folder)
+    )

@@ -30,6 +30,7 @@ from protocol.messages import (
     Contribution,
     Ending,
     HandoverProposal,
+    InheritedPart,
     KeyInherited,
     Overdue,
     Plan,
@@ -45,7 +46,7 @@ from protocol.terms import AGGREGATOR, Terms
 # the board before it speaks, and sends what was on its way as the same post.
 _ONCE = (
     *(Contribution, Plan, Ending, CardSeen),
-    *(KeyInherited, HandoverProposal, *get_args(Content)),
+    *(KeyInherited, InheritedPart, HandoverProposal, *get_args(Content)),
 )
 # Models stated anew, and approvals that change.
 _AGAIN = (Statement, Approval, Withdrawal)
@@ -167,6 +168,8 @@ class Budget:
         handovers = self._key.handovers
         if isinstance(body, KeyInherited):
             return self._inheritance_excess(body)
+        if isinstance(body, InheritedPart):
+            return self._key.inheritance.part_excess(body)
         if isinstance(body, HandoverProposal):
             return handovers.proposal_excess(number, body, self._key.newest)
         if (handover := handovers.of(number)) is None:

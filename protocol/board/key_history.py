@@ -18,6 +18,7 @@ from protocol.messages import (
     Certificate,
     Content,
     HandoverProposal,
+    InheritedPart,
     KeyInherited,
     read_session,
 )
@@ -51,7 +52,7 @@ class KeyHistory:
         """Take note of an entry that counts."""
         if isinstance(body, Abort | Certificate):
             self._certify(position, session, sender, body)
-        elif isinstance(body, KeyInherited):
+        elif isinstance(body, KeyInherited | InheritedPart):
             self._inherit(position, sender, body)
         elif isinstance(body, HandoverProposal):
             assert self.newest is not None  # or it would not count
@@ -67,7 +68,7 @@ class KeyHistory:
         with contextlib.suppress(Malformed):  # all have signed what is no epoch, as check 3.1 says
             self._add(position, read_epoch(body.epoch, self._terms))
 
-    def _inherit(self, position: int, sender: int, body: KeyInherited) -> None:
+    def _inherit(self, position: int, sender: int, body: KeyInherited | InheritedPart) -> None:
         if self.inheritance.take(sender, body):
             assert self.inheritance.epoch is not None
             self._add(position, self.inheritance.epoch)

@@ -73,6 +73,18 @@ from protocol.messages.handover import (
     Sealed,
     ShownPart,
 )
+from protocol.messages.inherited_sums import (
+    MAX_INHERITED_BYTES,
+    AlikeStarts,
+    InheritedPart,
+    InheritedStart,
+    InheritedSum,
+    InheritedSums,
+    PartNames,
+    part_name,
+    parts_of,
+    read_inherited_sums,
+)
 from protocol.messages.plan import (
     Approval,
     Ending,

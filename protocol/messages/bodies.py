@@ -37,6 +37,7 @@ from protocol.messages.handover import (
     PointAccusation,
     ShownPart,
 )
+from protocol.messages.inherited_sums import InheritedPart
 from protocol.messages.plan import Approval, Ending, Plan, Withdrawal
 from protocol.messages.session import Session, StepId, read_session
 from protocol.terms import AddressCard
@@ -358,6 +359,7 @@ Body = (
     | PointAccusation
     | BareWord
     | KeyInherited
+    | InheritedPart
 )
 
 _BY_AGGREGATOR = (Opening, Closing, Omission)
@@ -366,7 +368,9 @@ _ONLY_IN: dict[type, str] = {  # one kind of session; the rest in rounds
     **dict.fromkeys((CheckRequest, CheckPart), "check"),
     **dict.fromkeys((Plan, Approval, Withdrawal, Ending), "study"),
     CardSeen: "address",
-    **dict.fromkeys((HandoverProposal, KeyInherited, *get_args(Content)), "handover"),
+    **dict.fromkeys(
+        (HandoverProposal, KeyInherited, InheritedPart, *get_args(Content)), "handover"
+    ),
 }
 
 
@@ -374,7 +378,7 @@ def belongs(session: str, sender: int, body: Body) -> bool:
     """Whether this sender may say this in that session.
 
     Numbers begin with 1; in round 0 nothing is added, and members state the model that they have.
-    In handover 0 they say which key they took over from another federation.
+    In handover 0 they say what they took over from another federation.
     """
     named = read_session(session)
     if isinstance(body, CardSeen) and named.number != body.card.number:
@@ -383,7 +387,7 @@ def belongs(session: str, sender: int, body: Body) -> bool:
         return False
     if named.kind != _ONLY_IN.get(type(body), "round"):
         return False
-    if isinstance(body, KeyInherited):
+    if isinstance(body, KeyInherited | InheritedPart):
         return named.number == 0
     is_of_model = isinstance(body, Statement | ModelEntries)
     return named.number > 0 or named.kind == "study" or (named.kind == "round" and is_of_model)
@@ -411,4 +415,6 @@ def purpose_of(body: Body) -> Hashable:
         return type(body), body.id
     if isinstance(body, BareWord):
         return type(body), body.word
+    if isinstance(body, InheritedPart):
+        return type(body), body.number
     return (type(body), body.member) if isinstance(body, Complaint | Omission) else type(body)

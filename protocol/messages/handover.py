@@ -12,6 +12,7 @@ from keyshare.ceremony import MAX_MEMBERS
 from protocol.encoding import Message
 from protocol.key import MAX_EPOCH_BYTES, Number, Proof
 from protocol.messages.fields import Count, Digest, Signature
+from protocol.messages.inherited_sums import PartNames
 from protocol.sealing import PUBLIC_BYTES
 
 PublicKey = Annotated[bytes, Meta(min_length=PUBLIC_BYTES, max_length=PUBLIC_BYTES)]
@@ -98,12 +99,14 @@ class KeyInherited(Message, frozen=True, tag="inherited"):
     """A new member has the key that its federation takes over. It says so on the new board.
 
     position, hash: of the entry of the old board with which the key was released. epoch: the one
-    that the handover gave, encoded.
+    that the handover gave, encoded. sums: the names of the parts of what was opened until then
+    (``InheritedSums``).
     """
 
     position: Count
     hash: Digest
     epoch: Annotated[bytes, Meta(max_length=MAX_EPOCH_BYTES)]
+    sums: PartNames = ()
 
 
 Said = Consent | Arrival | DealingCommitment | HandedDealing | ShownPart | BareWord

@@ -28,7 +28,7 @@ from protocol.rounds.ciphertexts import (
 )
 from protocol.rounds.complaints import Judged, judge_complaint
 from protocol.rounds.decryption import Ledger, RoundMember
-from protocol.rounds.history import Difference, OpenedSets
+from protocol.rounds.history import Difference, OpenedSets, sums_up_to
 from protocol.rounds.omission import LeftOut, left_out
 from protocol.rounds.partial_payload import LockedSum
 from protocol.rounds.set_rules import check_set

@@ -12,7 +12,7 @@ those of all its earlier rounds of that kind are. A sum is a row over variables
 (protocol/rounds/isolation.py).
 
 *What may be open*: every closed set that anybody has locked, in any other round, of
-any study and of any key. One lock is enough: more than (n+f)/2 locks open a set, and a hospital
+any study and of any key, and what was taken over with the key. One lock is enough: more than (n+f)/2 locks open a set, and a hospital
 that is shown the board late sees some of them before all. What nobody has locked cannot be open,
 and of what is not connected with a sum, by variables that they share, nothing can be subtracted.
 
@@ -57,50 +57,47 @@ then never spread over boards is *not proved*.
 *What it does not promise.* The same set twice shows what changed in between in a member's numbers.
 A hospital's number of examples is the same from every model. Averages leak something about their
 inputs; updates from models that are close, but not as close as ``near`` asks, can nearly be
-subtracted. Another federation is not looked at (docs/security/sums.md).
+subtracted. Another federation is not looked at, but for those before (docs/security/sums.md).
+
+*The federations before.* A key that was handed over counts on the new board only where the sums
+are known that may be open under it (protocol/board/inheritance.py): all with a lock on the old
+board when the key was released, what that board had taken over itself, and what was said to be near
+there. A hospital is known by its name. One that has left has variables of its own, and counts.
+  The theorem holds for all these boards as for one, the old up to its release and then the new one.
+L are then those of all these federations, no more than any of their terms bear. For r(P) of an old
+sum is before all of the new board. Take z of the proof. If it is an old sum, so are all others of
+w, and the old hospitals kept the rule. If it is a new one, its releaser knew all old sums that
+hospitals outside L had released: each had more than (n+f)/2 locks, of which an honest one stands on
+every board where the old key is frozen (tests/protocol/handover/test_freeze.py). And the sums that
+count are those of an honest new member, which read that board: more than f have said the same.
+  *Assumed*, beside what is assumed of one board: a name is one hospital's for ever, as people vouch
+for it who sign terms. No contribution can name rounds of a board before as near. So where a start
+is another one there, things that are really one are not said to be.
 """
 
+import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
-from protocol.board import MAX_NEAR, Board, Contribution, Opening, Posted, StudyState, read_session
+from protocol.board import (
+    MAX_NEAR,
+    Board,
+    Contribution,
+    Inheritance,
+    InheritedSums,
+    Opening,
+    Posted,
+    StudyState,
+    read_session,
+)
 from protocol.rounds.isolation import Difference, Sums, fewest_missing, isolated, largest
 from protocol.rounds.span import Members
+from protocol.rounds.variables import Added, Classes, OpenSum, Start, TakenOver, hand_on
 from protocol.rounds.view import RoundView
 from protocol.terms import Terms
 
-
-class Start(NamedTuple):
-    """What the contributions of a round are made from: a model, or the data of a statistic."""
-
-    kind: Literal["model", "data"]
-    name: bytes
-
-
-Added = tuple[int, Start]  # a member's variable, by the first of the starts that are one for it
 A = TypeVar("A")
-
-
-class _Classes:
-    """Starts that are one for a member: by each the list of all, which they share."""
-
-    def __init__(self) -> None:
-        self._alike: dict[Added, list[Start]] = {}
-
-    def starts(self, one: Added) -> list[Start]:
-        """All of them, this one included."""
-        return self._alike.get(one) or [one[1]]
-
-    def variable(self, member: int, start: Start) -> Added:
-        return member, self.starts((member, start))[0]
-
-    def join(self, member: int, first: Start, second: Start) -> None:
-        here, there = self.starts((member, first)), self.starts((member, second))
-        if here[0] != there[0]:
-            both = here + there
-            for start in both:
-                self._alike[member, start] = both
 
 
 class OpenedSets:
@@ -109,9 +106,14 @@ class OpenedSets:
     A function of the entries, so that a restart changes nothing.
     """
 
-    def __init__(self, terms: Terms, studies: Mapping[str, StudyState] | None = None) -> None:
-        """studies: of the board whose entries it is given (``receive``)."""
-        self._terms = terms
+    def __init__(
+        self,
+        terms: Terms,
+        studies: Mapping[str, StudyState] | None = None,
+        inheritance: Inheritance | None = None,
+    ) -> None:
+        """studies, inheritance: of the board whose entries it is given (``receive``)."""
+        self._terms, self._inheritance = terms, inheritance
         self._studies: Mapping[str, StudyState] = {} if studies is None else studies
         self._entries: Sequence[Posted] = ()
         self._clear()
@@ -121,7 +123,8 @@ class OpenedSets:
         self._views: dict[str, RoundView] = {}
         self._starts: dict[str, Start] = {}  # of opened rounds, by session
         self._rounds = defaultdict[Start, list[str]](list)  # in the order of their openings
-        self._classes = _Classes()
+        self._classes = Classes()
+        self._taken: TakenOver | None = None  # from the federations before
         self._added = defaultdict[int, list[str]](list)  # by member: where it contributed, in order
         self._chosen: dict[str, bytes] = {}  # what is closed, by session
         self._others_of: dict[Hashable, Sums] = {}  # as long as no round goes on
@@ -130,6 +133,7 @@ class OpenedSets:
     def follow(self, board: Board) -> None:
         """Read this board: all entries that are there, and those that will be when it is asked."""
         self._entries, self._studies = board.entries, board.studies
+        self._inheritance = board.key.inheritance
         self._clear()
 
     def receive(self, posted: Posted) -> None:
@@ -161,7 +165,8 @@ class OpenedSets:
             return None
         row = self._row(view, view.contributors)
         others = self._others(view, row)
-        return self._answer(view, isolated, row, others, self._terms.least_difference)
+        found = self._answer(view, isolated, row, others, self._terms.least_difference)
+        return found and self._with_gone(found)
 
     def binds(self, view: RoundView) -> bool:
         """Whether the round's sum is compared with one that may be open already."""
@@ -223,11 +228,15 @@ class OpenedSets:
                 found += [other] if not self._is_over(other) else []
         return tuple(v.session for v in sorted(found, key=_opened_at))
 
-    def opened_from(self, model: bytes) -> tuple[str, ...]:
-        """The rounds from a model whose sums may be open, by name."""
+    def handed_on(self) -> InheritedSums:
+        """All sums that may be open, for a federation that takes the key over.
+
+        In the order in which their rounds were opened; before them what was taken over.
+        """
         self._catch_up()
-        sessions = self._rounds.get(Start("model", model), ())
-        return tuple(read_session(s).name for s in sessions if self._may_be_open(s))
+        own = [self._sum_of(view) for s, view in self._views.items() if self._may_be_open(s)]
+        before = self._taken.handed_on if self._taken else ()
+        return hand_on([*before, *sorted(own)], self._classes, self._name_of)
 
     # ── rows ──
 
@@ -256,20 +265,42 @@ class OpenedSets:
         return self._others_of[view.session, row]
 
     def _connected(self, but: str, row: frozenset[Added]) -> Sums:
-        found: dict[str, frozenset[Added]] = {}
+        found: dict[OpenSum, frozenset[Added]] = {}
         left, seen = list(row), set(row)
         while left:
             member, _ = variable = left.pop()
             starts = self._classes.starts(variable)
-            for session in (s for start in starts for s in self._rounds.get(start, ())):
-                other = self._views[session]
-                is_other = session != but and session not in found
-                if is_other and member in other.contributors and self._may_be_open(session):
-                    found[session] = self._row(other, other.contributors)
-                    left += found[session] - seen
-                    seen |= found[session]
-        order = sorted(found, key=lambda session: _opened_at(self._views[session]))
-        return {read_session(session).name: found[session] for session in order}
+            for one in (one for start in starts for one in self._open_from(start, but)):
+                if one not in found and member in one.members:
+                    found[one] = self._row_of(one)
+                    left += found[one] - seen
+                    seen |= found[one]
+        return {one.name: found[one] for one in sorted(found, key=lambda one: one.at)}
+
+    def _open_from(self, start: Start, but: str) -> Iterator[OpenSum]:
+        """Sums of a start that may be open, in any other round than one."""
+        if self._taken:
+            yield from self._taken.of_start.get(start, ())
+        for session in self._rounds.get(start, ()):
+            if session != but and self._may_be_open(session):
+                yield self._sum_of(self._views[session])
+
+    def _sum_of(self, view: RoundView) -> OpenSum:
+        at = _opened_at(view)
+        return OpenSum(at, view.name, self._starts[view.session], frozenset(view.contributors))
+
+    def _row_of(self, one: OpenSum) -> frozenset[Added]:
+        return frozenset(self._classes.variable(m, one.start) for m in one.members)
+
+    def _with_gone(self, found: Difference) -> Difference:
+        """With the names of hospitals that have left, in place of their numbers."""
+        here = tuple(m for m in found.members if m <= self._terms.n_members)
+        gone = tuple(self._name_of(m) for m in found.members if m not in here)
+        return dataclasses.replace(found, members=here, gone=gone)
+
+    def _name_of(self, member: int) -> str:
+        known = self._taken.gone.get(member) if self._taken else None
+        return known or self._terms.name_of(member)
 
     def _answer(self, view: RoundView, function: Callable[..., A], *question: object) -> A:
         """What a function says, computed anew where the question is another than the last one."""
@@ -335,9 +366,22 @@ class OpenedSets:
         return found
 
     def _catch_up(self) -> None:
+        said = self._inheritance.sums if self._inheritance else None
+        if self._taken is None and said is not None:
+            self._taken = TakenOver(said, self._terms)
+            self._taken.join(self._classes)
+            self._others_of.clear()
         while self._read < len(self._entries):
             self._read += 1
             self.receive(self._entries[self._read - 1])
+
+
+def sums_up_to(board: Board, position: int) -> InheritedSums:
+    """What a board hands on with the key that was released by the entry of that position."""
+    found = OpenedSets(board.terms, board.studies, board.key.inheritance)
+    for posted in board.entries[:position]:
+        found.receive(posted)
+    return found.handed_on()
 
 
 def _opened_at(view: RoundView) -> int:

@@ -35,15 +35,17 @@ _MAX_NAMES, _MAX_ROUNDS, _MAX_REASON = 180, 160, 500  # characters
 class Difference:
     """The sum of a round, with those of ``rounds``, shows what ``members`` alone have added.
 
-    Nobody is in ``members`` where so many sums are compared that nothing was decided.
+    gone: the names of those among them who have left the federation. Nobody is named where so many
+    sums are compared that nothing was decided.
     """
 
     rounds: tuple[str, ...]
     members: tuple[int, ...]
+    gone: tuple[str, ...] = ()
 
     @property
     def member(self) -> int:
-        """One of the members, for a refusal; 0 where there are none."""
+        """One of the members, for a refusal; 0 where there are none, or all have left."""
         return self.members[0] if self.members else 0
 
     def reason(self, terms: Terms) -> str:
@@ -51,12 +53,13 @@ class Difference:
         rounds = ", ".join(self.rounds)
         if len(rounds) > _MAX_ROUNDS:
             rounds = f"{len(self.rounds)} other rounds"
-        if not self.members:
+        if not (self.members or self.gone):
             reason = f"it is too much work to tell what it shows with the sums of {rounds}"
             return reason[:_MAX_REASON]
-        names = ", ".join(map(terms.name_of, self.members))
+        names = ", ".join([*map(terms.name_of, self.members), *self.gone])
         if len(names) > _MAX_NAMES:
-            names = "members " + ", ".join(map(str, self.members))
+            numbers = [*map(str, self.members), *["one that has left"] * len(self.gone)]
+            names = "members " + ", ".join(numbers)
         reason = (
             f"with the sum of {rounds} it shows what {names} alone added; the terms ask for "
             f"{terms.least_difference} members or none"

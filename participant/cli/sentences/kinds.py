@@ -81,12 +81,10 @@ def missing_file(e: errors.MissingFile, c: Context) -> Sentence:
             f"give another path, or make it first: mkdir -p {pasted(e.path)}",
         )
     if e.what == "key share":
-        first = f"take part in the key ceremony first: {COMMAND} ceremony {c.here}"
-        if c.terms and c.terms.takes_over_key:
-            first = f"take part in the handover of the key first: {COMMAND} handover {c.here}"
         return Sentence(
             f"there is no key share in {e.path}",
-            f"{first}; a lost key share is put back by: {COMMAND} key restore FILE {c.here}",
+            f"take part in the key ceremony first: {COMMAND} ceremony {c.here}; a lost key share "
+            f"is put back by: {COMMAND} key restore FILE {c.here}",
         )
     made = {
         "identity": f"an identity is made by: {COMMAND} init --name NAME",

@@ -237,7 +237,8 @@ class Evidence:
 
     def history(self, position: int) -> OpenedSets:
         """The sums that may be open, as the entries up to a position tell."""
-        found = OpenedSets(self.terms, self.replay.board.studies)
+        board = self.replay.board
+        found = OpenedSets(self.terms, board.studies, board.key.inheritance)
         for posted in self.entries[:position]:
             found.receive(posted)
         return found

@@ -50,6 +50,7 @@ from protocol.messages.handover import (
     PointAccusation,
     ShownPart,
 )
+from protocol.messages.inherited_sums import InheritedPart
 from protocol.messages.plan import Approval, Ending, Withdrawal
 from protocol.sealing import PUBLIC_BYTES
 from protocol.wire.channel import SealedChannel
@@ -135,8 +136,14 @@ def handover_bodies() -> list[tuple[str, int, Body]]:
         PointAccusation(2, DIGEST),
         BareWord("freeze only"),
     ]
-    inherited = KeyInherited(7, DIGEST, b"an epoch")
-    return [("handover/0", 1, inherited), *(("handover/1", 1, body) for body in said)]
+    inherited: list[Body] = [
+        KeyInherited(7, DIGEST, b"an epoch", (DIGEST,)),
+        InheritedPart(0, b"sums"),
+    ]
+    return [
+        *(("handover/0", 1, body) for body in inherited),
+        *(("handover/1", 1, body) for body in said),
+    ]
 
 
 def post_of(session: str, sender: int, body: Body) -> Post:

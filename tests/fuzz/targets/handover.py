@@ -11,6 +11,14 @@ from protocol.errors import Malformed
 from protocol.handover.succession import Succession
 from protocol.key.epoch import MAX_EPOCH_BYTES, read_epoch
 from protocol.messages.handover import HandoverProposal, KeyInherited
+from protocol.messages.inherited_sums import (
+    AlikeStarts,
+    InheritedStart,
+    InheritedSum,
+    InheritedSums,
+    read_inherited_sums,
+)
+from protocol.rounds.variables import Classes, TakenOver, hand_on
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import DIGEST
 from tests.fuzz.targets.keys import toy
@@ -60,3 +68,27 @@ def inherited_note() -> Case:
             assert encode(found) == data
 
     return Case(run, [encode(note)])
+
+
+@target(
+    "inherited-sums",
+    "protocol.messages.inherited_sums, protocol.rounds.variables: what was opened before",
+    limit=8_192,
+)
+def inherited_sums() -> Case:
+    terms = toy().federation.terms
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            found = read_inherited_sums((data,))
+            assert encode(found) == data
+            taken, classes = TakenOver(found, terms), Classes()
+            taken.join(classes)
+            names = taken.gone | {n: one.name for n, one in enumerate(terms.members, start=1)}
+            again = hand_on(taken.handed_on, classes, names.__getitem__)
+            assert len(again.sums) <= len(found.sums)
+
+    starts = (InheritedStart("model", DIGEST), InheritedStart("data", b"visits"))
+    sums = (InheritedSum("cardio/1", 0, (0, 1)), InheritedSum("age/1", 1, (1, 2)))
+    said = InheritedSums(("H1", "Left", "H2"), starts, sums, (AlikeStarts(1, (0, 1)),))
+    return Case(run, [encode(said)])

@@ -1,5 +1,6 @@
 """A key handed over to another federation by hospitals' agents, which begins on its new board."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ from participant.home.handover_shelf import HandoverShelf
 from participant.home.membership import Membership
 from participant.home.vault import Vault
 from participant.key.inheritance import inheritance_task
-from participant.key.inherited_from import InheritedFrom, inherited_from
+from participant.key.inherited_from import InheritedFrom, inherited_from, inherited_parts
+from protocol.board.board import Board
+from protocol.messages.inherited_sums import InheritedStart, InheritedSum, InheritedSums
 from protocol.terms.terms import sign_terms
 from tests.stage.hall import Hall
 from tests.stage.handover.rosters import terms_of
@@ -78,18 +81,30 @@ def test_hospitals_go_on_with_the_key_on_the_board_of_the_new_federation(halls: 
     assert halls.new.service.board.key.inheritance.said.keys() == {1, 2, 3}
 
 
-def test_the_release_is_noted_before_the_share_has_its_place(
+def test_the_release_and_its_sums_are_noted_before_the_share_has_its_place(
     halls: Halls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    noted, promote = list[InheritedFrom | None](), HandoverShelf.promote
+    start, row = InheritedStart("model", bytes(32)), InheritedSum("cardio/1", 0, (0,))
+    sums = InheritedSums(("H1",), (start,), (row,))
+    asked, noted = list[int](), list[InheritedFrom | None]()
+    promote = HandoverShelf.promote
 
     def watched(self: HandoverShelf) -> None:
-        noted.append(inherited_from(self._target.folder.parent))
+        folder = self._target.folder.parent
+        noted.append(inherited_from(folder))
+        assert tuple(inherited_parts(folder).values()) == sums.parts()
         promote(self)
 
+    def opened(board: Board, position: int) -> InheritedSums:
+        asked.append(position)
+        return sums
+
+    module = sys.modules["participant.key.inherited_from"]  # a function has its name
+    monkeypatch.setattr(module, "sums_up_to", opened)
     monkeypatch.setattr(HandoverShelf, "promote", watched)
     halls.hand_over()
     board = halls.old.service.board
     handover = board.key.handovers.last
     assert handover is not None
-    assert noted == [InheritedFrom.of(board, handover)] * 3
+    assert asked == [handover.released_at] * 3
+    assert noted == [InheritedFrom.of(board, handover, sums.parts())] * 3

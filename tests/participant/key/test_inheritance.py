@@ -1,6 +1,6 @@
 """A new member says which key it took over, by itself and beside whatever else it does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,32 @@ from participant.agent.tasks import Tasks
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
 from participant.cli.sentences.waiting import waiting_line
-from participant.errors import DamagedFile, FileExists, MissingFile
+from participant.errors import DamagedFile, FileExists
 from participant.home.key_ring import KeyRing
 from participant.home.membership import Membership
 from participant.hospital.at_work import AtWork
 from participant.key.check import KeyCheckTask
 from participant.key.errors import OtherInheritedKey
 from participant.key.inheritance import InheritanceTask, inheritance_task
-from participant.key.inherited_from import InheritedFrom, inherited_from, note_inherited
+from participant.key.inherited_from import (
+    InheritedFrom,
+    inherited_from,
+    inherited_parts,
+    note_inherited,
+)
 from participant.network.session import Notices, Session
 from participant.service.due import due_tasks
 from participant.waiting import inheritance_waiting
 from protocol.key.epoch import HeldKey
+from protocol.messages import inherited_sums
 from protocol.messages.handover import KeyInherited
+from protocol.messages.inherited_sums import (
+    InheritedPart,
+    InheritedStart,
+    InheritedSum,
+    InheritedSums,
+    part_name,
+)
 from tests.stage.hall import Hall
 from tests.stage.handover.inherited import SESSION, InheritedKey
 from tests.stage.handover.posted import PostedHandover, copied
@@ -52,8 +65,11 @@ def hall(tmp_path: Path) -> Iterator[Hall]:
     made.service.close()
 
 
-def task_of(member: int, note: InheritedFrom | None = NOTE) -> InheritanceTask:
-    return InheritanceTask(member, ring_in(TOY, member), note)
+def task_of(
+    member: int, note: InheritedFrom | None = NOTE, parts: Sequence[bytes] = ()
+) -> InheritanceTask:
+    here = {part_name(part): part for part in parts}
+    return InheritanceTask(member, ring_in(TOY, member), note, here)
 
 
 def said(hall: Hall) -> dict[int, KeyInherited]:
@@ -157,6 +173,72 @@ def test_after_a_refresh_on_the_new_board_nothing_is_left_to_say() -> None:
     assert late.done
 
 
+# ── the sums that come with the key ──
+
+SUMS = InheritedSums(
+    ("H1", "H2", "H3"),
+    (InheritedStart("model", bytes(32)),),
+    (InheritedSum("cardio/1", 0, (0, 1, 2)),),
+)
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> Sequence[bytes]:
+    monkeypatch.setattr(inherited_sums, "PART_BYTES", 30)
+    return SUMS.parts()
+
+
+def noted(parts: Sequence[bytes]) -> InheritedFrom:
+    return InheritedFrom.of(handed().table.board, handed().handover, parts)
+
+
+def test_the_sums_lie_beside_the_note(tmp_path: Path, parts: Sequence[bytes]) -> None:
+    assert inherited_parts(tmp_path) == {}
+    note_inherited(tmp_path, noted(parts), parts)
+    found = inherited_from(tmp_path)
+    assert found is not None
+    assert [inherited_parts(tmp_path)[name] for name in found.sums] == list(parts)
+
+
+def test_members_put_the_sums_on_the_board_each_part_once(
+    hall: Hall, parts: Sequence[bytes]
+) -> None:
+    tasks = {i: task_of(i, noted(parts), parts) for i in (1, 2, 3)}
+    for i, task in tasks.items():
+        hall.come(i, task)
+    hall.talk()
+    bodies = [posted.post.body for posted in hall.service.board.session(SESSION)]
+    put = [body for body in bodies if isinstance(body, InheritedPart)]
+    assert sorted(one.number for one in put) == list(range(len(parts)))
+    assert hall.service.board.key.inheritance.sums == SUMS
+    assert all(task.done for task in tasks.values())
+
+
+def test_one_that_has_them_is_enough_and_without_any_the_key_does_not_count(
+    hall: Hall, parts: Sequence[bytes]
+) -> None:
+    tasks = {i: task_of(i, noted(parts)) for i in (1, 2, 3)}  # what lay there is damaged
+    for i, task in tasks.items():
+        hall.come(i, task)
+    hall.talk()
+    assert hall.service.epoch is None
+    assert not any(task.done for task in tasks.values())
+    waiting = inheritance_waiting(hall.service.board)
+    assert waiting is not None
+    assert (waiting.members, waiting.facts["needed"]) == ((1, 2, 3), 1)
+    hall.come(4, task_of(4, noted(parts), parts))
+    hall.talk()
+    assert hall.service.epoch == handed().new_epoch
+
+
+def test_who_has_other_sums_does_not_make_the_key_count(hall: Hall, parts: Sequence[bytes]) -> None:
+    for i in (1, 2):
+        hall.come(i, task_of(i, noted(parts), parts))
+    hall.come(3, task_of(3))
+    hall.talk()
+    assert hall.service.board.key.inheritance.counted is None
+
+
 # ── who does it, and what is said meanwhile ──
 
 
@@ -243,12 +325,3 @@ def test_people_read_whom_the_key_waits_for() -> None:
     new.say_all([1, 3])
     assert inheritance_waiting(new.table.board) is None
     assert inheritance_waiting(toy_epoch(3, 2).table.board) is None
-
-
-def test_who_has_no_share_yet_is_told_of_the_handover_and_of_no_ceremony() -> None:
-    error = MissingFile(Path("folder"), "key share")
-    new = describe(error, Context(terms=TOY.federation.terms)).remedy
-    assert "quorate-participant handover federation.toml" in new
-    assert "ceremony" not in new
-    old = describe(error, Context(terms=toy_epoch(3, 2).federation.terms)).remedy
-    assert "quorate-participant ceremony federation.toml" in old

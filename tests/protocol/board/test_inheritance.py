@@ -10,7 +10,10 @@ from protocol.board.draft import Draft
 from protocol.board.inheritance import Inheritance
 from protocol.encoding import encode
 from protocol.key.epoch import read_epoch, read_secret
+from protocol.messages import inherited_sums
 from protocol.messages.bodies import Join
+from protocol.messages.inherited_sums import InheritedSum, InheritedSums
+from tests.stage.handover import inherited
 from tests.stage.handover.inherited import InheritedKey
 from tests.stage.handover.posted import PostedHandover, copied
 from tests.stage.toy import toy_epoch
@@ -123,3 +126,71 @@ def test_only_the_first_word_of_a_member_counts_without_any_budget_too(new: Inhe
     assert not found.take(1, replace(new.word, hash=OTHER))
     assert [found.take(member, new.word) for member in (1, 2, 3)] == [False] * 3
     assert found.take(4, new.word)
+
+
+# ── the sums that come with it ──
+
+
+SUMS = InheritedSums(
+    ("H1", "H2", "H3"),
+    (inherited_sums.InheritedStart("model", OTHER),),
+    (InheritedSum("cardio/1", 0, (0, 1, 2)),),
+)
+
+
+@pytest.fixture
+def with_sums(monkeypatch: pytest.MonkeyPatch) -> InheritedKey:
+    """What was opened before comes in several parts."""
+    monkeypatch.setattr(inherited_sums, "PART_BYTES", 40)
+    monkeypatch.setattr(inherited, "sums_up_to", lambda board, position: SUMS)
+    return InheritedKey(handed())
+
+
+def test_the_key_counts_once_all_parts_of_the_sums_are_there(with_sums: InheritedKey) -> None:
+    new, board = with_sums, with_sums.table.board
+    for member in (1, 2, 3):
+        new.say(member)
+    assert board.key.inheritance.missing_parts == [0, 1]
+    new.put_part(2, 1)
+    assert board.epoch is None
+    posted = new.put_part(4, 0)
+    assert board.key.epochs == [(posted.position, handed().new_epoch)]
+    assert board.key.inheritance.sums == SUMS
+
+
+def test_members_that_name_other_sums_do_not_say_the_same(with_sums: InheritedKey) -> None:
+    with_sums.say(1, sums=())
+    for member in (2, 3):
+        with_sums.say(member)
+    assert with_sums.table.board.key.inheritance.counted is None
+    with_sums.say(4)
+    assert with_sums.table.board.key.inheritance.counted == with_sums.word
+
+
+def test_a_part_counts_once_after_the_word_and_as_it_was_named(with_sums: InheritedKey) -> None:
+    new = with_sums
+    assert "not enough" in str(new.put_part(1, 0).post.body)
+    for member in (1, 2, 3):
+        new.say(member)
+    assert "not the part" in str(new.put_part(1, 0, data=b"x").post.body)
+    assert "none of that number" in str(new.put_part(1, 0, number=2).post.body)
+    new.put_part(1, 0)
+    assert "is here" in str(new.put_part(2, 0).post.body)
+    assert new.table.board.key.inheritance.missing_parts == [1]
+
+
+def test_sums_that_are_none_make_no_key_count(
+    new: InheritedKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new.parts = (b"junk",)
+    new.word = replace(new.word, sums=(inherited_sums.part_name(b"junk"),))
+    new.say_all()
+    assert not new.table.board.key.inheritance.missing_parts
+    assert new.table.board.epoch is None
+
+
+def test_after_that_the_last_word_is_told_and_no_part_is_missing(with_sums: InheritedKey) -> None:
+    with_sums.say_all([1, 2, 3])
+    late = with_sums.say(4, sums=())
+    assert with_sums.table.board.key.inheritance.said[4] == late.post.body
+    assert with_sums.table.board.epoch == handed().new_epoch

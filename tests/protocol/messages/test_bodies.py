@@ -138,7 +138,14 @@ BODIES: dict[type, st.SearchStrategy[Any]] = {
     h.ShownPart: st.builds(h.ShownPart, big, proofs),
     h.PointAccusation: st.builds(h.PointAccusation, st.integers(1, 16), digests),
     h.BareWord: st.builds(h.BareWord, st.sampled_from(get_args(BARE_WORDS))),
-    h.KeyInherited: st.builds(h.KeyInherited, counts, digests, st.binary(max_size=50)),
+    h.KeyInherited: st.builds(
+        h.KeyInherited,
+        counts,
+        digests,
+        st.binary(max_size=50),
+        st.lists(digests, max_size=3).map(tuple),
+    ),
+    m.InheritedPart: st.builds(m.InheritedPart, st.integers(0, 255), st.binary(max_size=50)),
 }
 bodies = st.one_of(*BODIES.values())
 posts = st.builds(Post, digests, names, indices, counts, counts, digests, bodies)
@@ -419,7 +426,7 @@ def test_who_may_say_what_where(kind, data):
         assert places == {("ceremony/1", "member")}
     elif kind in MEMBERS_SAY_IN_HANDOVERS:
         assert places == {("handover/1", "member")}
-    elif kind is h.KeyInherited:
+    elif kind in (h.KeyInherited, m.InheritedPart):
         assert places == {("handover/0", "member")}
     elif kind is m.CardSeen:
         assert places == {(address, "member")}

@@ -372,7 +372,6 @@ def test_the_largest_set_and_those_who_are_missing_are_told_of_statistics_too():
     contribute(second, 4)
     everybody = frozenset(second.view.contributions)
     assert sets.closable(second.view, everybody) == {1, 2, 3, 4}
-    assert sets.opened_from(bytes(32)) == ()
 
 
 def test_who_may_not_contribute_is_not_waited_for():

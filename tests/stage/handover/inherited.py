@@ -9,6 +9,8 @@ from protocol.board.draft import Draft
 from protocol.board.post import Posted
 from protocol.encoding import encode
 from protocol.messages.handover import KeyInherited
+from protocol.messages.inherited_sums import InheritedPart, part_name
+from protocol.rounds.history import sums_up_to
 from tests.stage.handover.posted import PostedHandover
 from tests.stage.toy import CeremonyTable, Federation, ToyEpoch
 
@@ -35,17 +37,27 @@ class InheritedKey:
         assert found is not None
         self.handed, self.federation = handed, new_federation(handed)
         self.table = CeremonyTable(self.federation)  # where no ceremony is held
-        self.word = KeyInherited(position, found, encode(handed.new_epoch))
+        self.parts = sums_up_to(old_board, position).parts()
+        names = tuple(map(part_name, self.parts))
+        self.word = KeyInherited(position, found, encode(handed.new_epoch), names)
 
     def say(self, member: int, **changes: Any) -> Posted:
         """Let a member say which key it took over; ``changes`` make another word of it."""
         return self.table.say(member, Draft(SESSION, replace(self.word, **changes)))
 
     def say_all(self, members: Iterable[int] = ()) -> Self:
-        """Let all members say so, or these."""
-        for member in members or self.federation.members:
+        """Let all members say so, or these; the first of them has the sums."""
+        said = tuple(members or self.federation.members)
+        for member in said:
             self.say(member)
+        for number in self.table.board.key.inheritance.missing_parts:
+            self.put_part(said[0], number)
         return self
+
+    def put_part(self, member: int, number: int, /, **changes: Any) -> Posted:
+        """Let a member put a part of the sums on the board; ``changes`` to it."""
+        part = InheritedPart(number, self.parts[number])
+        return self.table.say(member, Draft(SESSION, replace(part, **changes)))
 
     @property
     def toy(self) -> ToyEpoch:

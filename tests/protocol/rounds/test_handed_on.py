@@ -1,0 +1,99 @@
+"""Which sums a board hands on, and what they are under other terms."""
+
+from protocol.messages.bodies import SetLock
+from protocol.messages.inherited_sums import (
+    AlikeStarts,
+    InheritedStart,
+    InheritedSum,
+    InheritedSums,
+)
+from protocol.rounds.history import OpenedSets, sums_up_to
+from protocol.rounds.isolation import Difference
+from protocol.rounds.variables import Classes, OpenSum, Start, TakenOver, hand_on
+from protocol.terms.terms import Member, Terms
+from tests.protocol.rounds.test_history import lock, play
+from tests.stage.rounds.toy_round import TERMS
+from tests.stage.studies import statistic_plan
+from tests.stage.toy import Table, replace_terms
+
+MODEL, OTHER = Start("model", b"m" * 32), Start("model", b"o" * 32)
+
+
+def handed_on(table: Table) -> InheritedSums:
+    return sums_up_to(table.board, len(table.entries))
+
+
+def terms_of(*names: str) -> Terms:
+    return replace_terms(TERMS, members=tuple(Member(name, name.encode()) for name in names))
+
+
+def test_all_sums_with_a_lock_are_handed_on_with_their_starts() -> None:
+    first = lock(play("cardio", (1, 2, 3, 4), model=MODEL.name), 1)
+    second = lock(play("age", (2, 3, 5), first, plan=statistic_plan(TERMS)), 5)
+    play("unlocked", (1, 2, 3), first, model=OTHER.name)
+    second.publish(1, SetLock(b"x" * 32))
+    assert handed_on(first) == InheritedSums(
+        ("H1", "H2", "H3", "H4", "H5"),
+        (InheritedStart("model", MODEL.name), InheritedStart("data", b"patients")),
+        (InheritedSum("cardio/1", 0, (0, 1, 2, 3)), InheritedSum("age/1", 1, (1, 2, 4))),
+    )
+
+
+def test_what_stands_behind_the_release_is_not_handed_on() -> None:
+    first = lock(play("cardio", (1, 2, 3, 4)), 1)
+    until = len(first.entries)
+    lock(play("tumours", (1, 2, 3, 4, 5), first, model=OTHER.name), 1)
+    assert [one.round for one in sums_up_to(first.board, until).sums] == ["cardio/1"]
+    assert len(handed_on(first).sums) == 2
+
+
+def test_starts_that_are_one_are_handed_on_though_no_sum_is_of_them() -> None:
+    first = lock(play("cardio", (1, 2, 3), model=MODEL.name), 1)
+    play("near", (1, 2, 4), first, near={2: ("study/cardio/1",)}, model=OTHER.name)
+    found = handed_on(first)
+    assert [one.round for one in found.sums] == ["cardio/1"]
+    assert found.starts == tuple(InheritedStart(*start) for start in (MODEL, OTHER))
+    assert found.alike == (AlikeStarts(1, (0, 1)),)
+
+
+def test_a_row_is_handed_on_once() -> None:
+    sums = [OpenSum(k, f"r/{k}", MODEL, frozenset({1, 2, 3})) for k in range(3)]
+    found = hand_on(sums, Classes(), TERMS.name_of)
+    assert found.sums == (InheritedSum("r/0", 0, (0, 1, 2)),)
+
+
+def test_a_hospital_is_known_by_its_name_and_has_a_number_after_them_if_it_left() -> None:
+    sums = [OpenSum(1, "r/1", MODEL, frozenset({1, 2, 3}))]
+    classes = Classes()
+    classes.join(2, MODEL, OTHER)
+    found = TakenOver(hand_on(sums, classes, TERMS.name_of), terms_of("New", "H3", "H1"))
+    assert found.gone == {4: "H2"}
+    (one,) = found.of_start[MODEL]
+    assert one.members == {2, 3, 4}
+    known = Classes()
+    found.join(known)
+    assert known.variable(4, MODEL) == known.variable(4, OTHER)
+    assert known.variable(2, MODEL) != known.variable(2, OTHER)
+
+
+def test_what_was_taken_over_is_handed_on_again_by_the_names_of_its_rounds() -> None:
+    sums = [OpenSum(1, "r/1", MODEL, frozenset({1, 2, 3}))]
+    first = hand_on(sums, Classes(), TERMS.name_of)
+    taken = TakenOver(first, terms_of("New", "H3", "H1"))
+    names = {1: "New", 2: "H3", 3: "H1", **taken.gone}
+    again = hand_on(taken.handed_on, Classes(), names.__getitem__)
+    assert again.sums[0].round == "r/1"
+    assert sorted(again.hospitals) == sorted(first.hospitals)
+
+
+def test_two_that_left_are_named_where_a_sum_would_show_them() -> None:
+    found = Difference(("age/1",), (), ("Lake", "River"))
+    assert found.member == 0
+    assert "it shows what Lake, River alone added" in found.reason(TERMS)
+    many = Difference(("age/1",), (1,), tuple(f"{k} of a long name" * 3 for k in range(9)))
+    assert "members 1, one that has left" in many.reason(TERMS)
+    assert "too much work" in Difference(("age/1",), ()).reason(TERMS)
+
+
+def test_without_a_board_nothing_is_taken_over() -> None:
+    assert OpenedSets(TERMS).handed_on() == InheritedSums()
