@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from protocol.board import Board, Handover, KeyInherited, of_kind
+from protocol.board import Board, Handover, InheritedPart, KeyInherited, of_kind, part_name
 from protocol.encoding import encode
 from protocol.errors import BadTerms, Malformed
 from protocol.key import read_epoch
@@ -11,6 +11,7 @@ from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.results import NOBODY, RECORD, Ground, Result, check
 from protocol.record.audit.terms_checks import TERMS
+from protocol.rounds import sums_up_to
 from protocol.terms import check_succession
 
 KEY_CHECK = "8.3"  # that the key is the one that was handed over
@@ -33,8 +34,8 @@ BEFORE = Ground("8.2", _have_board_before)
     "8.1",
     "members said which key they took over",
     "what each member said first of the key that the terms take over. The key counts from the "
-    "entry on with which lock_threshold of them had said the very same, and is in the terms' form. "
-    "Who said something else is a finding",
+    "entry on with which lock_threshold of them had said the very same, and all sums that they "
+    "name are there. It is in the terms' form. Who said something else is a finding",
     BOARD,
 )
 def check_words(evidence: Evidence, result: Result) -> None:
@@ -60,13 +61,17 @@ def check_words(evidence: Evidence, result: Result) -> None:
     except Malformed as error:
         result.fail(position, NOBODY, f"what enough members say they took over: {error}")
         return
-    first = board.key.epochs[0] if board.key.epochs else None
-    if first != (position, epoch):
-        result.fail(position, NOBODY, "the key does not count from the entry that makes it so")
     alike = [evidence.name(m) for m, (_, one) in sorted(said.items()) if one == word]
     result.notes.append(f"said alike by {', '.join(alike)}")
+    complete = _complete_at(evidence, position, word)
+    first = board.key.epochs[0] if board.key.epochs else None
+    if first != (None if complete is None else (complete, epoch)):
+        result.fail(position, NOBODY, "the key does not count from the entry that makes it so")
+    if complete is None:
+        result.notes.append("the sums that they name are not all there yet")
+        return
     result.notes.append(
-        f"the key counts from entry {position} on: epoch {epoch.number}, released by entry "
+        f"the key counts from entry {complete} on: epoch {epoch.number}, released by entry "
         f"{word.position} of the predecessor's board"
     )
 
@@ -84,13 +89,25 @@ def _said(evidence: Evidence) -> dict[int, tuple[int, KeyInherited]]:
 
 
 def _counted(evidence: Evidence) -> tuple[int, KeyInherited] | None:
-    """What lock_threshold members have said first, and the entry from which it counts."""
+    """What lock_threshold members have said first, and with which entry."""
     alike = Counter[KeyInherited]()
     for position, word in _said(evidence).values():
         alike[word] += 1
         if alike[word] == evidence.terms.lock_threshold:
             return position, word
     return None
+
+
+def _complete_at(evidence: Evidence, position: int, word: KeyInherited) -> int | None:
+    """The entry with which all parts of the sums are there that a word names; it has a position."""
+    missing = dict(enumerate(word.sums))
+    for posted in of_kind(evidence.entries, InheritedPart):
+        part = posted.post.body
+        if posted.position > position and missing.get(part.number) == part_name(part.data):
+            del missing[part.number]
+            if not missing:
+                return posted.position
+    return None if missing else position
 
 
 @check(
@@ -186,4 +203,28 @@ def check_before(evidence: Evidence, result: Result) -> None:
         result.fail(0, RECORD, f"checks of the predecessor's record failed: {checks}")
 
 
-CHECKS = (check_words, check_terms, check_key, check_before)
+@check(
+    "8.5",
+    "all that may be open was taken over",
+    "the sums that may be open on the predecessor's board up to the release, as recomputed, are "
+    "those that the members name. With these the sums of this record are compared",
+    (*BOARD, BEFORE),
+)
+def check_sums(evidence: Evidence, result: Result) -> None:
+    before, counted = evidence.before, _counted(evidence)
+    if before is None:
+        if evidence.terms.takes_over_key:
+            result.not_run = NOT_GIVEN
+        return
+    if counted is None:
+        result.notes.append("no key counts yet")
+        return
+    position, word = counted
+    found = sums_up_to(before.evidence.replay.board, word.position)
+    result.count += len(found.sums)
+    if tuple(map(part_name, found.parts())) != word.sums:
+        reason = "the sums that may be open on the predecessor's board are others than they say"
+        result.fail(position, NOBODY, reason)
+
+
+CHECKS = (check_words, check_terms, check_key, check_before, check_sums)

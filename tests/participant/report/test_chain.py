@@ -63,12 +63,12 @@ def test_a_record_before_that_fails_is_named_in_the_line() -> None:
 
 def test_the_page_shows_who_took_the_key_over_and_by_what() -> None:
     story = chained().middle.copy()
-    del story.said[5:]
+    del story.said[6:]
     story.alter(story.find(SESSION, KeyInherited, 2), position=1)
     word = story.body(story.find(SESSION, KeyInherited, 1), KeyInherited)
     found = gathered(story, chained().oldest)
     said = words(found)
-    assert "it counts from entry 5 on, as epoch 3" in said
+    assert "it counts from entry 6 on, as epoch 3" in said
     assert f"released by entry {word.position} of the board before" in said
     assert "something else said by H3" in said
     facts = contents(found).inheritance

@@ -58,18 +58,18 @@ def test_a_chain_of_three_records_holds() -> None:
     stories = chained().newest, chained().middle, chained().oldest
     assert names == [story.federation.terms.federation for story in stories]
     for each in (found, found.before):
-        assert all(result_of(each, n).count for n in ("8.1", "8.2", "8.3", "8.4"))
+        assert all(result_of(each, n).count for n in ("8.1", "8.2", "8.3", "8.4", "8.5"))
 
 
 def test_it_is_said_who_has_the_key_from_when_on() -> None:
     story = chained().middle.copy()
-    del story.said[4:]  # lock_threshold of five
+    del story.said[4], story.said[5:]  # lock_threshold of five words, and the sums, are left
     found = result_of(audited(story, chained().oldest), "8.1")
     assert found.count == 4
     assert found.notes == [
         "nothing was said yet by G2",
         "said alike by G1, H3, H1, H2",
-        f"the key counts from entry 4 on: epoch 3, released by entry {WORD.position} of the "
+        f"the key counts from entry 5 on: epoch 3, released by entry {WORD.position} of the "
         "predecessor's board",
     ]
 
@@ -77,7 +77,7 @@ def test_it_is_said_who_has_the_key_from_when_on() -> None:
 def test_without_the_record_before_it_is_said_that_this_was_not_checked() -> None:
     found = audited(chained().middle)
     assert found.holds
-    for number in ("8.2", "8.3", "8.4"):
+    for number in ("8.2", "8.3", "8.4", "8.5"):
         result = result_of(found, number)
         assert (result.status, result.not_run) == (Status.NOT_RUN, NOT_GIVEN)
     assert result_of(found, "8.1").status is Status.OK
@@ -217,8 +217,44 @@ def test_a_key_that_a_board_counts_too_early_fails(monkeypatch: pytest.MonkeyPat
         return take(self, sender, body)
 
     monkeypatch.setattr(Inheritance, "take", eager)
+    story = chained().middle.copy()
+    story.said.insert(3, story.said.pop(5))  # the sums, before the word that makes them count
+    found = audited(story, chained().oldest)
+    assert failures(found, "8.1") == ["the key does not count from the entry that makes it so"]
+
+
+def test_a_key_that_a_board_counts_without_the_sums_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Inheritance, "missing_parts", [])
     found = audited(chained().middle, chained().oldest)
     assert failures(found, "8.1") == ["the key does not count from the entry that makes it so"]
+
+
+def test_without_the_sums_no_key_counts() -> None:
+    story = chained().middle.copy()
+    del story.said[5:]
+    found = audited(story, chained().oldest)
+    assert found.holds
+    assert "the sums that they name are not all there yet" in result_of(found, "8.1").notes
+
+
+# ── the sums that were taken over ──
+
+
+def test_the_sums_of_the_record_before_are_recomputed() -> None:
+    found = result_of(audited(chained().middle, chained().oldest), "8.5")
+    assert (found.count, found.failures) == (2, [])  # of two rounds
+    newest = result_of(audited(chained().newest, chained().middle), "8.5")
+    assert (newest.count, newest.failures) == (2, [])  # and handed on again
+
+
+def test_fewer_sums_than_may_be_open_fail() -> None:
+    story = told(sums=())
+    del story.said[story.federation.terms.n_members :]
+    found = audited(story, chained().oldest)
+    assert failures(found, "8.5") == [
+        "the sums that may be open on the predecessor's board are others than they say"
+    ]
+    assert not found.holds
 
 
 def test_the_words_are_of_a_release() -> None:
