@@ -12,9 +12,10 @@ those of all its earlier rounds of that kind are. A sum is a row over variables
 (protocol/rounds/isolation.py).
 
 *What may be open*: every closed set that anybody has locked, in any other round, of
-any study and of any key, and what was taken over with the key. One lock is enough: more than (n+f)/2 locks open a set, and a hospital
-that is shown the board late sees some of them before all. What nobody has locked cannot be open,
-and of what is not connected with a sum, by variables that they share, nothing can be subtracted.
+any study and of any key, and what was taken over with the key. One lock is enough: more than
+(n+f)/2 locks open a set, and a hospital that is shown the board late sees some of them before all.
+What nobody has locked cannot be open, and of what is not connected with a sum, by variables that
+they share, nothing can be subtracted.
 
 *The rule* (``difference``). A hospital locks a sum S, and releases its part of it, unless there is
 a combination S - Σ a_j·P_j other than 0, of sums that may be open, that holds variables of fewer

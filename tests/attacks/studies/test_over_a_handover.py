@@ -12,10 +12,13 @@ import pytest
 
 from aggregator.rounds.schedule import Rounds
 from protocol.messages.inherited_sums import InheritedSums
+from protocol.record.audit.checks import audit
+from protocol.rounds.history import OpenedSets
 from tests.stage.handover import inherited
 from tests.stage.handover.inherited import InheritedKey
 from tests.stage.handover.posted import PostedHandover
 from tests.stage.handover.rosters import Who
+from tests.stage.record.memory import files_of
 from tests.stage.rounds.delayed import DelayedTable
 from tests.stage.studies import statistic_plan
 from tests.stage.toy import ToyEpoch, toy_epoch
@@ -114,6 +117,19 @@ def test_without_what_was_taken_over_the_difference_is_open(
     opened(old, "first", (1, 2, 3, 4))
     new = handed_over(old, TOY, who)
     assert not refused(new, opened(new, "again", numbers(new, "H1", "H2", "H3")))
+
+
+def test_the_audit_sees_what_hospitals_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = old_board()
+    opened(old, "first", (1, 2, 3, 4))
+    new = handed_over(old, TOY, LEAVE)
+    with monkeypatch.context() as patch:
+        patch.setattr(OpenedSets, "difference", lambda self, view: None)
+        assert not refused(new, opened(new, "again", numbers(new, "H1", "H2", "H3")))
+    files = files_of(new.federation, new.entries, {}, new.federation.members)
+    (found,) = [r for r in audit(files, bytes(32)).results if r.number == "6.3"]
+    (remark,) = found.failures
+    assert "with the sum of first/1 (taken over, 1) it shows what H4 alone added" in remark.reason
 
 
 def test_the_same_hospitals_again_or_another_start_are_opened() -> None:
