@@ -5,7 +5,10 @@ from protocol.rounds import RoundView, awaited_in
 
 
 def has_open_rounds(board: Board) -> bool:
-    """Whether any study's last round was opened under this key and is not over."""
+    """Whether any study's last round was opened under this key and is not over.
+
+    One whose sum too many have refused to open is over.
+    """
     return any(_is_open(board, state) for state in board.studies.values())
 
 
@@ -17,4 +20,5 @@ def _is_open(board: Board, state: StudyState) -> bool:
     view = RoundView.of(study.round(number), board.session(study.round(number)))
     if view.opening is None or board.key.handovers.help_bar(view.opening.position):
         return False
-    return awaited_in(view, state) is not None
+    found = awaited_in(view, state)
+    return found is not None and not found.is_refused

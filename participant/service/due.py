@@ -44,11 +44,14 @@ def due_tasks(
     A ceremony, as long as there is no key: the first one, and each that this hospital has joined.
     After one that was aborted a person begins the next. None under terms that take a key over: once
     a key share is here, it says of which key. A handover that others have proposed, to which
-    nothing is agreed by itself. A check of key shares that another member has asked for lately.
+    nothing is agreed by itself, and nothing else once the key is another federation's. A check of
+    key shares that another member has asked for lately.
     What ``studies`` says. at_work: sessions in which a task speaks already. now_ms: this machine's
     clock, in ms since 1970.
     """
     found = _handovers(board, member)
+    if board.key.handovers.successor is not None:  # nothing else is left to do with this key
+        return found
     if keys is None:
         return found or _ceremonies(board, member)
     found += [*_inheritance(board, member), *studies(board, keys, at_work)]
