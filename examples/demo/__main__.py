@@ -3,8 +3,9 @@
 Five hospitals and an aggregator, each a process of its own: identities and terms, the key
 ceremony, and under this one key several studies, each approved by the hospitals: five rounds of
 training and at the same time three rounds of a larger model, with one hospital killed on the way
-and the aggregator moved; the mean age of all patients. Then what must not work, and the record of
-it all.
+and the aggregator moved; the mean age of all patients. Then what must not work. One hospital
+leaves, one joins, one has lost its key share: the key is handed over, and the new members go on.
+And the records of it all.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from examples.demo import ages, record, refusals, trainings
+from examples.demo import ages, record, refusals, succession, trainings
 from examples.demo.ceremony import hold_ceremony
 from examples.demo.consortium import NAMES, found
 from examples.demo.measured import summary, tables
@@ -61,10 +62,19 @@ def run(folder: Path, key_bits: int, console: Console) -> None:
         running.stop(consortium.hospitals)
         shown["two_key_shares"] = refusals.two_key_shares(consortium)
         console.print(refusals.describe(shown), highlight=False, soft_wrap=True)
-        console.rule("6. The record, for auditors", align="left")
+        console.rule("6. People and machines change: the key is handed over", align="left")
+        new, changed = succession.change(consortium)
+        console.print(succession.describe(changed), highlight=False, soft_wrap=True)
+        console.rule("7. The record, for auditors", align="left")
         left = record.leave_record(consortium)
-    console.print(record.describe(left), highlight=False, soft_wrap=True)
-    console.rule("7. What came out", align="left")
+        console.print(record.describe(left), highlight=False, soft_wrap=True)
+    with Running(new) as running:
+        console.rule("8. The new members go on, under the same key", align="left")
+        changed |= succession.go_on(running, consortium.terms)
+        running.stop(new.hospitals)
+        changed["record"] = succession.leave_record(new, Path(left["record"]))
+    shown["succession"] = changed
+    console.rule("9. What came out", align="left")
     result = summary.summarise(consortium, mean, shown)
     tables.show(result, console)
     tables.write(result, consortium.folder)
