@@ -100,7 +100,8 @@ def describe(found: dict[str, Any]) -> str:
 
 
 def _agree(consortium: Consortium, hospitals: Sequence[Hospital], leaver: Hospital) -> Consortium:
-    old, file = str(consortium.terms_file), consortium.folder / "federation-2.toml"
+    old, file = str(consortium.terms_file), consortium.folder / "after" / "federation.toml"
+    file.parent.mkdir()
     cards = ("--add", str(hospitals[-1].home / "card.toml"), "--aggregator")
     checked(
         hospitals[0].participant(
@@ -171,7 +172,7 @@ def _mixed(old: Sequence[HeldKey], new: Sequence[HeldKey]) -> str:
 
 def leave_record(new: Consortium, before: Path) -> str:
     """The new federation's record, verified with that of the old one before it."""
-    record = new.folder / "record-2"
+    record = new.terms_file.parent / "record"
     place = ("--data", str(new.data), "--out", str(record))
     checked(aggregate("export", str(new.terms_file), *place))
     checked(new.hospitals[0].participant("verify", str(record), "--predecessor", str(before)))
