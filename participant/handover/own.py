@@ -26,7 +26,7 @@ def is_at_work(handover: Handover, member: Membership) -> bool:
         return True
     given_up = handover.about.epoch.number if attempt.is_settled else 0
     has_old = any(epoch <= given_up for epoch in vault.epochs())  # older ones where it was put back
-    return has_old or vault.has_seed(handover.about.session)
+    return has_old or OwnPlace(member).has_left(handover)
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,10 @@ class OwnPlace:
         member, epoch = self.member, about.epoch.number
         target = member.vault if about.is_refresh else self._new_vault(about.new)
         return HandoverShelf(member.vault, member.passphrase, epoch, about.session, target)
+
+    def has_left(self, handover: Handover) -> bool:
+        """Whether its seed is there: without that nothing of it opens."""
+        return self.member.vault.has_seed(handover.about.session)
 
     def _new_vault(self, new: Terms) -> Vault | None:
         """Where the key share of another federation lies; None for a member that leaves."""

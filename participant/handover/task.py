@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from participant.agent import Task
-from participant.errors import MissingFile
 from participant.handover.errors import (
     AnotherHandover,
     HandoverGivenUp,
@@ -22,7 +21,7 @@ from participant.handover.open_rounds import has_open_rounds
 from participant.waiting import Waiting
 from protocol.board import Board, Draft, Handover, Post, Posted
 from protocol.encoding import encode
-from protocol.handover import Attempt, HandoverMember, Shelf, Succession, handover_awaited
+from protocol.handover import Attempt, HandoverMember, Shelf, Succession, handover_awaited, share_of
 from protocol.messages import BareWord, Content, HandoverProposal, Signature
 from protocol.terms import AGGREGATOR, Terms
 
@@ -33,6 +32,10 @@ FREEZE_SECONDS = 600  # so long at most before its freeze a hospital ends what i
 
 class AttemptShelf(Shelf, Protocol):
     """Where one attempt's secrets lie, and how they leave it."""
+
+    @property
+    def has_share(self) -> bool:
+        """Whether the new share is there, or in its place."""
 
     def promote(self) -> None:
         """Move the new share into its place, once the attempt is released."""
@@ -46,6 +49,9 @@ class Place(Protocol):
 
     def shelf(self, about: Succession) -> AttemptShelf:
         """Of one attempt."""
+
+    def has_left(self, handover: Handover) -> bool:
+        """Whether an attempt has left anything that its shelf can still open."""
 
     def released(self, board: Board, handover: Handover) -> None:
         """Called before the new key share is put into its place; again after a crash."""
@@ -108,7 +114,7 @@ class HandoverTask(Task):
         self._shelf: AttemptShelf | None = None
         self._still: tuple[Attempt | None, float] = None, clock()  # how far it was, since when
         self._freezes_at: float | None = None
-        self._has_share = self._is_lost = self._is_done = False
+        self._has_share = self._is_done = False
         self.handover: Handover | None = None  # once it is known which
 
     @property
@@ -174,12 +180,29 @@ class HandoverTask(Task):
             return
         if self._wish is not None:
             self._wish.check(last)
+        self._leave_earlier()
         self.handover, self.session = last, last.about.session
         self._shelf = self._place.shelf(last.about)
         consents = self._wish is not None and not self._is_against
-        self._has_share = self._is_lost = False
-        self._freezes_at = None
+        self._has_share, self._freezes_at = False, None
         self._member = HandoverMember(last.about, self._number, self._shelf, consents=consents)
+
+    def _leave_earlier(self) -> None:
+        """End what attempts before the last have left here: all of them are over.
+
+        The others may have begun another one before this hospital saw how the last one ended.
+        """
+        assert self._board is not None
+        for earlier in self._board.key.handovers.all[:-1]:
+            if not self._place.has_left(earlier):
+                continue
+            shelf, share = self._place.shelf(earlier.about), share_of(earlier.about.session)
+            if earlier.thawed_at is not None:
+                shelf.delete(share)
+            elif shelf.has_share:
+                shelf.promote()
+            shelf.forget()
+            self._place.renewed()
 
     @property
     def _is_against(self) -> bool:
@@ -189,7 +212,8 @@ class HandoverTask(Task):
 
     def _is_ours(self, last: Handover) -> bool:
         """Whether an attempt that is over still has work here, or is what was asked for."""
-        if last.thawed_at is not None:
+        is_lost = last.is_refresh and self._has_lost(last)
+        if last.thawed_at is not None or is_lost:
             return self._wish is None
         if self._wish is None or not self._wish.is_for(last):
             return self._wish is None
@@ -201,6 +225,15 @@ class HandoverTask(Task):
         self._choose()
         if self.handover is not None:
             self._take_share(self.handover)
+
+    def _has_lost(self, handover: Handover) -> bool:
+        """Whether a handover has given it a share that is not here any more.
+
+        Then its disk has gone back in time, and the next refresh gives it another.
+        """
+        is_new = self._number in handover.about.rosters.new
+        was_given = is_new and handover.released_at is not None
+        return was_given and not self._place.shelf(handover.about).has_share
 
     # ── what it says ──
 
@@ -248,23 +281,26 @@ class HandoverTask(Task):
         if attempt.is_settled:
             self._place.settled(handover)
             shelf.forget()
-            if self._is_lost:
-                raise NewShareLost(handover.about.session)
-            self._is_done = True
+        if self._wish is not None and handover.is_refresh and self._has_lost(handover):
+            self.handover = None  # people here ask for the next one
+            return None
+        if attempt.is_settled and self._has_lost(handover):
+            raise NewShareLost(handover.about.session)
+        self._is_done = attempt.is_settled
         return None
 
     def _take_share(self, handover: Handover) -> None:
         """Put the new share into its place once the attempt is released, if it is to have one."""
         attempt = handover.view.attempt
-        if attempt.is_released and self._number in attempt.rosters.new and not self._has_share:
-            assert self._shelf is not None and self._board is not None  # set with the handover
-            self._place.released(self._board, handover)
-            self._has_share = True
-            try:
-                self._shelf.promote()
-            except MissingFile:  # this folder, or the whole machine, was put back to before
-                self._is_lost = True
-            self._place.renewed()
+        if not attempt.is_released or self._number not in attempt.rosters.new or self._has_share:
+            return
+        assert self._shelf is not None and self._board is not None  # set with the handover
+        if self._has_lost(handover):
+            return
+        self._place.released(self._board, handover)
+        self._shelf.promote()
+        self._has_share = True
+        self._place.renewed()
 
     def _waits_on(self, attempt: Attempt) -> bool:
         """Whether the others have time left; counted by this process's clock, since the last word.

@@ -34,7 +34,7 @@ from participant.home.passphrase import Passphrase
 from participant.home.vault import Vault
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed
-from protocol.handover import MAX_KEPT_BYTES, OLD_SHARE
+from protocol.handover import MAX_KEPT_BYTES, OLD_SHARE, share_of
 from protocol.key import Epoch, EpochSecret, HeldKey
 
 _KEPT = ("arrival", "dealing", "share")
@@ -95,6 +95,12 @@ class HandoverShelf:
         else:
             delete(self._path(name))
 
+    @property
+    def has_share(self) -> bool:
+        """Whether the new share is there, or in its place; whether it opens is not asked."""
+        is_here = not self._is_over and exists(self._path(share_of(self._session)))
+        return is_here or (self._target is not None and self._epoch + 1 in self._target.epochs())
+
     def promote(self) -> None:
         """Move the new share into its place: once the attempt is released, and again after a crash.
 
@@ -104,7 +110,7 @@ class HandoverShelf:
         folder, DamagedFile if it does not open or is none for that place,
         FileExists if another one lies there, and what the vault raises.
         """
-        name, target = f"{self._session}/share", self._target
+        name, target = share_of(self._session), self._target
         if target is None:
             raise MissingFile(self._vault.folder.parent, "key share")
         if not exists(path := self._path(name)):
@@ -129,7 +135,7 @@ class HandoverShelf:
 
         Raises FileExists while the new share lies here: first it is moved to its place, or deleted.
         """
-        share = self._path(f"{self._session}/share")
+        share = self._path(share_of(self._session))
         if not self._is_over and exists(share):
             raise FileExists(share, "it is a key share that was not moved to its place")
         self._vault.forget_seed(self._session)
@@ -147,7 +153,7 @@ class HandoverShelf:
             return None
         if exists(path):
             return self._opened(path, name)
-        return self._promoted() if name == f"{self._session}/share" else None
+        return self._promoted() if name == share_of(self._session) else None
 
     def _opened(self, path: Path, name: str) -> bytes:
         bound = self._bound(name)

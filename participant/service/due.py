@@ -39,7 +39,7 @@ def due_tasks(
     studies: Callable[[Board, HeldKeys, Container[str]], list[Due]],
     at_work: Container[str] = (),
 ) -> list[Due]:
-    """All that is due by itself; ``keys``: this hospital's, None before it has one.
+    """All that is due by itself; ``keys``: this hospital's, None while it has none.
 
     A ceremony, as long as there is no key: the first one, and each that this hospital has joined.
     After one that was aborted a person begins the next. None under terms that take a key over: once
@@ -67,7 +67,8 @@ def _inheritance(board: Board, member: Membership) -> list[Due]:
 
 
 def _ceremonies(board: Board, member: Membership) -> list[Due]:
-    if member.terms.takes_over_key:
+    was_handed_over = any(h.released_at is not None for h in board.key.handovers.all)
+    if member.terms.takes_over_key or was_handed_over:
         return []
 
     def make() -> CeremonyTask:

@@ -382,11 +382,13 @@ class Work:
             self.session.wake()
 
     def _due(self, agent: Agent, at_work: set[str]) -> list[Due]:
-        if self._keys is None and self.member.vault.epochs():
+        has_share = bool(self.member.vault.epochs())  # none any more: it left, or has lost it
+        if self._keys is None and has_share:
             self._keys = self.member.settled_keys()
         now_ms = int(time.time() * 1000)
         studies = partial(self._duties.due, has_failed=self._has_failed)
-        return due_tasks(agent.board, self.member, self._keys, now_ms, studies, at_work)
+        keys = self._keys if has_share else None
+        return due_tasks(agent.board, self.member, keys, now_ms, studies, at_work)
 
     def _greet(self, notices: Notices) -> None:
         """Tell one that comes later what the others were told before."""

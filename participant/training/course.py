@@ -211,9 +211,24 @@ class StudyCourse:
             return self._rounds[self.finished].member.due(self._ledger)
         if (current := self.current) is None:
             return None
+        self._require_reach(current)
         if self._may_contribute(current) and (said := self._contribution(current)):
             return said
         return current.due(self._ledger)
+
+    def _require_reach(self, current: RoundInProgress) -> None:
+        """Raises Refused where others have opened a sum that this hospital can never read.
+
+        The key was handed over since, and its share of that time is lost.
+        """
+        member = current.member
+        opening, parts = member.view.terms_of_opening, len(member.view.partials)
+        if opening is None or member.plaintexts is not None or parts < self.study.terms.quorum:
+            return
+        epoch, keys = self._board.key.by_digest.get(opening.epoch), self._keys
+        if epoch and epoch.number < keys.current.epoch.number and not keys.of(epoch.digest):
+            reason = "it was opened under a key of which this hospital has no share any more"
+            raise Refused(member.view.name, "known-round", 0, reason)
 
     def _may_contribute(self, current: RoundInProgress) -> bool:
         """Whether this hospital's approval stands, and stood before the opening."""

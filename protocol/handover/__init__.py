@@ -12,6 +12,6 @@ from protocol.handover.conduct import (
 )
 from protocol.handover.handed import AnyFault, ContentFault, dealing_of, trial_of
 from protocol.handover.machine import HandoverMember
-from protocol.handover.shelf import MAX_KEPT_BYTES, OLD_SHARE, Shelf
+from protocol.handover.shelf import MAX_KEPT_BYTES, OLD_SHARE, Shelf, share_of
 from protocol.handover.succession import Succession
 from protocol.handover.view import NOBODY, HandoverView, Misdeed

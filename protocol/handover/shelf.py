@@ -16,6 +16,11 @@ OLD_SHARE = "share"
 MAX_KEPT_BYTES = 512 << 10
 
 
+def share_of(session: str) -> str:
+    """The name of an attempt's new share."""
+    return f"{session}/share"
+
+
 class Shelf(Protocol):
     """Storage that outlives a crash. It keeps secrets, so it is encrypted or nobody else's."""
 

@@ -18,7 +18,7 @@ from protocol.messages.handover import Arrival, HandoverProposal
 from protocol.signing import public_bytes
 from protocol.terms.terms import Member, Terms, sign_terms
 from protocol.wire.frames import Accepted, Submit
-from tests.participant.handover.test_task import Refresh
+from tests.stage.handover.refreshes import Refresh
 from tests.stage.handover.rosters import guest_key, terms_of
 from tests.stage.toy import next_post, replace_terms, toy_epoch
 

@@ -13,7 +13,7 @@ import pytest
 
 from participant.errors import RetiredShare
 from participant.handover import NewShareLost, is_at_work
-from tests.participant.handover.test_task import Refresh, decrypts
+from tests.stage.handover.refreshes import Refresh, decrypts
 from tests.stage.toy import toy_epoch
 
 TOY = toy_epoch(3, 2)

@@ -27,7 +27,7 @@ from protocol.messages.handover import (
     ShownPart,
 )
 from protocol.sealing import PUBLIC_BYTES
-from tests.participant.handover.test_task import Refresh, decrypts
+from tests.stage.handover.refreshes import Refresh, decrypts
 from tests.stage.handover.posted import PostedHandover, copied
 from tests.stage.handover.rosters import Who, proposal
 from tests.stage.toy import toy_epoch

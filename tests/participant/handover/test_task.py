@@ -4,84 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from keyshare.key import combine, trial_ciphertext
-from keyshare.key.partial_decryption import partial_decryption
 from participant.errors import RetiredShare
-from participant.handover import HandoverGivenUp, HandoverTask, Wish
-from participant.handover.own import OwnPlace
-from participant.home.membership import Membership
-from protocol.key.epoch import Epoch, HeldKey
+from participant.handover import Wish
 from protocol.messages.handover import HandedDealing
-from tests.stage.hall import Hall
+from tests.stage.handover.refreshes import TOY, Refresh, decrypts
 from tests.stage.handover.rosters import proposal
-from tests.stage.toy import toy_epoch
-from tests.stage.toy_home import member_at
-
-TOY = toy_epoch(3, 2)
-
-
-class Refresh(Hall):
-    """Hospitals with vaults, each of whose agents takes part in a handover."""
-
-    members: dict[int, Membership]
-    tasks: dict[int, HandoverTask]
-    failed: dict[int, HandoverGivenUp]
-    seconds: float  # of the hospitals' own clocks
-    later_ms: int  # by the machines' clocks than by the aggregator's
-    _at_step: HandoverTask
-
-    def homes(self, folder: Path) -> "Refresh":
-        self.members = {i: member_at(folder / f"h{i}", i, TOY) for i in (1, 2, 3)}
-        self.tasks, self.failed, self.seconds, self.later_ms = {}, {}, 0.0, 0
-        return self
-
-    def take_part(self, member: int, wishes: bool = True) -> None:
-        own = self.members[member]
-        wish = Wish(own.terms) if wishes else None
-        task = HandoverTask(
-            member, OwnPlace(own), wish, lambda: self.seconds, lambda: self.time_ms + self.later_ms
-        )
-        self.tasks[member] = task
-        self.come(member, task)
-
-    def held(self, member: int) -> HeldKey:
-        return self.members[member].held_key()
-
-    def talk_on(self) -> None:
-        """Until nobody has anything to say, and beyond the end of those whose task fails."""
-        while True:
-            try:
-                self.talk()
-            except HandoverGivenUp as error:
-                (ended,) = {i for i in self.agents if self.tasks[i] is self._at_step}
-                self.failed[ended] = error
-                self.silent.add(ended)
-            else:
-                return
-
-    def _step(self, i: int) -> bool:
-        self._at_step = self.tasks[i]
-        return super()._step(i)
-
-    @property
-    def newest(self) -> Epoch:
-        assert self.service.epoch is not None
-        return self.service.epoch
 
 
 @pytest.fixture
 def hall(tmp_path: Path) -> Refresh:
     found = Refresh(tmp_path / "aggregator", federation=TOY.federation)
     return found.homes(tmp_path)
-
-
-def decrypts(*held: HeldKey) -> bool:
-    """Whether these shares give a test value under the first one's key."""
-    key = held[0].epoch.joint_key()
-    plaintext, ciphertext = trial_ciphertext(key.n, b"any")
-    shares = [h.secret.secret_share() for h in held]
-    parts = {s.index: partial_decryption(ciphertext, s, key) for s in shares}
-    return combine(parts, key) == plaintext
 
 
 def test_all_have_new_shares_of_the_same_key_and_no_old_ones(hall: Refresh) -> None:

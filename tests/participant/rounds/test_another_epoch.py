@@ -7,6 +7,7 @@ from types import FunctionType, ModuleType
 
 import pytest
 
+from participant.agent.set_ledger import SetLedger
 from participant.agent.task import Task
 from participant.errors import ModelMismatch, UnfitNumbers
 from participant.key.check import KeyCheckTask
@@ -180,6 +181,23 @@ def test_without_the_old_share_parts_that_others_release_stay_closed() -> None:
     assert table.kinds(FIRST, Partial) == {2, 3, 4}
     assert table.trained(2).finished == 1
     assert table.trained(1).finished == 0
+
+
+def test_a_training_ends_where_others_opened_a_sum_that_it_can_never_read() -> None:
+    """Its disk went back in time, and with it the share of the epoch before the newest."""
+    table, _ = trains()
+    table.board.key.by_digest[OLD.epoch.digest] = OLD.epoch
+    table.settle()
+    table.open(FIRST)
+    table.settle()
+    SetLedger(table.disks[1]).mark_restored(table.board.head)
+    table.train(1, Steps(0.1))
+    table.close(FIRST)
+    table.refresh(1, keeps_old=False)
+    assert table.due(1) is None
+    with pytest.raises(Refused, match="no share any more"):
+        table.settle()
+    assert len(table.kinds(FIRST, Partial)) >= 3
 
 
 def test_what_is_public_of_a_round_stays_known_without_its_share() -> None:
