@@ -1,4 +1,4 @@
-"""Run seeds: ``python -m tests.simulator --seeds N [--first S] [--studies] [--jobs J]``."""
+"""Run seeds: ``python -m tests.simulator --seeds N [--first S] [--studies | --refreshes]``."""
 
 import argparse
 import contextlib
@@ -9,11 +9,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from tests.simulator.handover.oracle import refresh
 from tests.simulator.oracle import simulate
 from tests.simulator.plan import Plan
 
+What = Literal["", "studies", "refreshes"]
 PROGRESS_SECONDS = 30.0
 GARBAGE = 20_000  # objects more than before, after which what nobody holds is looked for
 
@@ -26,10 +28,12 @@ class Ended(NamedTuple):
     reason: str = ""
 
 
-def run(seed: int, studies: bool, forgetful: bool) -> Ended:
+def run(seed: int, what: What, forgetful: bool) -> Ended:
     """Run a seed to its end, whatever that is."""
     try:
-        plan = Plan.of_studies(seed) if studies else Plan.of(seed)
+        if what == "refreshes":
+            return Ended(seed, refresh(Plan.of_refreshes(seed), forgetful=forgetful))
+        plan = Plan.of_studies(seed) if what == "studies" else Plan.of(seed)
         return Ended(seed, simulate(plan, forgetful=forgetful))
     except AssertionError as violation:
         return Ended(seed, "violation", str(violation))
@@ -40,7 +44,7 @@ def run(seed: int, studies: bool, forgetful: bool) -> Ended:
 @contextlib.contextmanager
 def ended(options: argparse.Namespace) -> Iterator[Iterator[Ended]]:
     """The seeds as they end, of several processes in any order."""
-    one = partial(run, studies=options.studies, forgetful=options.forgetful)
+    one = partial(run, what=options.what, forgetful=options.forgetful)
     seeds = range(options.first, options.first + options.seeds)
     if options.jobs == 1:
         yield map(one, seeds)
@@ -54,7 +58,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulator")
     parser.add_argument("--seeds", type=int, default=200, help="how many seeds")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--studies", action="store_true", help="several at once, without ceremony")
+    kind = parser.add_mutually_exclusive_group()
+    kind.set_defaults(what="")
+    for what, text in (
+        ("studies", "several at once, without ceremony"),
+        ("refreshes", "the same, and the key is refreshed beside them"),
+    ):
+        kind.add_argument(f"--{what}", action="store_const", dest="what", const=what, help=text)
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     parser.add_argument(
         "--forgetful", action="store_true", help="share no answers of pure functions (memo.py)"

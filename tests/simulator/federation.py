@@ -87,10 +87,7 @@ class Federation:
         self.chaos = random.Random(plan.seed + 1)
         self.services = [Service(folder / "aggregator")]
         self.served_by = dict.fromkeys(range(1, plan.n_members + 1), 0)
-        self.hospitals = {
-            i: Hospital(self.terms, i, self.toy.keys[i], plan, self.chaos, disk_of(i))
-            for i in self.served_by
-        }
+        self.hospitals = {i: self._hospital(i, folder, disk_of(i)) for i in self.served_by}
         self.set_back: set[int] = set()  # whose disks went back in time
         self.moments = Counter[int]()  # so many have been, by whose; 0 is the aggregator
         for hospital in self.hospitals.values():
@@ -101,6 +98,10 @@ class Federation:
             found(self.toy, folder / "aggregator", self.hospitals)
         if plan.liar:
             self.hospitals[plan.liar].lie = LIES[plan.lie]
+
+    def _hospital(self, index: int, folder: Path, disk: Disk) -> Hospital:
+        """A member; folder: where it may keep what is not on its disk."""
+        return Hospital(self.terms, index, self.toy.keys[index], self.plan, self.chaos, disk)
 
     @property
     def rough(self) -> bool:
@@ -146,15 +147,20 @@ class Federation:
 
     @contextlib.contextmanager
     def _crashing_syncs(self) -> Iterator[None]:
-        real, fault = os.fsync, self._fault(0, lambda: self.plan.aggregator_crash_syncs)
+        real, of_aggregator = os.fsync, self._fault(0, lambda: self.plan.aggregator_crash_syncs)
 
         def fsync(descriptor: int) -> None:
+            fault = self._fault_of_own_file(descriptor) or of_aggregator
             fault()
             real(descriptor)
             fault()
 
         with patch.object(os, "fsync", fsync):
             yield
+
+    def _fault_of_own_file(self, descriptor: int) -> Callable[[], None] | None:
+        """That of a hospital whose file this is; None for the aggregator's."""
+        return None
 
     # ── crashes and restarts ──
 

@@ -93,7 +93,9 @@ class Hospital:
         self.terms, self.index, self.key = terms, index, key
         self.run_seed, self.chaos = plan.seed, chaos
         self.disk = disk or Disk()
-        self.person = Person(terms, index, self.disk, plan.studies, self.app, self._tell)
+        self.person = Person(
+            terms, index, self.disk, plan.studies, self.app, self._tell, plan.patience
+        )
         self.secrets: Callable[[], Any] = lambda: SeededSecrets(self.disk, plan.seed, index)
         self.agent: Agent | None = None
         self.lie: Callable[[Draft, int], Draft] | None = None
@@ -178,7 +180,7 @@ class Hospital:
         try:
             for _ in range(1000):
                 agent.step()
-                typed = agent.begun and self.has_key and self.person.look()
+                typed = agent.begun and self.look()
                 more = agent.outgoing()
                 frames += more
                 if not more and not typed:
@@ -190,6 +192,10 @@ class Hospital:
                 self.failure = error
             return []
         raise AssertionError("the agent never comes to rest")
+
+    def look(self) -> bool:
+        """Type what is due; whether anything was."""
+        return self.has_key and self.person.look()
 
     def next_task(self) -> bool:
         """Whether it is time for a new process: to train, or to try the next ceremony."""

@@ -33,6 +33,8 @@ from keyshare.steps import Steps
 from participant.agent import agent, outbox
 from protocol import sealing, signing
 from protocol.board import board, post
+from protocol.handover import handed
+from protocol.handover import shelf as handover_shelf
 from protocol.key import epoch
 from protocol.messages import bodies
 from protocol.rounds import ciphertexts, decryption, partial_payload
@@ -56,6 +58,8 @@ _BY_NAME = (
     (epoch, "check_public"),  # bytes -> a public key
     (sealing, "check_public"),
     (decryption, "SealingKey"),  # a seed -> a private key, which nothing changes
+    (handed, "SealingKey"),
+    (handover_shelf, "SealingKey"),
     (epoch, "read_epoch"),  # bytes, terms -> a frozen struct
     (hospital, "read_secret"),  # bytes of one hospital's disk, terms, its number -> frozen structs
     (partial_payload, "parts_hold"),  # proof, statement -> whether it holds

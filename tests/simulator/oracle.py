@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 from collections.abc import Callable
+from typing import TypeVar
 
 import gmpy2
 
@@ -29,8 +30,12 @@ from tests.simulator.studies.studied import (
 )
 
 __all__ = ["Violation", "judge", "simulate", "stored_keys"]
-# What honest hospitals say may cross with an end, with a withdrawal or with another's plan.
-CROSSED = ("has ended", "is taken")
+F = TypeVar("F", bound=Federation)
+# What honest hospitals say may cross with an end, a withdrawal, another's plan, or a handover.
+CROSSED = (
+    *("has ended", "is taken", "is due, once the one before it is over"),
+    *("the key is being handed over", "is given up", "handed over since"),
+)
 
 
 def simulate(
@@ -50,11 +55,14 @@ def simulate(
         return judge(federation, federation.run())
 
 
-def judge(federation: Federation, in_time: bool) -> str:
-    """How a run ended, "done" or "fork"; raises Violation if it must not have."""
+def judge(federation: F, in_time: bool, keys: Callable[[F], None] | None = None) -> str:
+    """How a run ended, "done" or "fork"; raises Violation if it must not have.
+
+    keys: judges the key shares, instead of ``one_key``.
+    """
     hospitals = list(federation.hospitals.values())
     failures = {h.index: h.failure for h in hospitals if h.failure}
-    one_key(federation)
+    (keys or one_key)(federation)
     nothing_is_done_that_was_not_approved(federation)
     who_has_withdrawn_is_in_no_sum(federation)
     no_few_are_shown(federation)
@@ -138,8 +146,12 @@ def the_liar_is_named(federation: Federation) -> None:
 
 
 def the_set_back_are_marked(federation: Federation) -> None:
-    """Whose disk went back in time has noticed it, and nobody else thinks so."""
+    """Whose disk went back in time has noticed it, and nobody else thinks so.
+
+    Beside refreshes it goes back at any time, and perhaps to what it was.
+    """
     hospitals = federation.hospitals.values()
     marked = {h.index for h in hospitals if h.disk.read("restored") is not None}
-    if marked != federation.set_back:
+    missed = federation.set_back - marked if federation.plan.refresh is None else set()
+    if missed or marked - federation.set_back:
         raise Violation(f"{marked} are marked as set back, not {federation.set_back}")

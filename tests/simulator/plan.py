@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from tests.simulator.handover import script as handover
 from tests.simulator.liar import LIES
 from tests.simulator.studies.script import StudyScript, common, drawn
 
@@ -36,6 +37,8 @@ class Plan:
     founded: bool = False  # whether the hospitals have their key from the beginning
     laggard: int = 0  # to whom the board comes late while faults happen, 0 for nobody
     scripts: tuple[StudyScript, ...] = ()  # none: one study, which trains ``rounds`` rounds
+    patience: float = 250.0  # virtual seconds from the key on that people wait for a study
+    refresh: handover.RefreshScript | None = None  # of the key, for a run of handover.oracle
 
     @property
     def studies(self) -> tuple[StudyScript, ...]:
@@ -52,6 +55,19 @@ class Plan:
             plan, n_members=n, quorum=(n + 1) // 2, suite=suite, liar=0, lie="", rogue=False,
             founded=True, scripts=tuple(drawn(draw, n, suite)),
             laggard=draw.randint(1, n) if draw.random() < 0.2 else 0,
+        )  # fmt: skip
+
+    @classmethod
+    def of_refreshes(cls, seed: int) -> Plan:
+        """As ``of_studies``, with a study of several rounds, and refreshes of the key beside."""
+        draw, plan = random.Random(f"refreshes {seed}"), cls.of_studies(seed)
+        n = draw.choice([3, 4, 4, 5])
+        script = handover.drawn(draw, n, floor_of_liars(n), plan.fork)
+        studies = (*drawn(draw, n, plan.suite)[:2], handover.studied(draw, n, plan.suite))
+        quorum = draw.randint(2, n - floor_of_liars(n))
+        return replace(
+            plan, n_members=n, quorum=quorum, scripts=studies, refresh=script,
+            laggard=min(plan.laggard, n), step_seconds=40, patience=500.0,
         )  # fmt: skip
 
     @classmethod
@@ -80,3 +96,8 @@ class Plan:
         if plan.fork or draw.random() >= 0.2:
             return plan
         return replace(plan, liar=draw.randint(1, n), lie=draw.choice(sorted(LIES)))
+
+
+def floor_of_liars(n_members: int) -> int:
+    """How many members may lie."""
+    return (n_members - 1) // 3

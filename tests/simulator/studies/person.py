@@ -1,7 +1,7 @@
 """Whoever types a hospital's commands: what it says of studies, and the work that follows.
 
-A command that a crash has cut short is typed again. A person waits for no study for ever: after
-``PATIENCE`` it votes to end what is not done.
+A command that a crash has cut short is typed again. A person waits for no study for ever: at the
+end of its patience it votes to end what is not done.
 """
 
 from bisect import bisect_right
@@ -13,6 +13,7 @@ from typing import NamedTuple
 from participant.agent.agent import Agent
 from participant.agent.task import Task
 from participant.app.calls import App
+from participant.errors import RetiredShare
 from participant.model.file import model_name
 from participant.rounds.task import DecryptionTask
 from participant.statistic.numbers import Numbers
@@ -26,7 +27,6 @@ from tests.simulator.disk import Disk
 from tests.simulator.studies.clocked import ClockedTask
 from tests.simulator.studies.script import StudyScript, Word
 
-PATIENCE = 250.0  # virtual seconds from the key on
 WORK = ("train", "give", "help")
 Event = Callable[[str, int, str, dict[str, object]], None]
 
@@ -52,12 +52,15 @@ class Person:
         scripts: tuple[StudyScript, ...],
         app: Callable[[StudyScript], App],
         tell: Event,
+        patience: float,
     ) -> None:
+        """patience: virtual seconds from the key on."""
         self._terms, self._index, self._disk = terms, index, disk
         self._scripts, self._app, self._tell = scripts, app, tell
         self._jobs = {script: _words_of(script, index) for script in scripts}
         words = [word.at for script in scripts for word in script.says(index)]
-        self._times = sorted([*words, nextafter(PATIENCE, inf)])
+        self._patience = patience
+        self._times = sorted([*words, nextafter(patience, inf)])
         self._idle: tuple[object, ...] = ()  # when nothing was due
         self._open: tuple[object, ...] = ()  # when not all was done
         self.clock: Callable[[], float] = lambda: 0.0
@@ -77,10 +80,13 @@ class Person:
     def over(self, task: Task, error: Exception | None) -> None:
         """A task of the agent has ended."""
         job = self._running.pop(task)
-        self.ended[job] = error
-        self._ran.setdefault((job.study, job.what, job.round), []).append(job)
+        self._note(job, error)
         if isinstance(task, DecryptionTask) and error is None and task.sums is not None:
             self.sums[job.study] = task.sums
+
+    def _note(self, job: Job, error: Exception | None) -> None:
+        self.ended[job] = error
+        self._ran.setdefault((job.study, job.what, job.round), []).append(job)
 
     def look(self) -> bool:
         """Type what is due; whether anything was."""
@@ -90,7 +96,12 @@ class Person:
         for job in list(self._due()):
             if self._is_typed(job):
                 continue
-            task, any_typed = self._task(job), True
+            any_typed = True
+            try:
+                task = self._task(job)
+            except RetiredShare as error:
+                self._note(job, error)
+                continue
             self._running[task] = job
             assert self.agent is not None
             self.agent.tasks.add(task)
@@ -165,7 +176,7 @@ class Person:
                 return
         if state is None or script.variant:
             return
-        if self._now > PATIENCE and not self._is_over(script):
+        if self._now > self._patience and not self._is_over(script):
             yield Job(script.name, "end", 0, len(words))
         yield from self._work(script, len(said))
 
@@ -232,7 +243,7 @@ class Person:
         if self._is_opened(script):  # perhaps without this hospital, which could not take part
             return not any(job.study == script.name for job in self._running.values())
         is_in = state.contributes(self._index) or state.opens(self._index)
-        return not is_in and self._now < PATIENCE
+        return not is_in and self._now < self._patience
 
     def _is_opened(self, script: StudyScript) -> bool:
         """Whether a quorum's parts of the last round's sum are there."""

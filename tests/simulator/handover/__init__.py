@@ -1,0 +1,1 @@
+"""Hospitals that refresh their key beside their studies, with real vaults."""
