@@ -27,8 +27,8 @@ from protocol.messages.handover import (
     ShownPart,
 )
 from protocol.sealing import PUBLIC_BYTES
-from tests.stage.handover.refreshes import Refresh, decrypts
 from tests.stage.handover.posted import PostedHandover, copied
+from tests.stage.handover.refreshes import Refresh, decrypts
 from tests.stage.handover.rosters import Who, proposal
 from tests.stage.toy import toy_epoch
 

@@ -44,8 +44,10 @@ class RefreshingFederation(Federation):
         for back in self.script.set_back:
             self.clock.after(back.taken, lambda b=back: self._take(b))  # type: ignore[misc]
             self.clock.after(back.put_back, lambda b=back: self._put_back(b))  # type: ignore[misc]
-        patience = {"JOIN_SECONDS": JOIN_SECONDS, "UNAGREED_SECONDS": UNAGREED_SECONDS}
-        with patch.multiple(handover_task, **patience):
+        with (
+            patch.object(handover_task, "JOIN_SECONDS", JOIN_SECONDS),
+            patch.object(handover_task, "UNAGREED_SECONDS", UNAGREED_SECONDS),
+        ):
             return super().run(limit or TIME_LIMIT)
 
     def _fault_of_own_file(self, descriptor: int) -> Callable[[], None] | None:

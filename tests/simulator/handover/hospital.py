@@ -56,7 +56,8 @@ class KeepingHospital(Hospital):
     def start(self) -> None:
         member = self.member()
         self.agent = Agent(self.terms, self.index, self.key, self.disk, Tasks(self._over))
-        self.person.come(self.agent, member.settled_keys())
+        has_share = bool(member.vault.epochs())
+        self.person.come(self.agent, member.settled_keys() if has_share else member.keys)
         self.keeper.come(self.agent, member)
 
     def _over(self, task: Task, error: Exception | None) -> None:
