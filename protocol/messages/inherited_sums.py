@@ -11,14 +11,15 @@ from msgspec import Meta
 
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
-from protocol.messages.fields import ONE_LINE, Count, Digest
+from protocol.messages.fields import NAME, Count, Digest
+from protocol.terms import fault_of_name
 
 PART_BYTES = 128 << 10
 MAX_PARTS = 256
 MAX_INHERITED_BYTES = MAX_PARTS * PART_BYTES  # some 200,000 sums
 MAX_HOSPITALS = 1_024  # of all federations before
 
-Line = Annotated[str, Meta(min_length=1, max_length=100, pattern=ONE_LINE)]
+RoundName = Annotated[str, Meta(pattern=rf"^{NAME}/[1-9][0-9]{{0,8}}\Z")]
 PartNames = Annotated[tuple[Digest, ...], Meta(max_length=MAX_PARTS)]
 _WHAT = "inherited sums"
 
@@ -36,7 +37,7 @@ class InheritedStart(Message, frozen=True):
 class InheritedSum(Message, frozen=True):
     """round: as people say it. start, hospitals: by their places in the lists, ascending."""
 
-    round: Line
+    round: RoundName
     start: Count
     hospitals: tuple[Count, ...]
 
@@ -51,7 +52,7 @@ class AlikeStarts(Message, frozen=True):
 class InheritedSums(Message, frozen=True):
     """All that counts as open. A hospital is known by its name, in whichever federation it was."""
 
-    hospitals: Annotated[tuple[Line, ...], Meta(max_length=MAX_HOSPITALS)] = ()
+    hospitals: Annotated[tuple[str, ...], Meta(max_length=MAX_HOSPITALS)] = ()
     starts: tuple[InheritedStart, ...] = ()
     sums: tuple[InheritedSum, ...] = ()
     alike: tuple[AlikeStarts, ...] = ()
@@ -93,6 +94,9 @@ def read_inherited_sums(parts: tuple[bytes, ...]) -> InheritedSums:
     found = decode(b"".join(parts), InheritedSums, _WHAT, MAX_INHERITED_BYTES)
     if any(len(set(one)) < len(one) for one in (found.hospitals, found.starts)):
         raise Malformed(_WHAT, "a hospital or a start is listed twice")
+    for name in found.hospitals:
+        if fault := fault_of_name(name):
+            raise Malformed(_WHAT, f"a hospital's name: {fault}")
     n_hospitals, n_starts = len(found.hospitals), len(found.starts)
     for one in found.sums:
         _check_places(one.hospitals, n_hospitals)

@@ -30,6 +30,7 @@ SHOWN = {
     "protocol.wire.frames.Declined.reason": "test_views: errors (RejectedByAggregator)",
     "protocol.terms.terms.Terms.name": "test_files: terms",
     "protocol.terms.terms.Member.name": "test_files: terms",
+    "protocol.messages.inherited_sums.InheritedSums.hospitals": "checked as names in terms are",
     "protocol.terms.address_card.AddressCard.url": "test_files: terms",
     "protocol.wire.frames.Introduction.url": "never shown: it is compared",
     "protocol.sealing.SealContext.what": "never sent: it is hashed",
@@ -79,6 +80,7 @@ NESTED = {
     "protocol.wire.frames.Entries.entries": "an Entry each",
     "protocol.board.post.SignedPost.post": "a Post",
     "protocol.messages.bodies.Certificate.epoch": "an Epoch: numbers",
+    "protocol.messages.inherited_sums.InheritedPart.data": "a part of InheritedSums",
     "protocol.messages.bodies.Attachment.data": "payloads: numbers, ciphertexts and sealed things",
     "protocol.wire.frames.BlobChunk.data": "payloads: numbers, ciphertexts and sealed things",
 }
