@@ -31,7 +31,7 @@ from protocol.handover.shelf import MAX_KEPT_BYTES, OLD_SHARE, ArrivalSecret, Ke
 from protocol.handover.succession import Succession
 from protocol.handover.view import HandoverView
 from protocol.key import Epoch, EpochSecret, epoch_secret
-from protocol.messages import BareWord, Consent, Content, PointAccusation
+from protocol.messages import Arrival, BareWord, Consent, Content, PointAccusation
 from protocol.sealing import SealingKey
 
 T = TypeVar("T")
@@ -62,6 +62,7 @@ class HandoverMember:
         self.is_unfit = False  # what is durable here does not fit the board
         self._shelf = shelf
         self._checked: dict[str, _Checked] = {}  # shares, by their names on the shelf
+        self._arrived_with: tuple[ArrivalSecret, Arrival] | None = None
 
     def __repr__(self) -> str:
         return f"HandoverMember({self.number})"
@@ -175,6 +176,8 @@ class HandoverMember:
             gone |= {self._name(what) for what in ("arrival", "dealing", "share")}
         if may_erase_old(attempt):
             gone |= {self._name("arrival"), self._name("dealing"), OLD_SHARE}
+        if self._name("arrival") in gone:
+            self._arrived_with = None
         for name in sorted(gone):
             self._checked.pop(name, None)
             if self._shelf.read(name) is not None:
@@ -221,7 +224,13 @@ class HandoverMember:
             return None
         said = self.view.arrivals.get(self.number)
         fits = keys.subject == self.about.subject
-        return self._if_fit(keys, fits and said in (None, keys.arrival(self.about)))
+        return self._if_fit(keys, fits and (said is None or self._has_said(keys, said)))
+
+    def _has_said(self, keys: ArrivalSecret, said: Arrival) -> bool:
+        """Whether it has arrived with these keys; they are made anew for that, but once."""
+        if self._arrived_with != (keys, said) and said == keys.arrival(self.about):
+            self._arrived_with = keys, said
+        return self._arrived_with == (keys, said)
 
     def _dealing(self) -> KeptDealing | None:
         kept, plan = self._kept("dealing", KeptDealing), self.view.plan

@@ -77,6 +77,21 @@ def test_each_share_is_checked_once_and_once_more_to_deal_it(monkeypatch) -> Non
         assert list(member._checked) == [SHARE]  # nothing is left of the old one
 
 
+def test_sealing_keys_are_made_again_once_to_see_that_it_arrived_with_them(monkeypatch) -> None:
+    made, honest = list[bytes](), ArrivalSecret.arrival
+
+    def arrival(keys: ArrivalSecret, about: Succession) -> Arrival:
+        made.append(keys.root)
+        return honest(keys, about)
+
+    monkeypatch.setattr(ArrivalSecret, "arrival", arrival)
+    at = table(refresh()).run()
+    assert at.view.attempt.is_settled
+    assert len(made) == 6  # to say it, and to compare it
+    assert len(set(made)) == 3
+    assert all(member._arrived_with is None for member in at.members.values())
+
+
 def test_a_share_that_was_checked_is_checked_again_where_it_is_another_one() -> None:
     at = table(refresh())
     member, shelf = at.members[1], at.shelves[1]
