@@ -13,6 +13,7 @@ from benchmarks.peers import peer
 from benchmarks.shaping import Shape
 from benchmarks.suites import comparison as suites
 from benchmarks.suites import peers as suites_peers
+from benchmarks.timing import processor
 
 
 def main() -> None:
@@ -40,6 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     result = options.measure(options)
     result |= {"python": platform.python_version(), "cores": os.cpu_count()}
+    result |= {"processor": processor()}
     print(json.dumps(result, indent=None if options.json else 2))
 
 

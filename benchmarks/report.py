@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.suites.peers import PEERS, decrypting
 from benchmarks.suites.plot import plot
+from benchmarks.timing import processor
 from examples.demo.processes import ROOT, DemoFailed
 
 Figures = Mapping[str, Any]
@@ -24,8 +25,12 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     ],
     "large-round": ["large-round", "--weights", "1000000", "--bits", "2048"],
     "ceremony": ["ceremony", "--bits", "2048", "--parties", "3", "--runs", "3"],
+    "handover": ["handover", "--from", "3/5", "--to", "3/5", "--bits", "3072", "--runs", "3"],
+    "large-handover": ["handover", "--from", "9/16", "--to", "9/16", "--runs", "3"],
+    "growth": ["handover", "--growth", "100", "--plot", "docs/handover-growth.png"],
     "multiplication": ["multiplication", "--bits", "2048", "--parties", "5"],
 }
+_HANDOVERS = ("handover", "large-handover")
 _PACKAGES = ("gmpy2", "numpy", "cryptography", "phe")
 _SKIPPED = "skipped"
 
@@ -48,7 +53,7 @@ def write(results: Mapping[str, Figures], where: Mapping[str, str], folder: Path
 def machine() -> dict[str, str]:
     """What the figures were measured on, and when."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
@@ -66,6 +71,8 @@ def markdown(results: Mapping[str, Figures], where: Mapping[str, str]) -> str:
         *_suites(results["suites"]),
         *_large_round(results["large-round"]),
         *_ceremony(results["ceremony"]),
+        *_handovers([results[name] for name in _HANDOVERS]),
+        *_growth(results["growth"]),
         *_multiplication(results["multiplication"]),
     ]
     return "\n\n".join(parts) + "\n"
@@ -186,6 +193,55 @@ def _ceremony(found: Figures) -> Iterable[str]:
     )
 
 
+def _handovers(found: Sequence[Figures]) -> Iterable[str]:
+    yield "## A refresh of the key, whole processes over TLS"
+    yield from map(_command, _HANDOVERS)
+    columns = [
+        *("quorum", "key bits", "first to last word, s", "once all have come, s"),
+        *("with all processes, s", "rounds", "kB on the board", "share bits"),
+    ]
+    rows = [
+        [
+            f"{one['quorum']} of {one['members']}",
+            str(one["bits"]),
+            *map(_range, (one["seconds"], one["seconds_together"], one["seconds_of_processes"])),
+            str(one["board_rounds"]),
+            _figure(one["bytes_on_board"] / 1000),
+            "{} to {}".format(*one["share_bits"]),
+        ]
+        for one in found
+    ]
+    yield _table(columns, rows)
+    columns = ["quorum", "a hospital, s", "the aggregator, s", "cores that others had"]
+    names = ("cpu_seconds_of_a_member", "cpu_seconds_of_the_aggregator", "cores_of_others")
+    rows = [
+        [f"{one['quorum']} of {one['members']}", *(_range(one[name]) for name in names)]
+        for one in found
+    ]
+    yield "Of the processors:"
+    yield _table(columns, rows)
+    yield (
+        "Least to most of {} runs, on {} cores of {}, which all hospitals and the aggregator"
+        " share. All type the command at once, so the first words wait for the last process to"
+        " start. Passphrases are derived at their real cost."
+    ).format(found[0]["runs"], found[0]["cores"], found[0]["processor"])
+
+
+def _range(spread: Figures) -> str:
+    return f"{_figure(spread['min'])} to {_figure(spread['max'])}"
+
+
+def _growth(found: Figures) -> Iterable[str]:
+    ours, classical = found["share_bits"], found["classical_share_bits"]
+    yield "## Shares over many refreshes"
+    yield _command("growth")
+    yield "![Bits of the longest share against the number of refreshes](handover-growth.png)"
+    yield (
+        f"After {found['refreshes']} refreshes the longest share has {ours[-1]} bits, after the"
+        f" first {ours[1]}. Shares that are shared anew have {classical[-1]} bits."
+    )
+
+
 def _multiplication(found: Figures) -> Iterable[str]:
     yield "## Ways to multiply what is shared"
     yield _command("multiplication")
@@ -219,11 +275,3 @@ def _run(arguments: Sequence[str]) -> dict[str, Any]:
     if done.returncode:
         raise DemoFailed(f"the benchmark {arguments[0]} ended with {done.returncode}")
     return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
-def _processor() -> str:
-    with Path("/proc/cpuinfo").open() as lines:
-        for line in lines:
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()

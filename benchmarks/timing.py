@@ -5,9 +5,11 @@ The processor's time of this process, not the clock's: what else runs on the mac
 
 import contextlib
 import os
+import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -24,6 +26,15 @@ def median_seconds(work: Callable[[], Any], runs: int) -> float:
         work()
         taken.append(time.process_time() - began)
     return statistics.median(taken)
+
+
+def processor() -> str:
+    """Its model's name."""
+    with Path("/proc/cpuinfo").open() as lines:
+        for line in lines:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
 
 
 class Stopwatch:

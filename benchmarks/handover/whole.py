@@ -5,15 +5,14 @@ dealer (``benchmarks.handover.dealt_key``). Everything after that is what hospit
 are derived at their real cost.
 """
 
-import resource
 import tempfile
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from aggregator.record import read_board
+from benchmarks.handover.clock import Clock
 from benchmarks.handover.dealt_key import put_key
 from benchmarks.timing import spread
 from examples.demo.processes import Hospital, aggregator, at_work, finish, signed, wait_for
@@ -45,14 +44,17 @@ class Sizes(NamedTuple):
 class Run:
     """One handover; times in seconds.
 
-    words: from the first word on the board to the last. whole: from the first command's start to
-    the last one's end. member_cpu: of one hospital's process, the mean of all.
+    words: from the proposal on the board to the last word. together: the same from where all have
+    consented and arrived. whole: from the first command's start to the last one's end. member_cpu:
+    of one hospital's process, the mean of all. others: cores that other programs had meanwhile.
     """
 
     words: float
+    together: float
     whole: float
     member_cpu: float
     aggregator_cpu: float
+    others: float
     board_bytes: int
     share_bits: tuple[int, int]
     steps: dict[str, float]
@@ -72,9 +74,11 @@ def measure(sizes: Sizes, bits: int, runs: int) -> dict[str, Any]:
         "bits": bits,
         "runs": runs,
         "seconds": spread([run.words for run in found]),
+        "seconds_together": spread([run.together for run in found]),
         "seconds_of_processes": spread([run.whole for run in found]),
         "cpu_seconds_of_a_member": spread([run.member_cpu for run in found]),
         "cpu_seconds_of_the_aggregator": spread([run.aggregator_cpu for run in found]),
+        "cores_of_others": spread([run.others for run in found]),
         "bytes_on_board": max(run.board_bytes for run in found),
         "board_rounds": board_rounds(found[-1].steps),
         "share_bits": found[-1].share_bits,
@@ -97,22 +101,23 @@ def run_once(folder: Path, sizes: Sizes, bits: int) -> Run:
     known = len(read_board(stored, terms)[1])
     with aggregator(file, folder / "aggregator", folder / "aggregator.log") as service:
         wait_for("the aggregator", (folder / "aggregator.log").read_text, [service], 30)
-        spent, started = _cpu_of_children(), time.monotonic()
-        served = _cpu_of(service.pid)
+        clock = Clock(service.pid)
         with at_work(hospitals, folder, "key", "refresh", str(file), "--json") as processes:
             finish(processes, "the refresh", _LIMIT_SECONDS)
-        whole = time.monotonic() - started
-        served, spent = _cpu_of(service.pid) - served, _cpu_of_children() - spent
+        whole, spent, served, others = clock.read()
     board, entries = read_board(stored, terms)
     words = entries[known:]
+    steps = _steps(board, words)
     return Run(
-        (words[-1].time_ms - words[0].time_ms) / 1000,
+        max(steps.values()),
+        max(steps.values()) - max(steps["consent"], steps["arrive"]),
         whole,
         spent / len(hospitals),
         served,
+        others,
         sum(len(encode(entry)) for entry in words),
         (before, _longest_share(members)),
-        _steps(board, words),
+        steps,
     )
 
 
@@ -139,15 +144,3 @@ def _longest_share(members: Sequence[Membership]) -> int:
     """In bits, of the newest shares."""
     shares = (member.held_key().secret.secret_share() for member in members)
     return max(int(abs(share.value).bit_length()) for share in shares)
-
-
-def _cpu_of_children() -> float:
-    """Seconds of all children that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _cpu_of(pid: int) -> float:
-    """Seconds of a process that runs, by Linux."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100

@@ -1,5 +1,8 @@
 """The measurements of handovers, with keys too short to be of any use."""
 
+import os
+import subprocess
+import sys
 from fractions import Fraction
 
 import gmpy2
@@ -9,6 +12,7 @@ from gmpy2 import mpz
 from aggregator.record import read_board
 from benchmarks.__main__ import main
 from benchmarks.handover import growth, whole
+from benchmarks.handover.clock import Clock
 from benchmarks.handover.dealt_key import deal_state, put_key
 from benchmarks.handover.whole import Sizes
 from keyshare.errors import BadCombination
@@ -105,3 +109,16 @@ def test_whole_processes_refresh_a_dealt_key() -> None:
     before, after = result["share_bits"]
     assert abs(after - before) < 40
     assert 0 < result["seconds"]["max"] < result["seconds_of_processes"]["max"]
+
+
+def test_a_clock_tells_the_time_of_ended_children_from_that_of_others() -> None:
+    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as service:
+        clock = Clock(service.pid)
+        subprocess.run([sys.executable, "-c", burn], check=True)
+        taken = clock.read()
+        service.communicate(b"\n")
+    assert 0.3 <= taken.cpu_of_children < 0.3 + 0.5
+    assert taken.cpu_of_service < 0.3
+    assert taken.seconds > 0.29
+    assert 0 <= taken.others <= (os.cpu_count() or 1)
