@@ -73,9 +73,8 @@ def run(folder: Path, key_bits: int, console: Console) -> None:
         changed |= succession.go_on(running, consortium.terms)
         running.stop(new.hospitals)
         changed["record"] = succession.leave_record(new, Path(left["record"]))
-    shown["succession"] = changed
     console.rule("9. What came out", align="left")
-    result = summary.summarise(consortium, mean, shown)
+    result = summary.summarise(consortium, mean, shown, changed)
     tables.show(result, console)
     tables.write(result, consortium.folder)
     check(result)
@@ -88,6 +87,9 @@ def check(result: summary.Row) -> None:
     check_study(result["digits"], "hybrid", 0, without_one)
     if result["refusals"]["single_update"]["refused_by"] != result["parties"]:
         raise DemoFailed("not every hospital refused to decrypt a single update")
+    changed = result["succession"]
+    if not (changed["same_modulus"] and changed["three_old_would"]):
+        raise DemoFailed("the key that was handed over is not the same")
 
 
 def check_study(study: summary.Row, suite: str, killed_in: int, least: int) -> None:

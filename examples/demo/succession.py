@@ -79,8 +79,9 @@ def go_on(running: Running, before: Terms) -> dict[str, Any]:
     )  # fmt: skip
     new.approve(stays, [study.name], "--app", str(APP))
     new.approve([newcomer], [study.name], "--only", "open")
-    made = stays[0].folder(new.terms.federation) / model_name(study.name, 1)
-    running.wait_for("the round after the handover", made.exists, SECONDS)
+    made = [h.folder(new.terms.federation) / model_name(study.name, 1) for h in stays]
+    have_all = lambda: all(path.exists() for path in made)  # noqa: E731
+    running.wait_for("the round after the handover", have_all, SECONDS)
     return {"round": f"{study.name}/1", "contributors": [h.name for h in stays]}
 
 

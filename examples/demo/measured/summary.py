@@ -16,7 +16,7 @@ from protocol.board import Board, Study
 Row = dict[str, Any]
 
 
-def summarise(consortium: Consortium, ages: Row, refusals: Row) -> Row:
+def summarise(consortium: Consortium, ages: Row, refusals: Row, succession: Row) -> Row:
     """Everything that goes into summary.json."""
     board = consortium.read_board()
     return {
@@ -28,6 +28,7 @@ def summarise(consortium: Consortium, ages: Row, refusals: Row) -> Row:
         "digits": summarise_study(consortium, board, consortium.digits),
         "ages": ages,
         "refusals": refusals,
+        "succession": succession,
     }
 
 
