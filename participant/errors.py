@@ -353,6 +353,13 @@ class StudyEnded(ParticipantError, says="study {study} was ended by {by}"):
     finished: int = 0
 
 
+class LostRound(ParticipantError, says="{round_name} is lost: its key was handed over"):
+    """The key was handed over before the sum of a round was opened, so that nobody opens it."""
+
+    study: str
+    round_name: str
+
+
 class UnpinnedApp(ParticipantError, says="study {study} pins no app"):
     """A plan that trains leaves the app open, and its approval does not say that this is known."""
 

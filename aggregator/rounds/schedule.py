@@ -29,6 +29,7 @@ from protocol.rounds import (
     awaited_after,
     awaited_in,
     bounds_of,
+    is_lost,
     opening_for,
     outlasts_end,
 )
@@ -50,7 +51,7 @@ class Rounds:
     def __init__(self, terms: Terms, studies: Studies, key: KeyHistory) -> None:
         self.terms, self.studies, self.handovers = terms, studies, key.handovers
         self.views: dict[str, RoundView] = {}
-        self.history = OpenedSets(terms, studies, key.inheritance)
+        self.history = OpenedSets(terms, studies, key)
         self._of_study: defaultdict[str, list[RoundView]] = defaultdict(list)
         self._opened: defaultdict[str, int] = defaultdict(int)  # the last of each study's openings
         # What follows from the entries alone is found once for all ticks until the next entry.
@@ -170,7 +171,7 @@ class Rounds:
 
     def is_lost(self, view: RoundView) -> bool:
         """Whether the key was handed over before a quorum had helped with the round's sum."""
-        return bool(self._bar_of(view)) and len(view.partials) < self.terms.quorum
+        return is_lost(view, self.handovers, self.terms)
 
     def _bar_of(self, view: RoundView) -> str:
         """Why nobody helps with a round any more, for the sake of its key; empty if members may."""
@@ -217,8 +218,6 @@ class Rounds:
         last = study.round(number - 1)
         before = self._before_next(study)
         is_over = not any(session == last for session, _ in found)
-        if self.is_lost(before) and not before.statements:
-            return found  # nobody has a model to state after it
         if is_over and (due := awaited_after(before, state)):
             found.append((study.round(number), due))
         return found

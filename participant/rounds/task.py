@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from participant.agent import SetLedger, Task
 from participant.disk import Storage
+from participant.errors import LostRound
 from participant.rounds.held_back import HeldBack
 from participant.rounds.vector_reader import OwnChecksum
 from participant.rounds.waiting import session_waiting
@@ -94,7 +95,9 @@ class DecryptionTask(Task):
             return False
         if not member.is_reader:
             view = member.view
-            return member.index in view.partials or len(view.unquestioned) >= self._terms.quorum
+            is_over = member.is_barred and not member.is_lost
+            has_enough = is_over or len(view.unquestioned) >= self._terms.quorum
+            return member.index in view.partials or has_enough
         return member.plaintexts is not None and (self._stated or not self._states)
 
     @property
@@ -169,7 +172,7 @@ class DecryptionTask(Task):
         """A lock, a partial decryption, a complaint, a refusal, or the statement of the result.
 
         Raises UnknownStudy; NotApproved where this hospital has no part in the study; StudyEnded
-        if the sum will never be opened.
+        or LostRound if the sum will never be opened.
         """
         self._find()
         self._check()
@@ -224,6 +227,8 @@ class DecryptionTask(Task):
             return
         if state.is_ended() and not outlasts_end(member.view, self._terms):
             raise ended_by_votes(state)
+        if member.is_lost and not member.owes_complaint:
+            raise LostRound(self.study, member.view.name)
         if not member.is_reader and not self._may_help:
             require_opening(state, member.index)
 

@@ -19,7 +19,7 @@ from participant.study import (
 from participant.training import TrainingTask
 from protocol.board import Board, Statement, Study, StudyState
 from protocol.key import HeldKeys
-from protocol.rounds import RoundView, outlasts_end
+from protocol.rounds import RoundView, is_lost, outlasts_end
 
 MakeTraining = Callable[[str, HeldKeys, GivenApp], TrainingTask]
 
@@ -84,15 +84,16 @@ class Duties:
         self, board: Board, state: StudyState, keys: HeldKeys, at_work: Container[str]
     ) -> Iterator[Due]:
         member, study = self._member, state.study
+        handed = [handover.view.attempt.outcome for handover in board.key.handovers.all]
         for number in range(1, study.rounds + 1):
             session = study.round(number)
             if not (entries := board.session(session)):
                 break
             word = state.word_of(member.index)
-            now = len(entries), word, state.is_ended()
+            now = len(entries), word, state.is_ended(), handed
             if self._looked.get(session, (None, False))[0] != now:
                 view = RoundView.of(session, entries)
-                self._looked[session] = now, _helps(view, state, member.index)
+                self._looked[session] = now, _helps(view, state, board, member.index)
             if self._looked[session][1] and session not in at_work:
                 place = member.terms, study.name, number, keys, member.storage, _agrees
                 yield Due(
@@ -145,12 +146,14 @@ def _is_over(board: Board, study: Study, index: int) -> bool:
     return any(p.post.sender == index and isinstance(p.post.body, Statement) for p in entries)
 
 
-def _helps(view: RoundView, state: StudyState, index: int) -> bool:
+def _helps(view: RoundView, state: StudyState, board: Board, index: int) -> bool:
     """Whether a sum that is about to be opened, or opened, wants something of this hospital."""
     study = state.study
     if view.closing is None or index in view.refusals:
         return False
     if state.is_ended() and not outlasts_end(view, study.terms):
+        return False
+    if is_lost(view, board.key.handovers, study.terms):
         return False
     if not state.opens(index) and index not in view.lock_posts:
         return False

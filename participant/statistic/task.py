@@ -8,7 +8,7 @@ from gmpy2 import mpz
 from keyshare.errors import UnfitNumber
 from participant.agent import Task
 from participant.disk import Storage
-from participant.errors import ApprovedLate, UnfitNumbers
+from participant.errors import ApprovedLate, LostRound, UnfitNumbers
 from participant.rounds import ContributionMaker, other_rounds_waiting, session_waiting
 from participant.statistic.numbers import Numbers
 from participant.statistic.plan_fit import OTHER_STUDY, misfit
@@ -33,7 +33,7 @@ from protocol.board import (
     round_session,
 )
 from protocol.key import Epoch, HeldKeys
-from protocol.rounds import OpenedSets, RoundView, opening_for
+from protocol.rounds import OpenedSets, RoundView, is_lost, opening_for
 from protocol.terms import AGGREGATOR, Terms
 from protocol.words.counted import counted
 
@@ -96,8 +96,8 @@ class StatisticTask(Task):
     def due(self) -> Draft | None:
         """The contribution, once the round is open and no other over the same is.
 
-        Raises UnknownStudy, OtherKind, NotInStudy, NotApproved, ApprovedLate and StudyEnded; and
-        UnfitNumbers if the study does not take these numbers, or does no more.
+        Raises UnknownStudy, OtherKind, NotInStudy, NotApproved, ApprovedLate, StudyEnded and
+        LostRound; and UnfitNumbers if the study does not take these numbers, or does no more.
         """
         if self.done:
             return None
@@ -142,6 +142,8 @@ class StatisticTask(Task):
         require_member(state, index)
         if state.is_ended():
             raise ended_by_votes(state)
+        if is_lost(self.view, self._board.key.handovers, self._board.terms):
+            raise LostRound(self.name, self.view.name)
         require_contributing(state, index)
         if found := misfit(self._numbers, self.plan, self.name):
             self._refuse(*found)

@@ -7,7 +7,7 @@ from typing import Literal
 from participant.agent import Task
 from participant.waiting import Waiting
 from protocol.board import Board, Posted, Study, StudyState
-from protocol.rounds import RoundView, is_locked
+from protocol.rounds import RoundView, is_locked, is_lost
 from protocol.terms import AGGREGATOR
 
 Phase = Literal["proposed", "open", "over", "ended"]
@@ -18,10 +18,10 @@ class StudyStanding:
     """One study; members by name.
 
     phase: "proposed" while too few approve, "open" for rounds, "over" once the sum of the last one
-    is locked by enough, "ended" by votes. contributors, openers: whose approval stands. votes: to
-    end it. contributes, opens: what this hospital has approved. withdrawn: that it has taken all of
-    that back. opened, locked: the last round that was opened, and the last whose sum enough have
-    locked; 0 for none.
+    is locked by enough, or it is lost in training, "ended" by votes. contributors, openers: whose
+    approval stands. votes: to end it. contributes, opens: what this hospital has approved.
+    withdrawn: that it has taken all of that back. opened, locked: the last round that was opened,
+    and the last whose sum enough have locked; 0 for none.
     """
 
     study: Study
@@ -40,7 +40,7 @@ class StudyStanding:
 def standing_of(board: Board, state: StudyState, index: int) -> StudyStanding:
     """How a study stands; ``index``: this hospital's number."""
     study, name_of = state.study, state.study.terms.name_of
-    opened = locked = 0
+    opened = locked = lost = 0
     for number in range(1, study.rounds + 1):
         session = study.round(number)
         view = RoundView.of(session, board.session(session))
@@ -48,10 +48,11 @@ def standing_of(board: Board, state: StudyState, index: int) -> StudyStanding:
             break
         opened = number
         locked = number if is_locked(view, study.terms) else locked
+        lost = number if is_lost(view, board.key.handovers, study.terms) else lost
     return StudyStanding(
         study,
         name_of(state.proposer),
-        _phase(state, locked),
+        _phase(state, max(locked, lost) if study.is_training else locked),
         tuple(map(name_of, state.contributors())),
         tuple(map(name_of, state.openers())),
         tuple(map(name_of, state.endings)),
@@ -63,10 +64,11 @@ def standing_of(board: Board, state: StudyState, index: int) -> StudyStanding:
     )
 
 
-def _phase(state: StudyState, locked: int) -> Phase:
+def _phase(state: StudyState, over: int) -> Phase:
+    """``over``: the last round that is over."""
     if state.is_ended():
         return "ended"
-    if locked == state.study.rounds:
+    if over == state.study.rounds:
         return "over"
     return "open" if state.is_open() else "proposed"
 

@@ -115,13 +115,17 @@ class StudyCourse:
             return True
         has_said = me in view.partials or me in view.refusals
         is_ahead = one.number > self.finished and me in view.lock_posts and not has_said
+        if one.member.is_barred:
+            return False
         return is_ahead and (not self.state.is_ended() or outlasts_end(view, self.study.terms))
 
     @property
     def awaits_sum(self) -> bool:
         """Whether the sum that leads to the next model comes though the study has ended."""
         current = self.current
-        return current is not None and outlasts_end(current.member.view, self.study.terms)
+        if current is None or (current.member.is_barred and current.member.plaintexts is None):
+            return False
+        return outlasts_end(current.member.view, self.study.terms)
 
     @property
     def current(self) -> RoundInProgress | None:
@@ -205,6 +209,7 @@ class StudyCourse:
         stated once the app has scored it, and so can train on.
         """
         self._tell_score()
+        self._go_on_from_lost()
         if self._adds and self._scoring is None and (stated := self._stance.due()):
             return stated
         if self.finished in self._rounds and self._rounds[self.finished].is_owing:
@@ -317,6 +322,17 @@ class StudyCourse:
             self._stance.check(current.member.view, current.member.epoch)
             if current.open_sum(self._standing):
                 self._stand_after(current)
+
+    def _go_on_from_lost(self) -> None:
+        """Go on from the model before, where the key was refreshed before the sum was opened."""
+        current = self.current
+        if current is None or self._scoring is not None or self.state.is_ended():
+            return
+        opened = current.member.view.opening
+        refresh = self._board.key.handovers.refresh_since(opened.position) if opened else None
+        if refresh is not None and current.member.is_lost:
+            current.lose(self._standing, refresh.about.session)
+            self._stand_after(current)
 
     def _stand_after(self, ended: RoundInProgress) -> None:
         """Go on from the model that has been stored; the old one is let go of before it is read."""

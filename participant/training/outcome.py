@@ -6,7 +6,7 @@ whole; the bounds are written before it, so that a model is never there without 
 
 import math
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -75,11 +75,16 @@ class Outcome:
     def _stay(self, bounds: Bounds, reason: Exception) -> None:
         """The model as it was is the next one; durable on return."""
         self._open.__exit__(type(reason), reason, None)
-        self._keep(bounds)
-        _write(self._storage, self._study, self._number, self._before.model)
+        stay(self._storage, self._study, self._number, replace(self._before, bounds=bounds))
 
     def _keep(self, bounds: Bounds) -> None:
         self._storage.write(_bounds_name(self._study, self._number), encode(bounds))
+
+
+def stay(storage: Storage, study: str, number: int, before: Standing) -> None:
+    """Keep the model and the bounds of before as those after a round; durable on return."""
+    storage.write(_bounds_name(study, number), encode(before.bounds))
+    _write(storage, study, number, before.model)
 
 
 def load(storage: Storage, study: str, number: int, layout: Layout) -> Standing | None:

@@ -18,7 +18,7 @@ from participant.rounds import (
     round_waiting,
 )
 from participant.training import last_contribution, precision
-from participant.training.outcome import Outcome, Standing
+from participant.training.outcome import Outcome, Standing, stay
 from participant.training.stance import Report
 from participant.waiting import Waiting
 from protocol.board import Draft, Posted, suite_of
@@ -52,6 +52,7 @@ class RoundInProgress:
         self._own: OwnChecksum | None = None
         self._sum: SummedVector | None = None  # whose vector is being read
         self._outcome: Outcome | None = None  # in the making
+        self._lost_in = ""  # the session of the refresh for which nothing was opened
 
     def _tell(self, event: str, facts: dict[str, Any]) -> None:
         """Report what happens in this round."""
@@ -207,8 +208,19 @@ class RoundInProgress:
         self._sum = self._outcome = self._own = None
         return True
 
+    def lose(self, before: Standing, handover: str) -> None:
+        """Keep the model of before as the one after this round, which a refresh of the key ended.
+
+        handover: its session.
+        """
+        stay(self._storage, self.member.study.name, self.number, before)
+        self._lost_in = handover
+
     def tell_end(self) -> None:
         """Report the end, once the hospital stands at the next model."""
+        if self._lost_in:
+            self._tell("lost-round", {"handover": self._lost_in})
+            return
         self._tell_left_out(is_over=True)
         waited = time.monotonic() - self._closed_at
         self._tell("decrypted", {"decrypt": waited, "contributors": self.member.view.contributors})

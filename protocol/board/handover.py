@@ -79,6 +79,12 @@ class Handover:
         is_due = self.view.attempt.may_say(sender, word)
         return "" if is_due else "it is another's to say, or comes before its time"
 
+    def bars_help(self, opened_at: int) -> bool:
+        """Whether nobody helps any more with a round that was opened there; so for good."""
+        if self.released_at is None:
+            return not self.view.attempt.may_open
+        return opened_at < self.released_at or not self.is_refresh
+
     def take(self, position: int, time_ms: int, sender: int, content: Content) -> None:
         """Take note of what counts, at that position."""
         before = self.view.attempt
@@ -193,15 +199,23 @@ class Handovers:
 
     def help_bar(self, opened_at: int) -> str:
         """Why nobody helps with a round that was opened there any more; empty if members may."""
-        for handover in reversed(self.all):
-            if handover.released_at is None:
-                if not handover.view.attempt.may_open:
-                    return "the key share that the round was opened under is given up"
-            elif opened_at < handover.released_at or not handover.is_refresh:
-                return "the key was handed over since the round was opened"
-            else:
-                break
-        return ""
+        if (found := self._barring(opened_at)) is None:
+            return ""
+        if found.released_at is None:
+            return "the key share that the round was opened under is given up"
+        return "the key was handed over since the round was opened"
+
+    def refresh_since(self, opened_at: int) -> Handover | None:
+        """The refresh for which nobody helps with a round that was opened there any more.
+
+        None if members may help, or the key went to another federation.
+        """
+        found = self._barring(opened_at)
+        return found if found and found.is_refresh else None
+
+    def _barring(self, opened_at: int) -> Handover | None:
+        """The first attempt that bars help with what was opened there."""
+        return next((handover for handover in self.all if handover.bars_help(opened_at)), None)
 
     @property
     def opening_bar(self) -> str:

@@ -11,6 +11,7 @@ from protocol.rounds.awaited import (
     awaited_after,
     awaited_in,
     is_locked,
+    is_lost,
     outlasts_end,
 )
 from protocol.rounds.ciphertexts import (

@@ -7,7 +7,7 @@ aggregator opens and closes.
 from collections import Counter
 from typing import Literal, NamedTuple
 
-from protocol.board import StudyState
+from protocol.board import Handovers, StudyState
 from protocol.rounds.view import RoundView
 from protocol.terms import AGGREGATOR, Terms
 
@@ -77,6 +77,16 @@ def outlasts_end(view: RoundView, terms: Terms) -> bool:
     """
     helping = _locked(view, terms) - view.refusals.keys() | view.partials.keys()
     return is_locked(view, terms) and len(helping) >= terms.quorum
+
+
+def is_lost(view: RoundView, handovers: Handovers, terms: Terms) -> bool:
+    """Whether the key was handed over before a quorum had helped with a round's sum.
+
+    For good: no part counts any more. handovers: those of the board.
+    """
+    if view.opening is None or not handovers.help_bar(view.opening.position):
+        return False
+    return len(view.partials) < terms.quorum
 
 
 def _locked(view: RoundView, terms: Terms) -> set[int]:

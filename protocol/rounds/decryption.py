@@ -102,10 +102,27 @@ class RoundMember:
     def may_lock(self) -> bool:
         """Whether this member's approval to open stands on its board, for a round of the plan.
 
-        Not if the study has ended.
+        Not if the study has ended, or the key that the round was opened under is given up.
         """
         is_planned = self.view.number <= self.study.rounds
-        return is_planned and self.state.opens(self.index) and not self.state.is_ended()
+        is_over = self.state.is_ended() or self.is_barred
+        return is_planned and self.state.opens(self.index) and not is_over
+
+    @property
+    def is_barred(self) -> bool:
+        """Whether nobody locks or releases anything in this round, for a handover of the key."""
+        return self._history.is_barred(self.view)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the sum will never be opened here: too few parts that are right came in time.
+
+        Asked once all of the round is received that the board has. Whoever has no key share of the
+        round any more believes that all parts are right.
+        """
+        if self.plaintexts is not None or not self.is_barred:
+            return False
+        return len(self.view.partials.keys() - self._wrong.keys()) < self.terms.quorum
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Take an entry of this round with its payloads: key 0 for all, own number for sealed.
@@ -171,7 +188,7 @@ class RoundMember:
         view, me = self.view, self.index
         has_said = me in view.partials or me in view.refusals
         may_say = self.consent and view.closing is not None and not has_said
-        if not may_say or me not in view.lock_posts:
+        if not may_say or me not in view.lock_posts or self.is_barred:
             return False
         votes = sum(chosen == self._chosen for chosen in view.locks.values())
         return votes >= self.terms.lock_threshold

@@ -85,8 +85,8 @@ from protocol.board import (
     MAX_NEAR,
     Board,
     Contribution,
-    Inheritance,
     InheritedSums,
+    KeyHistory,
     Opening,
     Posted,
     StudyState,
@@ -111,10 +111,10 @@ class OpenedSets:
         self,
         terms: Terms,
         studies: Mapping[str, StudyState] | None = None,
-        inheritance: Inheritance | None = None,
+        key: KeyHistory | None = None,
     ) -> None:
-        """studies, inheritance: of the board whose entries it is given (``receive``)."""
-        self._terms, self._inheritance = terms, inheritance
+        """studies, key: of the board whose entries it is given (``receive``)."""
+        self._terms, self._key = terms, key or KeyHistory(terms)
         self._studies: Mapping[str, StudyState] = {} if studies is None else studies
         self._entries: Sequence[Posted] = ()
         self._clear()
@@ -134,7 +134,7 @@ class OpenedSets:
     def follow(self, board: Board) -> None:
         """Read this board: all entries that are there, and those that will be when it is asked."""
         self._entries, self._studies = board.entries, board.studies
-        self._inheritance = board.key.inheritance
+        self._key = board.key
         self._clear()
 
     def receive(self, posted: Posted) -> None:
@@ -229,6 +229,11 @@ class OpenedSets:
                 found += [other] if not self._is_over(other) else []
         return tuple(v.session for v in sorted(found, key=_opened_at))
 
+    def is_barred(self, view: RoundView) -> bool:
+        """Whether nobody helps with a round any more, since the key was handed over."""
+        opened = view.opening
+        return opened is not None and bool(self._key.handovers.help_bar(opened.position))
+
     def handed_on(self) -> InheritedSums:
         """All sums that may be open, for a federation that takes the key over.
 
@@ -320,8 +325,11 @@ class OpenedSets:
     def _is_over(self, view: RoundView) -> bool:
         """Whether enough have locked a round's sum, or that can be no more.
 
-        Whoever has refused may be lying, as many as collude.
+        Whoever has refused may be lying, as many as collude. No lock counts once the key that the
+        round was opened under is given up.
         """
+        if self.is_barred(view):
+            return True
         terms, locks = self._terms, view.locks
         chosen = self._chosen.get(view.session)
         if chosen is not None and list(locks.values()).count(chosen) >= terms.lock_threshold:
@@ -367,7 +375,7 @@ class OpenedSets:
         return found
 
     def _catch_up(self) -> None:
-        said = self._inheritance.sums if self._inheritance else None
+        said = self._key.inheritance.sums
         if self._taken is None and said is not None:
             self._taken = TakenOver(said, self._terms)
             self._taken.join(self._classes)
@@ -379,7 +387,7 @@ class OpenedSets:
 
 def sums_up_to(board: Board, position: int) -> InheritedSums:
     """What a board hands on with the key that was released by the entry of that position."""
-    found = OpenedSets(board.terms, board.studies, board.key.inheritance)
+    found = OpenedSets(board.terms, board.studies, board.key)
     for posted in board.entries[:position]:
         found.receive(posted)
     return found.handed_on()

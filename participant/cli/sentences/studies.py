@@ -76,6 +76,15 @@ def _ended(e: errors.StudyEnded, c: Context) -> Sentence:
     )
 
 
+def _lost(e: errors.LostRound, c: Context) -> Sentence:
+    return Sentence(
+        f"{e.round_name} is lost: the key was handed over before its sum was opened, and nobody "
+        "opens it any more",
+        f"a study that trains goes on by itself from the model before. A statistic does not: "
+        f"propose it anew under another name, and end this one: {_STUDY} end {e.study} {c.here}",
+    )
+
+
 def _other_app(e: errors.OtherApp, c: Context) -> Sentence:
     if e.by == "command":
         return Sentence(
@@ -114,6 +123,7 @@ STUDIES: Said = {
         "the sum goes on without this hospital. Ask for another study. No number was sent",
     ),
     errors.StudyEnded: _ended,
+    errors.LostRound: _lost,
     errors.UnpinnedApp: plain(
         "the plan of {e.study} does not say which app is run, so that each hospital runs what it "
         "has",

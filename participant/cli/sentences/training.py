@@ -114,8 +114,10 @@ SENTENCES: Mapping[str, str | Callable[[Event], str | None]] = {
     "weighed-otherwise": "this hospital adds nothing to the sum. It has added to {studies}, from "
     "this model or one near to it, where hospitals weigh otherwise. Both sums together could show "
     "what single hospitals added. Another study can have those weights, or begin elsewhere",
-    "given-up": "the sum is there before the app has trained. Its process was ended, and a new one "
-    "goes on with the next round",
+    "lost-round": "the round was lost, since the key was refreshed while it was open. The study "
+    "goes on from the model before",
+    "given-up": "the round is over before the app has trained. Its process was ended, and a new "
+    "one goes on with the next round",
     "wrong-partial": _complaint,
     "false-complaint": _complaint,
     "left-out": lambda event: left_out_line(event, "training"),

@@ -238,7 +238,7 @@ class Evidence:
     def history(self, position: int) -> OpenedSets:
         """The sums that may be open, as the entries up to a position tell."""
         board = self.replay.board
-        found = OpenedSets(self.terms, board.studies, board.key.inheritance)
+        found = OpenedSets(self.terms, board.studies, board.key)
         for posted in self.entries[:position]:
             found.receive(posted)
         return found

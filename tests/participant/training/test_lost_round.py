@@ -1,0 +1,244 @@
+"""A study goes on from the model before where the key was refreshed while a round was open."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from participant.errors import StudyEnded
+from protocol.board.draft import Draft
+from protocol.encoding import encode
+from protocol.errors import Refused
+from protocol.key.epoch import HeldKey
+from protocol.messages.bodies import (
+    Certificate,
+    Contribution,
+    Ending,
+    Opening,
+    Partial,
+    Refusal,
+    SetLock,
+    Statement,
+)
+from tests.stage.handover.posted import PostedHandover
+from tests.stage.rounds.rings import held_in
+from tests.stage.rounds.round_table import Events, RoundTable, Steps
+from tests.stage.toy import toy_epoch
+
+FIVE = (1, 2, 3, 4, 5)
+TOY = toy_epoch()
+ZERO, FIRST, SECOND, THIRD = (f"study/cardio/{number}" for number in range(4))
+
+
+class Refreshed(RoundTable):
+    """Five hospitals that train at a table, at which the key can be refreshed."""
+
+    def __init__(self, study: Any = None) -> None:
+        super().__init__(TOY, study)
+        for i in FIVE:
+            self.say(i, Draft("ceremony/1", Certificate(b"t" * 32, encode(TOY.epoch))))
+        self.events: dict[int, Events] = {}
+        self.apps = {i: Steps(i / 10) for i in FIVE}
+
+    def come(self, *members: int) -> None:
+        """Hospitals begin, or begin again, with what is on their disks."""
+        for i in members:
+            self.events[i] = self.reported(i, self.apps[i])
+
+    def due(self, index: int) -> Draft | None:
+        """As an agent, which keeps back what a handover bars."""
+        draft = super().due(index)
+        barred = draft and self.board.bar(draft.session, index, draft.body)
+        return None if barred else draft
+
+    def until(self, kind: type) -> None:
+        """Round 1, until all have something of this kind to say, and none has said it."""
+        self.settle()
+        self.open(FIRST)
+        if kind is not Contribution:
+            self.settle()
+            self.close(FIRST)
+        if kind is Partial:
+            self.say_now(SetLock, *FIVE)
+
+    def say_now(self, kind: type, *members: int) -> None:
+        """Members say what they have due, which is of this kind."""
+        for i in members:
+            draft = self.due(i)
+            assert draft is not None
+            assert isinstance(draft.body, kind)
+            self.publish(i, draft)
+
+    def refresh(self, keeps_old: bool = True) -> None:
+        """All take new shares."""
+        handed = PostedHandover(self, TOY.secrets, list(FIVE), TOY.epoch.quorum).run()
+        self.toy = replace(TOY, epoch=handed.new_epoch, secrets=handed.new_secrets())
+        for i in FIVE:
+            ring = self.ring(i)
+            new = HeldKey(self.toy.epoch, self.toy.secrets[i])
+            self.held[i][:] = [held_in(TOY, i)] * keeps_old + [new]
+            ring.renew()
+
+    def said_by(self, session: str, kind: type) -> set[int]:
+        """Who has said something of a kind that counts."""
+        return {p.post.sender for p in self.board.session(session) if isinstance(p.post.body, kind)}
+
+    def finished(self) -> set[int]:
+        return {self.tasks[i].finished for i in self.tasks}  # type: ignore[attr-defined]
+
+    def told(self, event: str) -> list[tuple[int, dict[str, Any]]]:
+        """By all: the round and the facts of an event."""
+        said = (one for i in self.events for one in self.events[i])
+        return [(number, facts) for number, name, facts in said if name == event]
+
+    def model_of(self, member: int) -> float:
+        return float(self.tasks[member].parameters[0][0][0])  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def table() -> Refreshed:
+    found = Refreshed()
+    found.come(*FIVE)
+    return found
+
+
+@pytest.mark.parametrize("keeps_old", [True, False])
+@pytest.mark.parametrize("until", [Contribution, SetLock, Partial])
+def test_the_study_goes_on_from_the_model_before_with_the_next_round(
+    table: Refreshed, until: type, keeps_old: bool
+) -> None:
+    tasks = dict(table.tasks)
+    table.until(until)
+    fits = {i: table.apps[i].fits for i in FIVE}
+    table.refresh(keeps_old)
+    table.settle()
+    assert table.finished() == {1}
+    assert {i: table.apps[i].fits for i in FIVE} == fits, "nobody trains for the lost round"
+    view = table.view(FIRST)
+    assert view.opening is not None
+    assert {s.result for s in view.statements.values()} == {view.opening.post.body.model}
+    assert set(view.statements) == set(FIVE)
+    assert table.told("lost-round") == 5 * [(1, {"handover": "handover/1"})]
+    table.play(SECOND)
+    opening = table.view(SECOND).opening
+    assert opening is not None
+    assert opening.post.body.epoch == table.toy.epoch.digest != TOY.epoch.digest
+    assert table.finished() == {2}
+    assert table.tasks == tasks
+    assert [table.model_of(i) for i in FIVE] == pytest.approx(5 * [0.3], abs=0.001)
+    assert not table.said_by(FIRST, Partial | Refusal)
+
+
+def test_the_lost_round_is_one_of_the_rounds_of_the_plan(table: Refreshed) -> None:
+    table.until(SetLock)
+    table.refresh()
+    rounds = table.study_of(FIRST).rounds
+    for number in range(2, rounds + 1):
+        table.play(table.session(number))
+    assert all(task.done for task in table.tasks.values())
+    assert all(app.fits == rounds for app in table.apps.values())
+    assert [table.model_of(i) for i in FIVE] == pytest.approx(5 * [0.3 * (rounds - 1)], abs=0.01)
+
+
+def test_parts_that_come_too_late_open_nothing(table: Refreshed) -> None:
+    """A lock stands before the freeze; two parts come in time, and three are needed."""
+    table.until(Partial)
+    table.say_now(Partial, 1, 2)
+    late = RoundTable.due(table, 3)
+    assert late is not None
+    assert isinstance(late.body, Partial)
+    table.refresh()
+    table.publish(3, late)
+    assert table.said_by(FIRST, Partial) == {1, 2}, "the board counts it no more"
+    table.settle()
+    assert table.finished() == {1}
+    assert len(table.told("lost-round")) == 5
+    assert table.model_of(1) == 0
+    table.play(SECOND)
+    assert table.finished() == {2}
+
+
+def test_a_sum_that_can_be_opened_by_then_is_opened_and_nobody_owes_a_part(
+    table: Refreshed,
+) -> None:
+    table.until(Partial)
+    table.say_now(Partial, 1, 2, 3)
+    table.refresh()
+    table.settle()
+    assert table.finished() == {1}
+    assert not table.told("lost-round")
+    assert [table.model_of(i) for i in FIVE] == pytest.approx(5 * [0.3], abs=0.001)
+    table.play(SECOND)
+    assert table.finished() == {2}
+    assert table.said_by(SECOND, Contribution) == set(FIVE), "also of those who gave no part"
+
+
+def test_nothing_is_lost_before_the_attempt_is_held(table: Refreshed) -> None:
+    table.until(Partial)
+    handed = PostedHandover(table, TOY.secrets, list(FIVE), TOY.epoch.quorum)
+    handed.run(lambda view: view.attempt.is_frozen)
+    table.settle()
+    assert not table.told("lost-round")
+    assert table.finished() == {1}
+    assert table.model_of(1) == pytest.approx(0.3, abs=0.001)
+
+
+def test_a_hospital_that_comes_back_later_judges_alike(table: Refreshed) -> None:
+    table.until(SetLock)
+    del table.tasks[5]
+    table.refresh(keeps_old=False)
+    table.settle()
+    table.play(SECOND)
+    table.settle()
+    table.come(5)
+    table.settle()
+    assert table.finished() == {2}
+    assert [n for n, name, _ in table.events[5] if name == "lost-round"] == [1]
+    assert table.model_of(5) == table.model_of(1)
+    table.play(THIRD)
+    assert table.said_by(THIRD, Contribution) == set(FIVE)
+
+
+def test_a_restart_loses_the_round_no_second_time(table: Refreshed) -> None:
+    table.until(SetLock)
+    table.refresh()
+    table.settle()
+    table.come(*FIVE)
+    table.settle()
+    assert not table.told("lost-round")
+    assert table.finished() == {1}
+    table.play(SECOND)
+    assert table.finished() == {2}
+
+
+def test_a_round_that_was_locked_counts_as_open_in_the_next_one(table: Refreshed) -> None:
+    """The next one begins from the same model, and less one member would show that one's."""
+    table.until(Partial)
+    table.refresh()
+    table.settle()
+    table.tasks.pop(5)
+    with pytest.raises(Refused, match="with the sum of cardio/1 it shows what H5 alone added"):
+        table.play(SECOND)
+    assert not table.said_by(SECOND, SetLock)
+
+
+def test_a_round_that_nobody_locked_is_compared_with_none(table: Refreshed) -> None:
+    table.until(SetLock)
+    table.refresh()
+    table.settle()
+    table.tasks.pop(5)
+    table.play(SECOND)
+    assert table.finished() == {2}
+
+
+def test_a_study_that_has_ended_goes_on_from_nothing(table: Refreshed) -> None:
+    table.until(Partial)
+    table.refresh()
+    plan = table.study_of(FIRST).digest
+    for i in FIVE:
+        table.spread(i, Draft("study/cardio", Ending(plan)))
+    for i in FIVE:
+        with pytest.raises(StudyEnded):
+            table.due(i)
+    assert not table.said_by(FIRST, Statement)
+    assert isinstance(table.view(FIRST).terms_of_opening, Opening)
