@@ -173,6 +173,15 @@ class Rounds:
         """Whether the key was handed over before a quorum had helped with the round's sum."""
         return is_lost(view, self.handovers, self.terms)
 
+    def goes_on_after(self, view: RoundView) -> bool:
+        """Whether a study keeps its model after a round that is lost: it trains.
+
+        Not if the key went to another federation.
+        """
+        study, opened = self.state_of(view).study, view.opening
+        is_refreshed = opened and self.handovers.refresh_since(opened.position)
+        return study.is_training and bool(is_refreshed)
+
     def _bar_of(self, view: RoundView) -> str:
         """Why nobody helps with a round any more, for the sake of its key; empty if members may."""
         return self.handovers.help_bar(view.opening.position) if view.opening else ""
@@ -218,6 +227,8 @@ class Rounds:
         last = study.round(number - 1)
         before = self._before_next(study)
         is_over = not any(session == last for session, _ in found)
+        if self.is_lost(before) and not self.goes_on_after(before):
+            return found  # nobody has a model to state after it
         if is_over and (due := awaited_after(before, state)):
             found.append((study.round(number), due))
         return found

@@ -7,6 +7,7 @@ from aggregator.clock import iso
 from aggregator.rounds import Rounds
 from aggregator.status.ceremony import Report
 from protocol.board import StudyState
+from protocol.rounds import RoundView
 
 Standing = Literal["proposed", "open", "done", "ended"]
 _OF_LITTLE_MATTER = ("done", "ended")
@@ -15,7 +16,8 @@ _OF_LITTLE_MATTER = ("done", "ended")
 def standing(state: StudyState, rounds: Rounds) -> Standing:
     """Proposed until enough have approved, and again if too many take it back; then open.
 
-    Done when the sum of its last round is decrypted; ended by members' votes before that.
+    Done when the sum of its last round is decrypted, or lost in training; ended by members' votes
+    before that.
     """
     study = state.study
     last = rounds.views.get(study.round(study.rounds))
@@ -23,6 +25,8 @@ def standing(state: StudyState, rounds: Rounds) -> Standing:
         return "done"
     if state.is_ended():
         return "ended"
+    if last is not None and rounds.is_lost(last) and rounds.goes_on_after(last):
+        return "done"
     return "open" if state.is_open() else "proposed"
 
 
@@ -41,7 +45,7 @@ def study_report(state: StudyState, rounds: Rounds) -> Report:
     to_add, to_open = state.lacking()
     withdrawn = [m for m in range(1, terms.n_members + 1) if _is_withdrawn(state, m)]
     unheard = [m for m in study.members if state.word_of(m) is None]
-    stands_at = rounds.disagreement(study.name)
+    stands_at, lost = rounds.disagreement(study.name), lost_round(state, rounds)
 
     def names(members: Iterable[int]) -> list[str]:
         return [terms.name_of(m) for m in members]
@@ -66,21 +70,20 @@ def study_report(state: StudyState, rounds: Rounds) -> Report:
         "more_to_open": to_open,
         "voted_to_end": names(sorted(state.endings)),
         "votes_needed": terms.lock_threshold,
-        "lost_round": lost_round(state, rounds),
+        "lost_round": lost.session if lost else None,
+        "goes_on": lost is None or rounds.goes_on_after(lost),
         "disagreement": {terms.name_of(m): model.hex() for m, model in stands_at.items()},
     }
 
 
-def lost_round(state: StudyState, rounds: Rounds) -> str | None:
-    """The session of a study's round that keeps it from going on, None if there is no such round.
+def lost_round(state: StudyState, rounds: Rounds) -> RoundView | None:
+    """The last round of a study that was opened, if its key was handed over before its sum was.
 
-    Its key was handed over before the sum was opened, and nobody has a model to go on from.
+    None if the study has ended by votes.
     """
     study = state.study
     last = rounds.views.get(study.round(rounds.next_number(study.name) - 1))
-    if last is None or state.is_ended() or last.statements or not rounds.is_lost(last):
-        return None
-    return last.session
+    return last if last and rounds.is_lost(last) and not state.is_ended() else None
 
 
 def _is_withdrawn(state: StudyState, member: int) -> bool:

@@ -191,12 +191,18 @@ def _study(found: dict[str, Any]) -> str:
         if found[key]:
             parts.append(f"{said}: {_listed(found[key])}")
     if found["lost_round"]:
-        ways = ways_out((), found["votes_needed"], found["study"])
-        parts.append(f"{lost(found['lost_round'])} {' '.join(ways)}")
+        parts.append(_lost(found))
     if found["disagreement"]:
         models = [f"{name} {model[:12]}" for name, model in found["disagreement"].items()]
         parts.append(f"its hospitals stand at different models: {', '.join(models)}")
     return "; ".join(parts)
+
+
+def _lost(found: dict[str, Any]) -> str:
+    said = lost(found["lost_round"], found["goes_on"])
+    if found["goes_on"]:
+        return said
+    return " ".join((said, *ways_out((), found["votes_needed"], found["study"])))
 
 
 def _standing(found: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Who states which model after a round, and in what the entries of those models differ."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import asdict
 from typing import Any
 
@@ -63,6 +63,11 @@ class Agreement:
         alike = [(m, s) for m, s in self._stated(number, entry).items() if s.about == own.about]
         clip, most = own.clip, own.max_examples
         return sorted(m for m, said in alike if said.clip > clip or said.max_examples > most)
+
+    def is_agreed(self, number: int, model: bytes) -> bool:
+        """Whether enough members for the next round state one thing of that model."""
+        alike = Counter(s.about for s in self._last[number].values() if s.result == model)
+        return max(alike.values(), default=0) >= self._study.least_agreeing
 
     def differing(self, number: int, own: Statement) -> list[int]:
         """The members who state something else after the round than this hospital."""

@@ -325,14 +325,40 @@ class StudyCourse:
 
     def _go_on_from_lost(self) -> None:
         """Go on from the model before, where the key was refreshed before the sum was opened."""
-        current = self.current
-        if current is None or self._scoring is not None or self.state.is_ended():
+        if self._scoring is not None or self.state.is_ended():
             return
-        opened = current.member.view.opening
-        refresh = self._board.key.handovers.refresh_since(opened.position) if opened else None
-        if refresh is not None and current.member.is_lost:
-            current.lose(self._standing, refresh.about.session)
+        if (current := self.current) and (handover := self._lost_in(current)):
+            current.lose(self._standing, handover)
             self._stand_after(current)
+        else:
+            self._go_back()
+
+    def _go_back(self) -> None:
+        """Follow the others who have lost the last round, whose sum this hospital has opened.
+
+        Whoever gave a part may have sealed it rightly to this one alone.
+        """
+        ended = self._rounds.get(self.finished)
+        if ended is None or not (handover := self._lost_in(ended)):
+            return
+        opening = ended.member.view.terms_of_opening
+        if opening is None or opening.model == self._standing.model.digest:
+            return  # it has lost it too, or the sum has changed nothing
+        if before := load(self._storage, self.study.name, ended.number - 1, self._layout):
+            ended.lose(before, handover)
+            self._stand_after(ended)
+
+    def _lost_in(self, found: RoundInProgress) -> str:
+        """The session of the refresh for which a round is lost; empty if it is not.
+
+        Here, since too few parts came in time; or for the others, as enough of them state.
+        """
+        opened = found.member.view.opening
+        refresh = self._board.key.handovers.refresh_since(opened.position) if opened else None
+        if opened is None or refresh is None or found.reading:
+            return ""
+        is_agreed = self._stance.is_agreed(found.number, opened.post.body.model)
+        return refresh.about.session if is_agreed or found.member.is_lost else ""
 
     def _stand_after(self, ended: RoundInProgress) -> None:
         """Go on from the model that has been stored; the old one is let go of before it is read."""

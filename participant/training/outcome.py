@@ -88,7 +88,7 @@ def stay(storage: Storage, study: str, number: int, before: Standing) -> None:
 
 
 def load(storage: Storage, study: str, number: int, layout: Layout) -> Standing | None:
-    """The standing after a round, None if it is not here.
+    """The standing after a round, or before the first; None if it is not here.
 
     Raises ForeignModel if it is another app's, DamagedFile if it does not read.
     """
@@ -97,6 +97,8 @@ def load(storage: Storage, study: str, number: int, layout: Layout) -> Standing 
     if data is None:
         return None
     model, name = read_model(data, layout, study, number), _bounds_name(study, number)
+    if not number:
+        return Standing(0, model, Bounds())
     try:
         bounds = decode(storage.read(name) or b"", Bounds, "bounds", _MAX_BOUNDS_BYTES)
     except Malformed:

@@ -57,6 +57,10 @@ class Stance:
         entries = self._agreement.own if self._agreement.owes_list(self._number) else None
         return Draft(self._study.round(self._number), entries or self.statement)
 
+    def is_agreed(self, number: int, model: bytes) -> bool:
+        """Whether enough members state, after a round, that they stand at that model."""
+        return self._agreement.is_agreed(number, model)
+
     @property
     def differing(self) -> tuple[int, ...]:
         """The members that state another model than this hospital's."""

@@ -55,12 +55,12 @@ def barred_by(handover: object, step: object) -> str:
     return f"No round is opened before {shown(handover)} is over."
 
 
-def lost(session: object) -> str:
-    """That no sum of a round will be opened, so that its study goes no further."""
-    return (
-        f"{round_name(session)} is lost, since the key was handed over before its sum was opened, "
-        "and the study goes no further."
-    )
+def lost(session: object, goes_on: object) -> str:
+    """That no sum of a round will be opened, and what becomes of its study."""
+    said = f"{round_name(session)} is lost, since the key was handed over before its sum was opened"
+    if goes_on:
+        return f"{said}. The study keeps the model of before that round."
+    return f"{said}, and the study goes no further. What it is for can be proposed anew."
 
 
 def why_left_out(why: object, other: object) -> str:

@@ -176,8 +176,9 @@ def _show_study(found: Mapping[str, Any]) -> None:
         needed = shown(found.get("votes_needed"))
         say(f"    votes to end it: {_names(votes)} ({needed} needed)")
     if session := found.get("lost_round"):
-        say(f"    {lost(session)}")
-        for sentence in ways_out((), shown(found.get("votes_needed")), found.get("study")):
+        say(f"    {lost(session, found.get('goes_on'))}")
+        ways = ways_out((), shown(found.get("votes_needed")), found.get("study"))
+        for sentence in () if found.get("goes_on") else ways:
             say(f"    {sentence}")
     for member, model in _pairs(found.get("disagreement")):
         say(f"    {shown(member)} stands at another model: {shown(model)[:16]}")

@@ -243,18 +243,49 @@ def test_a_sum_that_nobody_may_lock_says_that_it_waits_for_the_handover(desk: De
     assert "No set is locked before handover/1 is over." in told(desk)
 
 
-def test_a_study_whose_round_is_lost_says_how_it_ends(
+def lost_in(desk: Desk) -> tuple[str | None, bool]:
+    """The lost round of the only study, and whether it goes on."""
+    (found,) = report(desk)["studies"]
+    return found["lost_round"], found["goes_on"]
+
+
+def test_a_study_whose_round_is_lost_says_that_it_keeps_the_model(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     session = desk.open_training()
-    assert report(desk)["studies"][0]["lost_round"] is None
+    assert lost_in(desk) == (None, True)
     handing_over(desk).run()
-    assert report(desk)["studies"][0]["lost_round"] == session
+    assert lost_in(desk) == (session, True)
     for text in (told(desk), seen_by_hospital(desk, capsys)):
         assert "cardio/1 is lost, since the key was handed over" in text
-        assert "quorate-participant study end cardio" in text
-    desk.state(session, [1, 2])
-    assert report(desk)["studies"][0]["lost_round"] is None
+        assert "The study keeps the model of before that round." in text
+        assert "study end" not in text
+    desk.state(session, desk.federation.members)
+    assert desk.wait(0)
+    assert lost_in(desk) == (None, True)
+
+
+OTHERS: list[int | str] = ["G1", 3, 1, "G2"]
+
+
+@pytest.mark.parametrize(("is_statistic", "who"), [(True, None), (False, OTHERS)])
+def test_a_study_that_a_lost_round_ends_says_what_to_do(
+    desk: Desk, capsys: pytest.CaptureFixture[str], is_statistic: bool, who: list[int | str] | None
+) -> None:
+    """A statistic has no model to go on from, and another federation no study of this board."""
+    session = desk.open_statistic() if is_statistic else desk.open_training()
+    handing_over(desk, who, 3 if who else 2).run()
+    assert lost_in(desk) == (session, False)
+    for text in (told(desk), seen_by_hospital(desk, capsys)):
+        assert f"{session.removeprefix('study/')} is lost" in text
+        assert "the study goes no further. What it is for can be proposed anew." in text
+        assert "quorate-participant study end" in text
+
+
+def test_a_training_is_done_whose_last_round_is_lost(desk: Desk) -> None:
+    desk.open_training(rounds=1)
+    handing_over(desk).run()
+    assert report(desk)["studies"][0]["state"] == "done"
 
 
 # ── a report that fits ──

@@ -65,7 +65,7 @@ def test_who_could_help_helps_where_a_part_is_none() -> None:
     assert {p.post.body.member for p in view.complaints.values()} == {LIAR}
     assert all(isinstance(p.post.body, Complaint) for p in view.complaints.values())
     assert tasks[1].sums is None
-    assert _helps(view, table.board.studies["age"], OUTSIDE)
+    assert _helps(view, table.board.studies["age"], table.board, OUTSIDE)
     outside = decrypting(table, OUTSIDE)
     assert not outside.done
     settle(table)
@@ -79,5 +79,5 @@ def test_who_could_help_is_done_where_enough_parts_are_there() -> None:
         decrypting(table, i)
     table.settle()
     view = RoundView.of(SESSION, table.board.session(SESSION))
-    assert not _helps(view, table.board.studies["age"], OUTSIDE)
+    assert not _helps(view, table.board.studies["age"], table.board, OUTSIDE)
     assert decrypting(table, OUTSIDE).done
