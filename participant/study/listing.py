@@ -40,7 +40,7 @@ class StudyStanding:
 def standing_of(board: Board, state: StudyState, index: int) -> StudyStanding:
     """How a study stands; ``index``: this hospital's number."""
     study, name_of = state.study, state.study.terms.name_of
-    opened = locked = lost = 0
+    opened = locked = over = 0
     for number in range(1, study.rounds + 1):
         session = study.round(number)
         view = RoundView.of(session, board.session(session))
@@ -48,11 +48,11 @@ def standing_of(board: Board, state: StudyState, index: int) -> StudyStanding:
             break
         opened = number
         locked = number if is_locked(view, study.terms) else locked
-        lost = number if is_lost(view, board.key.handovers, study.terms) else lost
+        over = number if _is_over(view, board, study) else over
     return StudyStanding(
         study,
         name_of(state.proposer),
-        _phase(state, max(locked, lost) if study.is_training else locked),
+        _phase(state, over),
         tuple(map(name_of, state.contributors())),
         tuple(map(name_of, state.openers())),
         tuple(map(name_of, state.endings)),
@@ -62,6 +62,13 @@ def standing_of(board: Board, state: StudyState, index: int) -> StudyStanding:
         opened,
         locked,
     )
+
+
+def _is_over(view: RoundView, board: Board, study: Study) -> bool:
+    """Whether a study has what comes of a round: in training, the model before if it is lost."""
+    if is_lost(view, board.key.handovers, study.terms):
+        return study.is_training
+    return is_locked(view, study.terms)
 
 
 def _phase(state: StudyState, over: int) -> Phase:

@@ -1,21 +1,16 @@
 """A study goes on from the model before where the key was refreshed while a round was open."""
 
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 import pytest
 
 from participant.errors import StudyEnded
 from protocol.board.draft import Draft
-from protocol.encoding import encode
 from protocol.errors import Refused
-from protocol.key.epoch import HeldKey
 from protocol.messages.bodies import (
-    Certificate,
     Contribution,
     Ending,
-    Opening,
     Partial,
     Refusal,
     SetLock,
@@ -23,78 +18,10 @@ from protocol.messages.bodies import (
     attach,
 )
 from tests.stage.handover.posted import PostedHandover
-from tests.stage.rounds.rings import held_in
-from tests.stage.rounds.round_table import Events, RoundTable, Steps
-from tests.stage.toy import toy_epoch
+from tests.stage.handover.refreshed import FIRST, FIVE, TOY, Refreshed
+from tests.stage.rounds.round_table import RoundTable
 
-FIVE = (1, 2, 3, 4, 5)
-TOY = toy_epoch()
-ZERO, FIRST, SECOND, THIRD = (f"study/cardio/{number}" for number in range(4))
-
-
-class Refreshed(RoundTable):
-    """Five hospitals that train at a table, at which the key can be refreshed."""
-
-    def __init__(self, study: Any = None) -> None:
-        super().__init__(TOY, study)
-        for i in FIVE:
-            self.say(i, Draft("ceremony/1", Certificate(b"t" * 32, encode(TOY.epoch))))
-        self.events: dict[int, Events] = {}
-        self.apps = {i: Steps(i / 10) for i in FIVE}
-
-    def come(self, *members: int) -> None:
-        """Hospitals begin, or begin again, with what is on their disks."""
-        for i in members:
-            self.events[i] = self.reported(i, self.apps[i])
-
-    def due(self, index: int) -> Draft | None:
-        """As an agent, which keeps back what a handover bars."""
-        draft = super().due(index)
-        barred = draft and self.board.bar(draft.session, index, draft.body)
-        return None if barred else draft
-
-    def until(self, kind: type) -> None:
-        """Round 1, until all have something of this kind to say, and none has said it."""
-        self.settle()
-        self.open(FIRST)
-        if kind is not Contribution:
-            self.settle()
-            self.close(FIRST)
-        if kind is Partial:
-            self.say_now(SetLock, *FIVE)
-
-    def say_now(self, kind: type, *members: int) -> None:
-        """Members say what they have due, which is of this kind."""
-        for i in members:
-            draft = self.due(i)
-            assert draft is not None
-            assert isinstance(draft.body, kind)
-            self.publish(i, draft)
-
-    def refresh(self, keeps_old: bool = True) -> None:
-        """All take new shares."""
-        handed = PostedHandover(self, TOY.secrets, list(FIVE), TOY.epoch.quorum).run()
-        self.toy = replace(TOY, epoch=handed.new_epoch, secrets=handed.new_secrets())
-        for i in FIVE:
-            ring = self.ring(i)
-            new = HeldKey(self.toy.epoch, self.toy.secrets[i])
-            self.held[i][:] = [held_in(TOY, i)] * keeps_old + [new]
-            ring.renew()
-
-    def said_by(self, session: str, kind: type) -> set[int]:
-        """Who has said something of a kind that counts."""
-        return {p.post.sender for p in self.board.session(session) if isinstance(p.post.body, kind)}
-
-    def finished(self) -> set[int]:
-        return {self.tasks[i].finished for i in self.tasks}  # type: ignore[attr-defined]
-
-    def told(self, event: str) -> list[tuple[int, dict[str, Any]]]:
-        """By all: the round and the facts of an event."""
-        said = (one for i in self.events for one in self.events[i])
-        return [(number, facts) for number, name, facts in said if name == event]
-
-    def model_of(self, member: int) -> float:
-        return float(self.tasks[member].parameters[0][0][0])  # type: ignore[attr-defined]
+SECOND, THIRD = "study/cardio/2", "study/cardio/3"
 
 
 @pytest.fixture
@@ -243,7 +170,6 @@ def test_a_study_that_has_ended_goes_on_from_nothing(table: Refreshed) -> None:
         with pytest.raises(StudyEnded):
             table.due(i)
     assert not table.said_by(FIRST, Statement)
-    assert isinstance(table.view(FIRST).terms_of_opening, Opening)
 
 
 # ── parts that are wrong ──
@@ -311,6 +237,23 @@ def test_without_the_old_share_a_hospital_follows_the_others(table: Refreshed) -
     table.settle()
     assert len(table.told("lost-round")) == 4
     assert table.finished() == {1}
+
+
+def test_who_has_neither_locked_nor_the_old_share_refuses_nothing(table: Refreshed) -> None:
+    table.until(SetLock)
+    table.say_now(SetLock, 1, 2, 3, 4)
+    away = table.tasks.pop(5)
+    table.say_now(Partial, 1, 2)
+    said = table.due(3)
+    assert said is not None
+    table.publish(3, without_key(said, 1, 2, 4, 5))
+    del table.tasks[3]
+    table.refresh(keeps_old=False)
+    table.tasks[5] = away
+    table.come(5)
+    table.settle()
+    assert table.finished() == {1}
+    assert not table.said_by(FIRST, Refusal)
 
 
 def test_a_round_that_changed_nothing_is_not_taken_for_lost(table: Refreshed) -> None:
