@@ -172,7 +172,7 @@ class DecryptionTask(Task):
         """A lock, a partial decryption, a complaint, a refusal, or the statement of the result.
 
         Raises UnknownStudy; NotApproved where this hospital has no part in the study; StudyEnded
-        or LostRound if the sum will never be opened.
+        or LostRound if the sum will never be opened; Refused where it is, and not to this hospital.
         """
         self._find()
         self._check()
@@ -229,6 +229,8 @@ class DecryptionTask(Task):
             raise ended_by_votes(state)
         if member.is_lost and not member.owes_complaint:
             raise LostRound(self.study, member.view.name)
+        if member.is_barred and member.is_reader and member.plaintexts is None:
+            member.check_set()  # which says why this hospital cannot read what others have opened
         if not member.is_reader and not self._may_help:
             require_opening(state, member.index)
 

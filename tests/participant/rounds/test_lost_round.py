@@ -10,6 +10,7 @@ from participant.service.due_studies import _helps
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.study.listing import standing_of
+from protocol.errors import Refused
 from protocol.messages.bodies import Partial, Refusal, SetLock
 from tests.stage.handover.refreshed import FIVE, TOY, Refreshed
 from tests.stage.studies import STATISTIC, statistic_study, training_study
@@ -84,6 +85,16 @@ def test_a_sum_that_was_opened_by_then_is_read_later() -> None:
     assert all(task.done for task in tasks)
     assert [task.sums for task in tasks if isinstance(task, DecryptionTask)] == 5 * [[10, 100]]
     assert phase(table) == "over"
+
+
+def test_a_sum_that_others_have_opened_is_not_waited_for_without_the_old_share() -> None:
+    table = closed()
+    table.tasks.pop(5)
+    table.say_now(Partial, 1, 2, 3)
+    table.refresh(keeps_old=False)
+    decrypt(table, 5)
+    with pytest.raises(Refused, match="a key of which this hospital has no share"):
+        table.due(5)
 
 
 def test_who_only_helps_is_done_with_a_sum_that_was_opened_by_then() -> None:

@@ -225,34 +225,25 @@ def test_nobody_follows_too_few(table: Refreshed) -> None:
     assert [table.model_of(i) > 0.2 for i in FIVE] == [True, True, True, False, False]
 
 
-def test_without_the_old_share_a_hospital_follows_the_others(table: Refreshed) -> None:
+@pytest.mark.parametrize("has_locked", [True, False])
+def test_without_the_old_share_a_hospital_follows_the_others(
+    table: Refreshed, has_locked: bool
+) -> None:
     """It was away, and cannot look whether the parts that came in time are right."""
-    two_parts_and_one_for(table, 3)
-    del table.tasks[3], table.tasks[5]
-    table.refresh(keeps_old=False)
-    table.come(5)
-    said = table.due(5)
-    assert said is None
-    assert not table.told("lost-round")
-    table.settle()
-    assert len(table.told("lost-round")) == 4
-    assert table.finished() == {1}
-
-
-def test_who_has_neither_locked_nor_the_old_share_refuses_nothing(table: Refreshed) -> None:
     table.until(SetLock)
-    table.say_now(SetLock, 1, 2, 3, 4)
-    away = table.tasks.pop(5)
+    table.say_now(SetLock, *FIVE if has_locked else (1, 2, 3, 4))
+    del table.tasks[5]
     table.say_now(Partial, 1, 2)
     said = table.due(3)
     assert said is not None
     table.publish(3, without_key(said, 1, 2, 4, 5))
     del table.tasks[3]
     table.refresh(keeps_old=False)
-    table.tasks[5] = away
+    table.settle()
     table.come(5)
     table.settle()
     assert table.finished() == {1}
+    assert len(table.told("lost-round")) == 4
     assert not table.said_by(FIRST, Refusal)
 
 
