@@ -7,6 +7,7 @@ from participant.handover.errors import (
     NewShareLost,
     NoKeyToHandOver,
     NoRecord,
+    TooManySums,
 )
 from participant.handover.newcomer import begin_from_record
 from participant.handover.own import handover_task, is_at_work

@@ -53,3 +53,11 @@ class NoKeyToHandOver(ParticipantError, says="{federation} has no key to hand ov
 
     federation: str
     is_gone: bool
+
+
+class TooManySums(
+    ParticipantError, says="{federation} has opened more sums than another board takes over"
+):
+    """The key stays: another federation could not compare its sums with all of these."""
+
+    federation: str

@@ -16,13 +16,16 @@ from participant.handover.errors import (
     HandoverGivenUp,
     NewShareLost,
     NoKeyToHandOver,
+    TooManySums,
 )
 from participant.handover.open_rounds import has_open_rounds
 from participant.waiting import Waiting
 from protocol.board import Board, Draft, Handover, Post, Posted
 from protocol.encoding import encode
+from protocol.errors import Malformed
 from protocol.handover import Attempt, HandoverMember, Shelf, Succession, handover_awaited, share_of
 from protocol.messages import BareWord, Content, HandoverProposal, Signature
+from protocol.rounds import sums_up_to
 from protocol.terms import AGGREGATOR, Terms
 
 JOIN_SECONDS = 600  # so long after a refresh, who asks for one has had it
@@ -83,9 +86,17 @@ class Wish:
             raise AnotherHandover(handover.about.session, handover.about.new.federation)
 
     def proposal(self, board: Board) -> HandoverProposal:
-        """What to propose, of the key that the board has."""
+        """What to propose, of the key that the board has.
+
+        Raises TooManySums where there are more than another board would take over.
+        """
         assert board.epoch is not None
         is_refresh = self.new.federation == board.terms.federation
+        if not is_refresh:
+            try:
+                sums_up_to(board, board.head.position).parts()
+            except Malformed:
+                raise TooManySums(board.terms.name) from None
         return HandoverProposal(
             board.epoch.digest, b"" if is_refresh else encode(self.new), self.signatures
         )
@@ -240,9 +251,9 @@ class HandoverTask(Task):
     def due(self) -> Draft | None:
         """The proposal, or the next word; raises HandoverGivenUp once the attempt is void.
 
-        Also NewShareLost once it is over, NoKeyToHandOver, and AnotherHandover once the others
-        agree to something else than is wished for here. Until then this hospital is for giving
-        that up.
+        Also NewShareLost once it is over, NoKeyToHandOver, TooManySums, and AnotherHandover once
+        the others agree to something else than is wished for here. Until then this hospital is for
+        giving that up.
         """
         if self._is_done:
             return None

@@ -251,6 +251,7 @@ class StudyCourse:
         key = self._keys.of(view.opening.post.body.epoch) or self._keys.current
         self._stance.check(view, key.epoch)
         near, otherwise = self._alike_before(view)
+        otherwise += self._history.weighed_otherwise(view, self._index)
         if otherwise:
             self._report(current.number, "weighed-otherwise", {"studies": list(otherwise)})
             current.abstains = True

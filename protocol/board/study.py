@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
+from typing import Literal
 
 from keyshare.errors import BadParameters
 from keyshare.rounds import Quantisation
@@ -77,6 +78,11 @@ class Study:
     @property
     def is_training(self) -> bool:
         return isinstance(self.plan.work, Training)
+
+    @property
+    def weights(self) -> Literal["", "examples", "equal"]:
+        """By what hospitals count in training; nothing for a statistic."""
+        return self.training.weights if self.is_training else ""
 
     @property
     def kind(self) -> str:

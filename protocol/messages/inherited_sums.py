@@ -16,7 +16,7 @@ from protocol.terms import fault_of_name
 
 PART_BYTES = 128 << 10
 MAX_PARTS = 256
-MAX_INHERITED_BYTES = MAX_PARTS * PART_BYTES  # some 200,000 sums
+MAX_INHERITED_BYTES = MAX_PARTS * PART_BYTES  # some 300,000 sums
 MAX_HOSPITALS = 1_024  # of all federations before
 
 RoundName = Annotated[str, Meta(pattern=rf"^{NAME}/[1-9][0-9]{{0,8}}\Z")]
@@ -35,11 +35,15 @@ class InheritedStart(Message, frozen=True):
 
 
 class InheritedSum(Message, frozen=True):
-    """round: as people say it. start, hospitals: by their places in the lists, ascending."""
+    """round: as people say it. start, hospitals: by their places in the lists, ascending.
+
+    weights: by what hospitals count in it, as its plan says; nothing for a statistic.
+    """
 
     round: RoundName
     start: Count
     hospitals: tuple[Count, ...]
+    weights: Literal["", "examples", "equal"] = ""
 
 
 class AlikeStarts(Message, frozen=True):

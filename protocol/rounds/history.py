@@ -60,10 +60,10 @@ A hospital's number of examples is the same from every model. Averages leak some
 inputs; updates from models that are close, but not as close as ``near`` asks, can nearly be
 subtracted. Another federation is not looked at, but for those before (docs/security/sums.md).
 
-*The federations before.* A key that was handed over counts on the new board only where the sums
-are known that may be open under it (protocol/board/inheritance.py): all with a lock on the old
-board when the key was released, what that board had taken over itself, and what was said to be near
-there. A hospital is known by its name. One that has left has variables of its own, and counts.
+*The federations before.* With a key that was handed over the sums come that may be open under it
+(protocol/board/inheritance.py): all with a lock on the old board when the key was released, what
+that board had taken over, and what was said to be near there. A hospital is known by its name. One
+that has left has variables of its own, and counts.
   The theorem holds for all these boards as for one, the old up to its release and then the new one.
 L are then those of all these federations, no more than any of their terms bear. For r(P) of an old
 sum is before all of the new board. Take z of the proof. If it is an old sum, so are all others of
@@ -71,9 +71,9 @@ w, and the old hospitals kept the rule. If it is a new one, its releaser knew al
 hospitals outside L had released: each had more than (n+f)/2 locks, of which an honest one stands on
 every board where the old key is frozen (tests/protocol/handover/test_freeze.py). And the sums that
 count are those of an honest new member, which read that board: more than f have said the same.
-  *Assumed*, beside what is assumed of one board: a name is one hospital's for ever, as people vouch
-for it who sign terms. No contribution can name rounds of a board before as near. So where a start
-is another one there, things that are really one are not said to be.
+  *Assumed* besides: a name is one hospital's for ever, as people vouch for it who sign terms. No
+contribution names rounds of a board before as near. So where a start is another one there, things
+that are really one are not said to be.
 """
 
 import dataclasses
@@ -244,6 +244,12 @@ class OpenedSets:
         before = self._taken.handed_on if self._taken else ()
         return hand_on([*before, *sorted(own)], self._classes, self._name_of)
 
+    def weighed_otherwise(self, view: RoundView, member: int) -> tuple[str, ...]:
+        """Rounds of federations before to which the member has added from the same, otherwise."""
+        starts = self._classes.starts(self._own(view, [member])[member])
+        weights = self._studies[view.study].study.weights
+        return self._taken.weighed_otherwise(member, starts, weights) if self._taken else ()
+
     # ── rows ──
 
     def _start_of(self, view: RoundView, opening: Opening) -> Start:
@@ -255,9 +261,8 @@ class OpenedSets:
     def _own(self, view: RoundView, members: Iterable[int]) -> dict[int, Added]:
         """What each member adds to a round."""
         self._catch_up()
-        opening = view.terms_of_opening
-        assert opening is not None
-        start = self._start_of(view, opening)
+        assert view.opening is not None
+        start = self._start_of(view, view.opening.post.body)
         return {m: self._classes.variable(m, start) for m in sorted(members)}
 
     def _row(self, view: RoundView, members: Iterable[int]) -> frozenset[Added]:
@@ -292,8 +297,9 @@ class OpenedSets:
                 yield self._sum_of(self._views[session])
 
     def _sum_of(self, view: RoundView) -> OpenSum:
-        at = _opened_at(view)
-        return OpenSum(at, view.name, self._starts[view.session], frozenset(view.contributors))
+        state, start = self._studies.get(view.study), self._starts[view.session]
+        weights = state.study.weights if state else ""
+        return OpenSum(_opened_at(view), view.name, start, frozenset(view.contributors), weights)
 
     def _row_of(self, one: OpenSum) -> frozenset[Added]:
         return frozenset(self._classes.variable(m, one.start) for m in one.members)
@@ -305,8 +311,8 @@ class OpenedSets:
         return dataclasses.replace(found, members=here, gone=gone)
 
     def _name_of(self, member: int) -> str:
-        known = self._taken.gone.get(member) if self._taken else None
-        return known or self._terms.name_of(member)
+        gone = self._taken.gone if self._taken else {}
+        return gone.get(member) or self._terms.name_of(member)
 
     def _answer(self, view: RoundView, function: Callable[..., A], *question: object) -> A:
         """What a function says, computed anew where the question is another than the last one."""

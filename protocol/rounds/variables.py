@@ -26,12 +26,14 @@ class OpenSum(NamedTuple):
     """A sum that may be open; ``name``: of its round, and of no other one.
 
     at: the position of its opening; below 0, in their order, of those that were taken over.
+    weights: by what hospitals count in it; nothing for a statistic.
     """
 
     at: int
     name: str
     start: Start
     members: frozenset[int]
+    weights: Literal["", "examples", "equal"] = ""
 
 
 class Classes:
@@ -86,7 +88,15 @@ class TakenOver:
 
     def _sum(self, at: int, said: InheritedSum) -> OpenSum:
         members = frozenset(self._numbers[one] for one in said.hospitals)
-        return OpenSum(at, said.round, self._starts[said.start], members)
+        return OpenSum(at, said.round, self._starts[said.start], members, said.weights)
+
+    def weighed_otherwise(
+        self, member: int, starts: Iterable[Start], weights: str
+    ) -> tuple[str, ...]:
+        """The sums of these starts with the member in it, and with other weights than these."""
+        found = (one for start in starts for one in self.of_start.get(start, ()))
+        others = (one for one in found if one.weights not in ("", weights))
+        return tuple(one.name for one in others if member in one.members)
 
     def join(self, classes: Classes) -> None:
         """Let starts be one that were one for a hospital before."""
@@ -104,22 +114,24 @@ def hand_on(
     name_of: a member's name, by its number. Starts stay that are one with others, though no sum is
     of them: a later round may be.
     """
-    rows = dict[tuple[Start, frozenset[int]], str]()
+    rows = dict[tuple[Start, frozenset[int], str], OpenSum]()
     for one in sums:
-        rows.setdefault((one.start, one.members), one.name)
+        rows.setdefault((one.start, one.members, one.weights), one)
     alike = list(classes.joined())
-    members = {m for _, row in rows for m in row} | {m for m, _ in alike}
-    starts = dict.fromkeys(start for start, _ in rows)
+    members = {m for one in rows.values() for m in one.members} | {m for m, _ in alike}
+    starts = dict.fromkeys(one.start for one in rows.values())
     starts |= dict.fromkeys(start for _, joined in alike for start in joined)
     hospital = {member: place for place, member in enumerate(sorted(members))}
     place_of = {start: place for place, start in enumerate(starts)}
+
+    def said(one: OpenSum) -> InheritedSum:
+        row = tuple(hospital[m] for m in sorted(one.members))
+        return InheritedSum(one.name, place_of[one.start], row, one.weights)
+
     return InheritedSums(
         tuple(map(name_of, hospital)),
         tuple(InheritedStart(*start) for start in starts),
-        tuple(
-            InheritedSum(name, place_of[start], tuple(hospital[m] for m in sorted(row)))
-            for (start, row), name in rows.items()
-        ),
+        tuple(map(said, rows.values())),
         tuple(
             AlikeStarts(hospital[member], tuple(sorted(place_of[one] for one in joined)))
             for member, joined in alike

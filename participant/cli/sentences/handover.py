@@ -11,6 +11,7 @@ from participant.handover import (
     NewShareLost,
     NoKeyToHandOver,
     NoRecord,
+    TooManySums,
 )
 from protocol.words import pasted
 
@@ -77,6 +78,10 @@ def _share_lost(e: NewShareLost, c: Context) -> Sentence:
 HANDOVER: Said = {
     NewShareLost: _share_lost,
     NoKeyToHandOver: _no_key,
+    TooManySums: plain(
+        "{e.federation} has opened more sums than a new board takes over, to compare others with",
+        "make a new key: quorate-participant terms succeed --new-key",
+    ),
     NoRecord: plain(
         "{e.name} is a new member, and has to verify the record of {e.federation} first",
         "give it as --record FOLDER. Any old member makes one: "

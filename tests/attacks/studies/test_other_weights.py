@@ -5,7 +5,7 @@ differ by nobody, and two equations. Who is one of the three, and knows how many
 others have, solves them for both updates. So a hospital adds to one of the two alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,11 @@ from participant.rounds.task import DecryptionTask
 from participant.training import course
 from participant.training.starts import Alike, alike_before
 from participant.training.task import TrainingTask
+from protocol.board.draft import Draft
+from protocol.board.study import Study, StudyState
+from protocol.messages.inherited_sums import InheritedPart
+from tests.stage.handover.inherited import SESSION, InheritedKey
+from tests.stage.handover.posted import PostedHandover
 from tests.stage.rounds.round_table import Events, RoundTable, Steps
 from tests.stage.studies import training_study
 from tests.stage.toy import toy_epoch
@@ -47,7 +52,8 @@ class Counting(Steps):
 
 def train(at: RoundTable | None, name: str, apart: float, **plan: Any) -> tuple[RoundTable, Events]:
     """A study's first round, as far as it goes; the two others help to open it."""
-    study, events = training_study(TERMS, name, members=MEMBERS, **plan), Events()
+    terms = at.terms if at else TERMS
+    study, events = training_study(terms, name, members=MEMBERS, **plan), Events()
     table = RoundTable(study=study, at=at)
     for i in MEMBERS:
         table.train(i, Counting(i, apart), lambda *said: events.append(said))
@@ -105,6 +111,44 @@ def test_from_another_model_it_adds_to_both() -> None:
 
 def test_of_one_weighting_it_adds_to_both() -> None:
     _, table, _ = twice(EQUAL, EQUAL)
+    assert change(table) == pytest.approx(sum(UPDATES.values()) / 3, abs=1e-3)
+
+
+class WithKey(RoundTable):
+    """Its board begins with the toy's ceremony, so that the key can be handed over."""
+
+    def found(self, study: Study, approving: Sequence[int] | None = None) -> StudyState:
+        for entry in () if self.entries else toy_epoch().table.entries:
+            self.board.append(entry)
+            self.entries.append(entry)
+        return super().found(study, approving)
+
+
+def after_a_handover(plan: dict[str, Any], other: dict[str, Any]) -> tuple[RoundTable, Events]:
+    """The first study is of the federation before; H1 and H2 have each other's numbers now."""
+    first, _ = train(WithKey(), "first", 0.0, **plan)
+    first.tasks.clear()
+    inherited = InheritedKey(
+        PostedHandover(first, toy_epoch().secrets, [2, 1, 3, 4, 5], TERMS.quorum).run()
+    )
+    new = RoundTable(inherited.toy)
+    for i in new.toy.federation.members:
+        new.say(i, Draft(SESSION, inherited.word))
+    new.say(1, Draft(SESSION, InheritedPart(0, inherited.parts[0])))
+    return train(new, "tumours", 0.0, **other)
+
+
+def test_it_is_known_of_the_federation_before() -> None:
+    table, events = after_a_handover({}, EQUAL)
+    assert not table.view("study/tumours/1").contributions
+    facts = {"studies": ["first/1 (taken over, 1)"]}
+    assert [e for e in events if e[1] == "weighed-otherwise"] == 3 * [
+        (1, "weighed-otherwise", facts)
+    ]
+
+
+def test_of_one_weighting_it_adds_to_both_before_and_after() -> None:
+    table, _ = after_a_handover(EQUAL, EQUAL)
     assert change(table) == pytest.approx(sum(UPDATES.values()) / 3, abs=1e-3)
 
 

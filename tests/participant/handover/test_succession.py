@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from participant.handover import HandoverTask, Wish
+from participant.handover.errors import TooManySums
 from participant.handover.own import OwnPlace
 from participant.home.folders import federation_folder
 from participant.home.handover_shelf import HandoverShelf
@@ -16,6 +17,7 @@ from participant.home.vault import Vault
 from participant.key.inheritance import inheritance_task
 from participant.key.inherited_from import InheritedFrom, inherited_from, inherited_parts
 from protocol.board.board import Board
+from protocol.messages import inherited_sums
 from protocol.messages.inherited_sums import InheritedStart, InheritedSum, InheritedSums
 from protocol.terms.terms import sign_terms
 from tests.stage.hall import Hall
@@ -25,6 +27,9 @@ from tests.stage.toy_home import CHEAP, PASSPHRASE, address_of, member_at
 
 TOY = toy_epoch(3, 2)
 KEYS = TOY.federation.keys
+SUMS = InheritedSums(
+    ("H1",), (InheritedStart("model", bytes(32)),), (InheritedSum("cardio/1", 0, (0,)),)
+)
 NEW = Federation(terms_of(TOY.federation.terms, [3, 1, 2], 3), (KEYS[0], KEYS[3], *KEYS[1:3]))
 
 
@@ -84,20 +89,18 @@ def test_hospitals_go_on_with_the_key_on_the_board_of_the_new_federation(halls: 
 def test_the_release_and_its_sums_are_noted_before_the_share_has_its_place(
     halls: Halls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start, row = InheritedStart("model", bytes(32)), InheritedSum("cardio/1", 0, (0,))
-    sums = InheritedSums(("H1",), (start,), (row,))
     asked, noted = list[int](), list[InheritedFrom | None]()
     promote = HandoverShelf.promote
 
     def watched(self: HandoverShelf) -> None:
         folder = self._target.folder.parent
         noted.append(inherited_from(folder))
-        assert tuple(inherited_parts(folder).values()) == sums.parts()
+        assert tuple(inherited_parts(folder).values()) == SUMS.parts()
         promote(self)
 
     def opened(board: Board, position: int) -> InheritedSums:
         asked.append(position)
-        return sums
+        return SUMS
 
     module = sys.modules["participant.key.inherited_from"]  # a function has its name
     monkeypatch.setattr(module, "sums_up_to", opened)
@@ -107,4 +110,14 @@ def test_the_release_and_its_sums_are_noted_before_the_share_has_its_place(
     handover = board.key.handovers.last
     assert handover is not None
     assert asked == [handover.released_at] * 3
-    assert noted == [InheritedFrom.of(board, handover, sums.parts())] * 3
+    assert noted == [InheritedFrom.of(board, handover, SUMS.parts())] * 3
+
+
+def test_nothing_is_proposed_where_the_new_board_would_not_take_all_sums(
+    halls: Halls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("participant.handover.task.sums_up_to", lambda board, position: SUMS)
+    monkeypatch.setattr(inherited_sums, "MAX_INHERITED_BYTES", 40)
+    with pytest.raises(TooManySums):
+        halls.hand_over()
+    assert not halls.old.service.board.key.handovers.all

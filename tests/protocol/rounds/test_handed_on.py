@@ -35,7 +35,10 @@ def test_all_sums_with_a_lock_are_handed_on_with_their_starts() -> None:
     assert handed_on(first) == InheritedSums(
         ("H1", "H2", "H3", "H4", "H5"),
         (InheritedStart("model", MODEL.name), InheritedStart("data", b"patients")),
-        (InheritedSum("cardio/1", 0, (0, 1, 2, 3)), InheritedSum("age/1", 1, (1, 2, 4))),
+        (
+            InheritedSum("cardio/1", 0, (0, 1, 2, 3), "examples"),
+            InheritedSum("age/1", 1, (1, 2, 4)),
+        ),
     )
 
 
@@ -56,10 +59,24 @@ def test_starts_that_are_one_are_handed_on_though_no_sum_is_of_them() -> None:
     assert found.alike == (AlikeStarts(1, (0, 1)),)
 
 
-def test_a_row_is_handed_on_once() -> None:
-    sums = [OpenSum(k, f"r/{k}", MODEL, frozenset({1, 2, 3})) for k in range(3)]
+def test_a_row_is_handed_on_once_for_each_weighting() -> None:
+    row = frozenset({1, 2, 3})
+    sums = [OpenSum(k, f"r/{k}", MODEL, row, "examples") for k in range(1, 4)]
+    sums.append(OpenSum(4, "r/4", MODEL, row, "equal"))
     found = hand_on(sums, Classes(), TERMS.name_of)
-    assert found.sums == (InheritedSum("r/0", 0, (0, 1, 2)),)
+    assert found.sums == (
+        InheritedSum("r/1", 0, (0, 1, 2), "examples"),
+        InheritedSum("r/4", 0, (0, 1, 2), "equal"),
+    )
+
+
+def test_who_added_to_the_other_weighting_of_a_start_is_known() -> None:
+    sums = [OpenSum(1, "r/1", MODEL, frozenset({1, 2, 3}), "examples")]
+    sums.append(OpenSum(2, "r/2", OTHER, frozenset({1, 2, 3}), "examples"))
+    taken = TakenOver(hand_on(sums, Classes(), TERMS.name_of), terms_of("New", "H3", "H1"))
+    assert taken.weighed_otherwise(2, [MODEL], "equal") == ("r/1 (taken over, 1)",)
+    assert taken.weighed_otherwise(2, [MODEL], "examples") == ()
+    assert taken.weighed_otherwise(1, [MODEL], "equal") == ()
 
 
 def test_a_hospital_is_known_by_its_name_and_has_a_number_after_them_if_it_left() -> None:
