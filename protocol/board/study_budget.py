@@ -187,12 +187,13 @@ class StudyBudget:
 
     def bar(self, session: str, sender: int, body: Body) -> str:
         """Why a handover of the key bars this in a round; empty if none does."""
-        found = self._rounds.get(session, _Round())
-        if isinstance(body, SetLock):
-            return self._handovers.lock_bar(sender, found.opened_at)
-        if isinstance(body, Contribution | Partial):
-            return self._handovers.help_bar(found.opened_at)
-        return ""
+        found, handovers = self._rounds.get(session, _Round()), self._handovers
+        if not isinstance(body, SetLock | Contribution | Partial):
+            return ""
+        at, epoch = found.opened_at, found.opening.epoch if found.opening else b""
+        is_lock = isinstance(body, SetLock)
+        bar = handovers.lock_bar(sender, at) if is_lock else handovers.help_bar(at)
+        return bar or handovers.stale_bar(at, epoch)
 
     def _size_excess(
         self, study: Study, sender: int, body: Body, found: _Round, time_ms: int

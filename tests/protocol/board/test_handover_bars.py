@@ -41,8 +41,9 @@ class Place:
         return said.reason if isinstance(said, Surplus) else ""
 
     def open(self, number: int) -> Posted:
-        """The next round; what is in its opening is nothing to the board."""
-        opening = Opening(STUDY.digest, bytes(32), bytes(32), 5)
+        """The next round, under the key that counts."""
+        assert self.table.board.epoch is not None
+        opening = Opening(STUDY.digest, self.table.board.epoch.digest, bytes(32), 5)
         posted = self.table.put(self.table.sign(STUDY.round(number), 0, opening))
         self.why(number, 0, Closing((), attach(b"sum")))
         return posted
