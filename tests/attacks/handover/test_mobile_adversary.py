@@ -49,7 +49,7 @@ def history() -> tuple[tuple[JointKey, Mapping[int, EpochSecret]], ...]:
     return tuple(found)
 
 
-def mixtures(chosen: Sequence[Sequence[SecretShare]]) -> list[tuple[SecretShare, ...]]:
+def mixtures(chosen: Sequence[Sequence[SecretShare]]) -> Sequence[Sequence[SecretShare]]:
     """Three stolen shares of three members, each of an epoch of its own, or two of one."""
     flat = [share for shares in chosen for share in shares]
     apart = (some for some in combinations(flat, 3) if len({s.index for s in some}) == 3)

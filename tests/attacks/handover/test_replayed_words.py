@@ -25,7 +25,7 @@ def given_up() -> PostedHandover:
     first.run(lambda view: view.attempt.is_frozen)
     for word in ("void", "thaw"):
         for member in (1, 2, 3):
-            first.say(member, BareWord(word))  # type: ignore[arg-type]
+            first.say(member, BareWord(word))
     return first
 
 

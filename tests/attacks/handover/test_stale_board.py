@@ -44,11 +44,11 @@ class Unfair(Refresh):
             kept = more.entries if most is None else more.entries[: max(0, most - position)]
             return replace(more, entries=kept)
 
-        self.service.entries_after = few  # type: ignore[method-assign]
+        self.service.entries_after = few
         try:
             return super()._step(i)
         finally:
-            self.service.entries_after = real  # type: ignore[method-assign]
+            self.service.entries_after = real
 
     def _is_silenced(self, i: int, frame: FromMember) -> bool:
         if not isinstance(frame, Submit):

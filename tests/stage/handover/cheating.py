@@ -41,27 +41,31 @@ class Cheat:
     def handed(self, at: PostedHandover, dealer: int, own: SecretShare) -> HandedDealing:
         """The dealing, sealed to the receivers of this attempt."""
         assert at.view.plan is not None
-        real, about = at.view.plan, at.about
-        plan = self.elsewhere(real)
+        plan, about = self.elsewhere(at.view.plan), at.about
         drawn = self.draws(plan, draw(plan, dealer, seed_of("cheat", dealer)))
         point = about.epoch.state.point(own) if self.share is None else point_of(at, self.share)
         said = self.says(plan, deal(plan, dealer, point, drawn))
         honest = points_for(plan, drawn)
-        points = {**honest, **self.seals(plan, dict(honest))}
-        sealed = []
-        for number, receiver in enumerate(about.rosters.new, start=1):
-            payload = int(points[number] % (1 << 8 * width_of(real.dealt_bound)))
-            data = payload.to_bytes(width_of(real.dealt_bound), "big")
-            key = at.view.arrivals[receiver].once[dealer - 1]
-            sealed.append(seal(key, data, seal_context(about, real, dealer, receiver)))
-        return HandedDealing(
-            bytes(32),
-            number_bytes(said.mask),
-            tuple(map(number_bytes, said.coefficients)),
-            number_bytes(abs(said.difference)),
-            said.difference < 0,
-            tuple(sealed),
-        )
+        return as_said(at, dealer, said, {**honest, **self.seals(plan, dict(honest))})
+
+
+def as_said(at: PostedHandover, dealer: int, said: Dealing, points: Points) -> HandedDealing:
+    """A dealing, whatever is in it, with these points sealed to the receivers of this attempt."""
+    plan, about, sealed = at.view.plan, at.about, list[bytes]()
+    assert plan is not None
+    width = width_of(plan.dealt_bound)
+    for number, receiver in enumerate(about.rosters.new, start=1):
+        payload = int(points[number] % (1 << 8 * width)).to_bytes(width, "big")
+        key = at.view.arrivals[receiver].once[dealer - 1]
+        sealed.append(seal(key, payload, seal_context(about, plan, dealer, receiver)))
+    return HandedDealing(
+        bytes(32),
+        number_bytes(said.mask),
+        tuple(map(number_bytes, said.coefficients)),
+        number_bytes(abs(said.difference)),
+        said.difference < 0,
+        tuple(sealed),
+    )
 
 
 def point_of(at: PostedHandover, share: SecretShare) -> mpz:
