@@ -71,7 +71,7 @@ def waits_for_handover(board: Board, is_open: bool, step: str) -> str | None:
 def _of(handover: Handover, board: Board, connected: Mapping[int, str]) -> Report:
     about, attempt = handover.about, handover.view.attempt
     rosters, due = about.rosters, handover_awaited(attempt)
-    old, new = board.terms.name_of, handover.new_name_of
+    old, names = board.terms.name_of, about.names
     return {
         "session": about.session,
         "kind": "refresh" if handover.is_refresh else "succession",
@@ -83,7 +83,7 @@ def _of(handover: Handover, board: Board, connected: Mapping[int, str]) -> Repor
         "quorum": about.new.quorum,
         "new_members": [member.name for member in about.new.members],
         "guests": [
-            {"member": number, "name": new(number), "connected_since": connected.get(number)}
+            {"member": number, "name": names[number], "connected_since": connected.get(number)}
             for number in sorted(handover.guests)
         ],
         "step": due.step if due else None,
@@ -128,8 +128,8 @@ def _waiting_for(handover: Handover, board: Board) -> list[str]:
 
 
 def _names(members: Iterable[int], handover: Handover) -> list[str]:
-    """Of new members, by their names in the new terms."""
-    return [handover.new_name_of(number) for number in sorted(members)]
+    """Of new members; a guest is called one, as it may have the name of an old member."""
+    return [handover.about.names[number] for number in sorted(members)]
 
 
 def _confirmed(handover: Handover, board: Board, outcome: str) -> list[str]:

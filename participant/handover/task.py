@@ -228,7 +228,8 @@ class HandoverTask(Task):
             return self._wish is None
         if self._wish is None or not self._wish.is_for(last):
             return self._wish is None
-        is_new = self._now_ms() - last.moved_ms < 1000 * JOIN_SECONDS
+        # By the aggregator's clock: were it years ahead, no refresh would ever be asked for again.
+        is_new = abs(self._now_ms() - last.moved_ms) < 1000 * JOIN_SECONDS
         return not last.is_refresh or is_new or not last.view.attempt.is_settled
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
