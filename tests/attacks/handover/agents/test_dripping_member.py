@@ -13,7 +13,7 @@ import pytest
 from participant.handover.task import HandoverTask
 from protocol.handover import Attempt
 from protocol.messages.handover import Content, ShownPart
-from tests.participant.handover.test_task import Refresh
+from tests.stage.handover.refreshes import Refresh
 from tests.stage.toy import toy_epoch
 from tests.stage.toy_home import member_at
 

@@ -1,7 +1,7 @@
 """An aggregator dates a refresh years ahead.
 
-Hospitals that type ``key refresh`` soon after one are told that it is done, as others have typed the
-same. Then they would be told so for years, and nobody would refresh the key.
+Hospitals that type ``key refresh`` soon after one are told that it is done, as others have typed
+the same. Then they would be told so for years, and nobody would refresh the key.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 
 from participant.handover import HandoverTask
 from protocol.board.handover import Handover
-from tests.participant.handover.test_task import Refresh
+from tests.stage.handover.refreshes import Refresh
 from tests.stage.toy import toy_epoch
 
 TOY = toy_epoch(3, 2)

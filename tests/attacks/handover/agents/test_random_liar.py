@@ -30,8 +30,8 @@ from protocol.messages.handover import (
     ShownPart,
 )
 from protocol.sealing import SealingKey
-from tests.participant.handover.test_task import Refresh, decrypts
-from tests.stage.handover.rosters import proposal
+from tests.stage.handover.refreshes import Refresh, decrypts
+from tests.stage.handover.rosters import Who, proposal
 from tests.stage.handover.shelf import MemoryShelf
 from tests.stage.toy import seed_of, toy_epoch
 from tests.stage.toy_home import member_at
@@ -75,7 +75,7 @@ class Liar(Refresh):
         self.flood(f"handover/{number or 1}", [body], LIAR)
 
     def bare(self, lots: random.Random) -> list[Body]:
-        who = lots.choice([[1, 2, 3, 4], [1, 4, "G1"]])
+        who: Who = [1, 4, "G1"] if lots.getrandbits(1) else [1, 2, 3, 4]
         return [proposal(TOY.federation, self.newest, who, 2), BareWord(lots.choice(WORDS))]
 
     def copied(self) -> list[Body]:

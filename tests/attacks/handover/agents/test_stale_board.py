@@ -21,7 +21,7 @@ from protocol.messages.bodies import Body
 from protocol.messages.fields import MAX_POST_BYTES
 from protocol.messages.handover import BareWord, HandedDealing, ShownPart
 from protocol.wire.frames import FromMember, Submit
-from tests.participant.handover.test_task import Refresh, decrypts
+from tests.stage.handover.refreshes import Refresh, decrypts
 from tests.stage.toy import toy_epoch
 
 TOY = toy_epoch(3, 2)  # two of three freeze, void, release and decrypt
@@ -113,7 +113,7 @@ def test_while_releases_are_withheld_both_shares_are_kept_and_none_is_used(hall:
         vault = hall.members[i].vault
         assert vault.epochs() == [1]
         assert vault.has_seed("handover/1"), "the new share lies there"
-    assert handovers.help_bar(1, TOY.epoch.digest)
+    assert handovers.help_bar(1)
     assert handovers.opening_bar
     assert decrypts(hall.held(1), hall.held(2))
     hall.fair()
