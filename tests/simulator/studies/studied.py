@@ -9,6 +9,7 @@ import numpy as np
 from keyshare.rounds.slots import Slots
 from participant.errors import (
     ApprovedLate,
+    LostRound,
     MissingFile,
     ModelMismatch,
     NotApproved,
@@ -19,12 +20,14 @@ from participant.errors import (
 )
 from participant.model.file import model_name, read_model
 from participant.model.layout import Layout
+from protocol.board.board import Board
 from protocol.board.post import Posted
 from protocol.board.suite import suite_of
 from protocol.errors import Refused
 from protocol.messages.bodies import Closing, Contribution, Opening, Partial, SetLock
 from protocol.messages.plan import Approval, Withdrawal
 from protocol.messages.session import read_session, round_session
+from protocol.rounds.awaited import is_lost
 from protocol.rounds.view import RoundView
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import PARAMETERS, Hospital
@@ -34,8 +37,8 @@ from tests.stage.elimination import rank
 from tests.stage.rounds.averages import Given, is_next
 
 # How a person's job may end: others ended the study, it took its own approval back, came too late,
-# the rules forbade a sum, or another plan had the name.
-ENDS = (StudyEnded, NotApproved, ApprovedLate, Refused, StudyTaken, UnfitNumbers)
+# the rules forbade a sum, the key was refreshed before it was opened, or another plan had the name.
+ENDS = (StudyEnded, LostRound, NotApproved, ApprovedLate, Refused, StudyTaken, UnfitNumbers)
 # What ends it moreover where the newest key share is lost with the disk.
 WITHOUT_SHARE = (ModelMismatch, MissingFile, RetiredShare)
 
@@ -44,10 +47,15 @@ class Violation(AssertionError):
     """A run ended in a way it must not."""
 
 
+def boards_of(federation: Federation) -> list[Board]:
+    """What each hospital and aggregator has that runs."""
+    boards = [h.agent.board for h in federation.hospitals.values() if h.agent]
+    return boards + [s.aggregator.board for s in federation.services if s.aggregator]
+
+
 def entries_of(federation: Federation) -> list[Posted]:
     """All entries that a hospital or an aggregator has; of a forked board, of all its branches."""
-    boards = [h.agent.board for h in federation.hospitals.values() if h.agent]
-    boards += [s.aggregator.board for s in federation.services if s.aggregator]
+    boards = boards_of(federation)
     found = {posted.hash: posted for board in boards for posted in board.entries}
     return sorted(found.values(), key=lambda posted: posted.position)
 
@@ -182,12 +190,25 @@ def every_job_ended_as_it_may(federation: Federation) -> None:
             is_set_back = hospital.index in federation.set_back and isinstance(error, WITHOUT_SHARE)
             if error is not None and not isinstance(error, ENDS) and not is_set_back:
                 raise Violation(f"{hospital}: {job} ended with {error!r}")
+            if isinstance(error, LostRound) and not _is_lost(federation, error.round_name):
+                raise Violation(f"{hospital}: {job} takes {error.round_name} for lost")
     for script in federation.plan.studies:
         if not _must_be_done(federation, script):
             continue
+        is_last_lost = _is_lost(federation, f"{script.name}/{script.rounds}")
         for hospital in federation.hospitals.values():
+            keeps_model = script.kind == "training" and hospital.index in script.members
+            if is_last_lost and not keeps_model:
+                continue
             if not hospital.person.has_finished(script):
                 raise Violation(f"{hospital} has not finished {script.name}")
+
+
+def _is_lost(federation: Federation, name: str) -> bool:
+    """Whether a round, by its name, was not opened before a refresh of the key, on any board."""
+    session, terms = f"study/{name}", federation.terms
+    rounds = ((RoundView.of(session, b.session(session)), b) for b in boards_of(federation))
+    return any(is_lost(view, board.key.handovers, terms) for view, board in rounds)
 
 
 def _must_be_done(federation: Federation, script: StudyScript) -> bool:
