@@ -81,8 +81,12 @@ class Wish:
         return self.new.federation == handover.about.new.federation
 
     def check(self, handover: Handover) -> None:
-        """Raises AnotherHandover where the others have agreed to something else."""
-        if not self.is_for(handover) and handover.view.attempt.is_agreed:
+        """Raises AnotherHandover where the others have agreed to something else.
+
+        What was thawed keeps nobody from the next one, nor does a refresh that was released.
+        """
+        is_past = handover.is_over and (handover.is_refresh or handover.released_at is None)
+        if not self.is_for(handover) and handover.view.attempt.is_agreed and not is_past:
             raise AnotherHandover(handover.about.session, handover.about.new.federation)
 
     def proposal(self, board: Board) -> HandoverProposal:
@@ -189,6 +193,8 @@ class HandoverTask(Task):
         if last.is_over and not self._is_ours(last):
             self.session = f"handover/{self._next_number}"
             return
+        if self._wish is not None and not self._wish.is_for(last) and self._has_got_its_wish:
+            self._wish = None
         if self._wish is not None:
             self._wish.check(last)
         self._leave_earlier()
@@ -214,6 +220,17 @@ class HandoverTask(Task):
                 shelf.promote()
             shelf.forget()
             self._place.renewed()
+
+    @property
+    def _has_got_its_wish(self) -> bool:
+        """Whether the attempt that it was at has given people here what they wished for.
+
+        Then that speaks against no other one: not all may have acknowledged this one.
+        """
+        wish, before = self._wish, self.handover
+        if wish is None or before is None or before.released_at is None:
+            return False
+        return wish.is_for(before) and not self._has_lost(before)
 
     @property
     def _is_against(self) -> bool:
@@ -293,8 +310,11 @@ class HandoverTask(Task):
         if attempt.is_settled:
             self._place.settled(handover)
             shelf.forget()
-        if self._wish is not None and handover.is_refresh and self._has_lost(handover):
-            self.handover = None  # people here ask for the next one
+        is_next_asked_for = self._is_against or (
+            self._wish is not None and self._has_lost(handover)
+        )
+        if handover.is_refresh and attempt.is_released and is_next_asked_for:
+            self.handover, self.session = None, f"handover/{self._next_number}"
             return None
         if attempt.is_settled and self._has_lost(handover):
             raise NewShareLost(handover.about.session)

@@ -140,7 +140,13 @@ class Attempt:
 
     @property
     def owing(self) -> frozenset[int]:
-        """The dealers that have a word to say and have not, as far as it is due."""
+        """The dealers that have a word to say and have not, as far as it is due.
+
+        Before there are dealers: who may be one and cannot deal, or has not said that it can,
+        though enough have frozen. Or else an attempt after the other would wait for the same.
+        """
+        if not self.dealers and self.is_frozen:
+            return frozenset(self.rosters.candidates) - frozenset(self.offering)
         if not self.dealers or self.is_dealt:
             return frozenset()
         return frozenset(self.dealers) - (self.dealt if self.is_committed else self.committed)

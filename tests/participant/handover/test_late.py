@@ -13,6 +13,7 @@ from participant.service.due import Due, due_tasks
 from participant.service.work import Work
 from protocol.messages.handover import HandoverProposal, ShownPart
 from tests.stage.handover.refreshes import TOY, Refresh, decrypts
+from tests.stage.handover.rosters import proposal, terms_of
 
 
 @pytest.fixture
@@ -156,3 +157,40 @@ def test_a_share_lost_before_its_hospital_acknowledged_is_made_anew_when_people_
     hall.talk()
     assert epochs(hall) == [[3]] * 3
     assert decrypts(hall.held(1), hall.held(3))
+
+
+# ── not all acknowledge ──
+
+
+def released_without_3(hall: Refresh) -> None:
+    """People have typed for a refresh; hospital 3's machine is lost once it has shown its share."""
+    for i in (1, 2, 3):
+        hall.take_part(i)
+    hall.falls_silent_at[3] = "release"
+    hall.talk()
+    handover = hall.service.board.key.handovers.all[0]
+    assert handover.released_at is not None
+    assert not handover.view.attempt.is_settled
+
+
+def test_programs_at_work_then_take_another_wish(hall: Refresh) -> None:
+    released_without_3(hall)
+    new = terms_of(TOY.federation.terms, [1, 2, "G1"], 2)
+    hall.tasks[1].agree(Wish(new, proposal(TOY.federation, TOY.epoch, [1, 2, "G1"], 2).signatures))
+    hall.talk()
+    first, second = hall.service.board.key.handovers.all
+    assert second.about.new == new
+    assert second.about.epoch == first.view.epoch
+    assert second.view.attempt.consents == {1}
+
+
+def test_what_people_have_got_is_no_wish_against_the_next_one(hall: Refresh) -> None:
+    released_without_3(hall)
+    epoch = hall.newest
+    del hall.agents[3]
+    hall.say(3, "handover/2", proposal(TOY.federation, epoch, [1, 2, "G1"], 2))
+    hall.talk()
+    attempt = hall.service.board.key.handovers.all[1].view.attempt
+    assert hall.tasks[1].session == hall.tasks[2].session == "handover/2"
+    assert not attempt.voids
+    assert not attempt.consents

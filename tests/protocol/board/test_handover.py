@@ -309,3 +309,19 @@ def test_a_guest_that_was_named_takes_no_old_members_place() -> None:
     assert handed.view.culprits == {4}
     given_up(handed)
     assert attempt(table=handed.table).about.mistrusted == frozenset()
+
+
+def test_who_could_not_deal_is_mistrusted_too_or_each_attempt_would_wait_for_the_same() -> None:
+    """Member 1 was a silent dealer once, and 4 and 5 have lost their shares. Three can deal."""
+    toy = toy_epoch(5, 3)
+    first = silent_dealer()
+    able = {i: toy.secrets[i] for i in (1, 2, 3)}
+    second = PostedHandover(first.table, able, [1, 2, 3, 4, 5], 3).run()
+    assert second.about.mistrusted == {1}
+    assert second.view.attempt.is_frozen
+    assert second.view.attempt.is_thawed
+    assert not second.view.attempt.dealers
+    third = PostedHandover(first.table, able, [1, 2, 3, 4, 5], 3).run()
+    assert third.about.mistrusted == {1, 4, 5}
+    assert third.view.attempt.dealers == (1, 2, 3)
+    assert third.handover.released_at is not None
