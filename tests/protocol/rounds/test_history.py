@@ -13,6 +13,7 @@ from protocol.rounds.history import OpenedSets
 from protocol.rounds.isolation import Difference
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import Floors
+from tests.stage.handover.posted import PostedHandover, copied
 from tests.stage.rounds import toy_round
 from tests.stage.rounds.contribution import payload_of
 from tests.stage.rounds.toy_round import TERMS, TOY, Round, contributed, numbers, training
@@ -231,6 +232,19 @@ def test_a_study_that_has_ended_is_waited_for_no_more():
         assert sets.unended(second.view, 5)
         first.say(i, Draft(first.study.session, Ending(first.study.digest)))
     assert not sets.unended(second.view, 5)
+
+
+def test_a_round_whose_key_is_handed_over_meanwhile_is_waited_for_no_more():
+    first = opened("cardio", copied(TOY))
+    contribute(first, 1)
+    handed = PostedHandover(first, TOY.secrets, list(FIVE), 3)
+    sets, second = history(first), opened("tumours", first)
+    handed.run(lambda view: view.attempt.is_dealt)
+    assert sets.unended(second.view, 5)  # all of it may be given up, and locks count again
+    handed.run()
+    assert handed.handover.released_at
+    later = opened("melanoma", first)
+    assert not sets.unended(later.view, 5)
 
 
 def test_a_round_is_over_when_so_many_have_refused_that_liars_among_them_change_nothing():
