@@ -5,7 +5,7 @@ differ by nobody, and two equations. Who is one of the three, and knows how many
 others have, solves them for both updates. So a hospital adds to one of the two alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,10 @@ from participant.training import course
 from participant.training.starts import Alike, alike_before
 from participant.training.task import TrainingTask
 from protocol.board.draft import Draft
-from protocol.board.study import Study, StudyState
 from protocol.messages.inherited_sums import InheritedPart
 from tests.stage.handover.inherited import SESSION, InheritedKey
 from tests.stage.handover.posted import PostedHandover
-from tests.stage.rounds.round_table import Events, RoundTable, Steps
+from tests.stage.rounds.round_table import Events, KeyedTable, RoundTable, Steps
 from tests.stage.studies import training_study
 from tests.stage.toy import toy_epoch
 
@@ -114,19 +113,9 @@ def test_of_one_weighting_it_adds_to_both() -> None:
     assert change(table) == pytest.approx(sum(UPDATES.values()) / 3, abs=1e-3)
 
 
-class WithKey(RoundTable):
-    """Its board begins with the toy's ceremony, so that the key can be handed over."""
-
-    def found(self, study: Study, approving: Sequence[int] | None = None) -> StudyState:
-        for entry in () if self.entries else toy_epoch().table.entries:
-            self.board.append(entry)
-            self.entries.append(entry)
-        return super().found(study, approving)
-
-
 def after_a_handover(plan: dict[str, Any], other: dict[str, Any]) -> tuple[RoundTable, Events]:
     """The first study is of the federation before; H1 and H2 have each other's numbers now."""
-    first, _ = train(WithKey(), "first", 0.0, **plan)
+    first, _ = train(KeyedTable(), "first", 0.0, **plan)
     first.tasks.clear()
     inherited = InheritedKey(
         PostedHandover(first, toy_epoch().secrets, [2, 1, 3, 4, 5], TERMS.quorum).run()

@@ -8,14 +8,16 @@ from participant.rounds.task import DecryptionTask
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from protocol.board.draft import Draft
+from protocol.errors import Refused
 from protocol.key.epoch import HeldKey
 from protocol.messages.bodies import Partial
+from protocol.messages.inherited_sums import InheritedPart
 from protocol.record.audit.checks import audit
 from protocol.record.files import is_recorded
 from tests.stage.handover.inherited import SESSION, InheritedKey
 from tests.stage.handover.posted import PostedHandover, copied
 from tests.stage.record.memory import MemoryFiles, files_of
-from tests.stage.rounds.round_table import RoundTable
+from tests.stage.rounds.round_table import KeyedTable, RoundTable
 from tests.stage.studies import statistic_study
 from tests.stage.toy import Table, ToyEpoch, toy_epoch
 
@@ -99,6 +101,25 @@ def test_a_key_goes_on_on_the_board_of_the_federation_that_takes_it_over(
     record, older = files_at(table), files_at(handed.table)
     checked = audit(record, bytes(32), terms.federation, older=[older])
     assert checked.holds, [(r.number, r.failures) for r in checked.results if r.failures]
+
+
+class OldBoard(KeyedTable, NewBoard):
+    """The same, at the board on which the key was made."""
+
+
+def test_a_statistic_of_the_new_federation_is_compared_with_those_of_the_old_one() -> None:
+    old = OldBoard(OLD, statistic_study(OLD.federation.terms))
+    assert old.add("age", 1, 2, 3)[1] == [Decimal(6), Decimal(60)]
+    handed = PostedHandover(old, OLD.secrets, ["G1", 3, 1, "G2"], 3).run()
+    inherited = InheritedKey(handed)
+    table = NewBoard(inherited.toy, statistic_study(inherited.toy.federation.terms))
+    for i in inherited.toy.federation.members:
+        table.say(i, Draft(SESSION, inherited.word))
+    table.say(2, Draft(SESSION, InheritedPart(0, inherited.parts[0])))
+    with pytest.raises(Refused) as raised:
+        table.add("age", 1, 2, 3)
+    assert raised.value.rule == "differencing"
+    assert "with the sum of age/1 (taken over, 1) it shows what G1, H2 alone" in raised.value.reason
 
 
 def files_at(table: Table) -> MemoryFiles:

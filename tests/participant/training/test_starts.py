@@ -154,3 +154,23 @@ def test_of_rounds_that_are_one_already_the_newest_is_named_for_all() -> None:
     task = third.tasks[1]
     assert isinstance(task, TrainingTask)
     assert near_of(task) == (SECOND,)  # which has named the first
+
+
+def test_in_another_federation_an_app_goes_on_from_exactly_the_last_model() -> None:
+    """A study goes on from one of the federation before by its file, and has the same start."""
+    table = first(Steps())
+    name = model_name(STUDY, 1)
+    entries = read_entries(table.disks[1].read(name) or b"", name)
+
+    class GoesOn(Steps):
+        def initial_parameters(self, config: Any) -> Any:
+            return [entries[name] for name in sorted(entries)]
+
+    other = toy_epoch(3, 2)
+    new = RoundTable(other, training_study(other.federation.terms))
+    for i in other.federation.members:
+        new.train(i, GoesOn())
+    new.settle()
+    last = table.view(SESSION).statements[1].result
+    began = new.view(f"study/{STUDY}/0").statements
+    assert [said.result for said in began.values()] == [last] * 3

@@ -1,6 +1,6 @@
 """Hospitals' tasks at one table, with the aggregator's part of a round played by the test."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from participant.training.task import TrainingTask
 from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
 from protocol.board.post import Posted
-from protocol.board.study import Study
+from protocol.board.study import Study, StudyState
 from protocol.key.epoch import HeldKey
 from protocol.messages.bodies import SetLock
 from tests.simulator.disk import Disk
@@ -226,3 +226,13 @@ class HybridTable(RoundTable):
     def said(self, member: int, event: str) -> list[dict[str, Any]]:
         """The facts of a member's events of that name."""
         return [facts for _, name, facts in self.events[member] if name == event]
+
+
+class KeyedTable(RoundTable):
+    """Its board begins with the toy's ceremony, so that the key can be handed over."""
+
+    def found(self, study: Study, approving: Sequence[int] | None = None) -> StudyState:
+        for entry in () if self.entries else self.toy.table.entries:
+            self.board.append(entry)
+            self.entries.append(entry)
+        return super().found(study, approving)
