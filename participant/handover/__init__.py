@@ -10,6 +10,6 @@ from participant.handover.errors import (
     TooManySums,
 )
 from participant.handover.newcomer import begin_from_record
-from participant.handover.own import handover_task, is_at_work
+from participant.handover.own import OwnPlace, handover_task, is_at_work
 from participant.handover.receipt import RECEIPT_NAME
 from participant.handover.task import AttemptShelf, HandoverTask, Wish

@@ -21,12 +21,9 @@ def handover_task(member: Membership, wish: Wish | None) -> HandoverTask:
 
 def is_at_work(handover: Handover, member: Membership) -> bool:
     """Whether an attempt is under way, or has left something in a member's vault."""
-    attempt, vault = handover.view.attempt, member.vault
-    if not (attempt.is_thawed or attempt.is_settled):
-        return True
-    given_up = handover.about.epoch.number if attempt.is_settled else 0
-    has_old = any(epoch <= given_up for epoch in vault.epochs())  # older ones where it was put back
-    return has_old or OwnPlace(member).has_left(handover)
+    attempt = handover.view.attempt
+    is_over = attempt.is_thawed or attempt.is_settled
+    return not is_over or OwnPlace(member).has_left(handover)
 
 
 @dataclass(frozen=True)
@@ -42,8 +39,11 @@ class OwnPlace:
         return HandoverShelf(member.vault, member.passphrase, epoch, about.session, target)
 
     def has_left(self, handover: Handover) -> bool:
-        """Whether its seed is there: without that nothing of it opens."""
-        return self.member.vault.has_seed(handover.about.session)
+        """Whether its seed is there, or what it has made old; without a seed it is closed."""
+        vault, is_settled = self.member.vault, handover.view.attempt.is_settled
+        given_up = handover.about.epoch.number if is_settled else 0
+        has_old = any(epoch <= given_up for epoch in vault.epochs())  # older ones where put back
+        return has_old or vault.has_seed(handover.about.session)
 
     def _new_vault(self, new: Terms) -> Vault | None:
         """Where the key share of another federation lies; None for a member that leaves."""

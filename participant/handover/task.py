@@ -54,7 +54,7 @@ class Place(Protocol):
         """Of one attempt."""
 
     def has_left(self, handover: Handover) -> bool:
-        """Whether an attempt has left anything that its shelf can still open."""
+        """Whether an attempt has left anything here that it is over with."""
 
     def released(self, board: Board, handover: Handover) -> None:
         """Called before the new key share is put into its place; again after a crash."""
@@ -218,6 +218,8 @@ class HandoverTask(Task):
                 shelf.delete(share)
             elif shelf.has_share:
                 shelf.promote()
+            if earlier.view.attempt.is_settled:
+                self._place.settled(earlier)
             shelf.forget()
             self._place.renewed()
 
@@ -304,6 +306,7 @@ class HandoverTask(Task):
             return content
         if attempt.is_thawed:
             shelf.forget()
+            self._leave_earlier()  # one of them may have been settled meanwhile
             if not self._is_against:
                 raise _given_up(handover)
             self.handover, self.session = None, f"handover/{self._next_number}"

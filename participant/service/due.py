@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from participant.agent import Task
 from participant.ceremony import CeremonyTask
-from participant.handover import handover_task, is_at_work
+from participant.handover import OwnPlace, handover_task, is_at_work
 from participant.home import Membership
 from participant.key import KeyCheckTask, check_to_answer, inheritance_task
 from protocol.board import Board
@@ -83,6 +83,8 @@ def _ceremonies(board: Board, member: Membership) -> list[Due]:
 def _handovers(board: Board, member: Membership) -> list[Due]:
     """The attempt that is under way, or that was and has left something here."""
     last = board.key.handovers.last
-    if last is None or not is_at_work(last, member):
+    before = board.key.handovers.all[:-1]
+    has_left = any(h.is_over and OwnPlace(member).has_left(h) for h in before)
+    if last is None or not (is_at_work(last, member) or has_left):
         return []
     return [Due(last.about.session, lambda: handover_task(member, None), last.position)]

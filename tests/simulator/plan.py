@@ -62,7 +62,7 @@ class Plan:
         """As ``of_studies``, with a study of several rounds, and refreshes of the key beside."""
         draw, plan = random.Random(f"refreshes {seed}"), cls.of_studies(seed)
         n = draw.choice([3, 4, 4, 5])
-        script = handover.drawn(draw, n, floor_of_liars(n), plan.fork)
+        script = handover.drawn(draw, n, floor_of_liars(n))
         studies = (*drawn(draw, n, plan.suite)[:2], handover.studied(draw, n, plan.suite))
         quorum = draw.randint(2, n - floor_of_liars(n))
         return replace(

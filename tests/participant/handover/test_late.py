@@ -11,7 +11,7 @@ from participant.agent.steps import Steps
 from participant.handover import NewShareLost, Wish
 from participant.service.due import Due, due_tasks
 from participant.service.work import Work
-from protocol.messages.handover import HandoverProposal, ShownPart
+from protocol.messages.handover import BareWord, HandoverProposal, ShownPart
 from tests.stage.handover.refreshes import TOY, Refresh, decrypts
 from tests.stage.handover.rosters import proposal, terms_of
 
@@ -100,6 +100,29 @@ def test_a_new_share_gets_into_its_place_though_the_next_one_has_begun(hall: Ref
     assert hall.members[3].vault.epochs() == [1, 2]
     assert not left_of(hall, 3, "handover/1")
     assert decrypts(hall.held(1), hall.held(3))
+
+
+def test_old_shares_are_erased_once_all_acknowledge_though_the_next_one_was_given_up(
+    hall: Refresh,
+) -> None:
+    released_and_begun_anew(hall)
+    hall.agents.clear()
+    for i in (1, 2, 3):
+        hall.say(i, "handover/2", BareWord("void"))
+    for i in (1, 2, 3):
+        hall.say(i, "handover/2", BareWord("thaw"))
+    hall.say(3, "handover/1", BareWord("acknowledge"))
+    hall.disks[2].delete("outbox/post")
+    hall._keep_head()
+    first, second = hall.service.board.key.handovers.all
+    assert first.view.attempt.is_settled
+    assert second.thawed_at is not None
+    assert hall.members[2].vault.epochs() == [1, 2]
+    assert [due.session for due in due_at(hall, 2)] == ["handover/2"]
+    hall.comes_back(2)
+    hall.talk_on()
+    assert hall.members[2].vault.epochs() == [2]
+    assert due_at(hall, 2) == []
 
 
 # ── its disk is what it was before ──

@@ -4,6 +4,7 @@ import gc
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from types import FunctionType, ModuleType
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.training.task import TrainingTask
 from protocol.board.draft import Draft
+from protocol.board.handover import Handovers
 from protocol.errors import Refused
 from protocol.key.epoch import EpochSecret
 from protocol.messages.bodies import CheckPart, Contribution, Partial, Refusal, SetLock
@@ -73,8 +75,12 @@ def adds() -> TwoEpochs:
 def helped(table: TwoEpochs) -> None:
     """All go over from contributing to decrypting."""
     for i in FIVE:
-        place = table.terms, STATISTIC, 1, table.ring(i), table.disks[i]
-        table.seat(i, DecryptionTask(*place, lambda question: True))
+        table.seat(i, DecryptionTask(*helping(table, i)))
+
+
+def helping(table: TwoEpochs, i: int) -> tuple[Any, ...]:
+    """What a hospital's help with the sum is made of."""
+    return (table.terms, STATISTIC, 1, table.ring(i), table.disks[i], lambda question: True)
 
 
 # ── the next round is one of the new epoch ──
@@ -198,6 +204,27 @@ def test_a_training_ends_where_others_opened_a_sum_that_it_can_never_read() -> N
     with pytest.raises(Refused, match="no share any more"):
         table.settle()
     assert len(table.kinds(FIRST, Partial)) >= 3
+
+
+def test_who_comes_late_to_a_round_that_is_given_up_reads_its_sum_and_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has its old share still, since not all have acknowledged, and helps no more."""
+    table = adds()
+    table.settle()
+    table.open(session := f"study/{STATISTIC}/1")
+    table.settle()
+    table.close(session)
+    helped(table)
+    del table.tasks[5]
+    table.settle()
+    table.refresh()
+    monkeypatch.setattr(Handovers, "help_bar", lambda handovers, opened_at: "it is given up")
+    table.seat(5, late := DecryptionTask(*helping(table, 5)))
+    table.settle()
+    assert late.done
+    assert late.sums == [15, 150]
+    assert 5 not in table.kinds(session, SetLock) | table.kinds(session, Partial)
 
 
 def test_what_is_public_of_a_round_stays_known_without_its_share() -> None:

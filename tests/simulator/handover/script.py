@@ -57,18 +57,17 @@ class SetBack(NamedTuple):
 
 @dataclass(frozen=True)
 class RefreshScript:
-    """two_faced: of a fork, members that go on at both boards, with a copy of all they have."""
+    """All of it; who is mute counts among those who may lie."""
 
     wishes: tuple[Wished, ...]
     mutes: tuple[Mute, ...] = ()
     away: tuple[Away, ...] = ()
     set_back: tuple[SetBack, ...] = ()
-    two_faced: frozenset[int] = frozenset()
 
     @property
     def liars(self) -> frozenset[int]:
         """Who does not do what its program is to do."""
-        return frozenset(mute.member for mute in self.mutes) | self.two_faced
+        return frozenset(mute.member for mute in self.mutes)
 
     def wishes_of(self, member: int) -> tuple[float, ...]:
         """When somebody types it there, ascending."""
@@ -87,7 +86,7 @@ def everybody(n_members: int, at: float = 1.0) -> RefreshScript:
     return RefreshScript(tuple(Wished(at + 0.1 * m, m) for m in range(1, n_members + 1)))
 
 
-def drawn(draw: random.Random, n_members: int, liars: int, is_forked: bool) -> RefreshScript:
+def drawn(draw: random.Random, n_members: int, liars: int) -> RefreshScript:
     """The refreshes of a seed: one or two, with up to so many liars."""
     members = range(1, n_members + 1)
     found = RefreshScript(
@@ -104,11 +103,7 @@ def drawn(draw: random.Random, n_members: int, liars: int, is_forked: bool) -> R
         taken = draw.uniform(0, 50)
         back = SetBack(draw.choice(members), taken, taken + draw.uniform(0.5, 40))
         found = replace(found, set_back=(back,))
-    if not liars:
-        return found
-    if is_forked:
-        return replace(found, two_faced=frozenset(draw.sample(members, liars)))
-    if draw.random() < 0.35:
+    if liars and draw.random() < 0.35:
         words = frozenset(draw.sample(SPOKEN, draw.choice([1, 1, 2])))
         attempts = draw.choice([1, 1, 2, FOR_GOOD])
         mutes = tuple(Mute(m, words, attempts) for m in draw.sample(members, liars))
