@@ -247,7 +247,7 @@ def wishes_came_true(federation: RefreshingFederation) -> None:
 
 
 def nothing_old_is_left(federation: RefreshingFederation) -> None:
-    """Once an attempt is over, nothing of it lies in a vault; settled, no old share is anywhere."""
+    """Once an attempt is over, nothing of it opens any more; settled, no old share is anywhere."""
     board = federation.board
     last = board.key.handovers.last
     if last is None:
@@ -255,7 +255,7 @@ def nothing_old_is_left(federation: RefreshingFederation) -> None:
     attempt = last.view.attempt
     for hospital in _honest(federation):
         names = {path.name for path in (hospital.folder / "vault").iterdir()}
-        kept = {n for n in names if n.startswith("handover-") and not n.endswith(".forgotten")}
+        kept = {n for n in names if n.startswith("handover-") and n.endswith(".seed.sealed")}
         if (attempt.is_thawed or attempt.is_settled) and kept:
             raise Violation(f"{hospital} still has {kept}")
         assert board.epoch is not None

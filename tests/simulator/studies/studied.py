@@ -200,8 +200,15 @@ def every_job_ended_as_it_may(federation: Federation) -> None:
             keeps_model = script.kind == "training" and hospital.index in script.members
             if is_last_lost and not keeps_model:
                 continue
-            if not hospital.person.has_finished(script) and not _came_too_late(hospital, script):
+            came_too_late = _came_too_late(hospital, script)
+            if not hospital.person.has_finished(script) and not came_too_late:
                 raise Violation(f"{hospital} has not finished {script.name}")
+
+
+def _came_too_late(hospital: Hospital, script: StudyScript) -> bool:
+    """Whether it approved when the others had opened the sum, and the key was refreshed then."""
+    ends = [error for job, error in hospital.person.ended.items() if job.study == script.name]
+    return any(isinstance(end, Refused) and end.rule == "known-round" for end in ends)
 
 
 def _is_lost(federation: Federation, name: str) -> bool:
@@ -209,12 +216,6 @@ def _is_lost(federation: Federation, name: str) -> bool:
     session, terms = f"study/{name}", federation.terms
     rounds = ((RoundView.of(session, b.session(session)), b) for b in boards_of(federation))
     return any(is_lost(view, board.key.handovers, terms) for view, board in rounds)
-
-
-def _came_too_late(hospital: Hospital, script: StudyScript) -> bool:
-    """Whether it approved when the others had opened the sum, and the key was refreshed then."""
-    ends = [error for job, error in hospital.person.ended.items() if job.study == script.name]
-    return any(isinstance(end, Refused) and end.rule == "known-round" for end in ends)
 
 
 def _must_be_done(federation: Federation, script: StudyScript) -> bool:
