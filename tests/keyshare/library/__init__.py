@@ -16,7 +16,7 @@ BITS = 256
 def dealt(members: int = 5, quorum: int = 3) -> tuple[ThresholdKey, tuple[KeyShare, ...], mpz, mpz]:
     """A key of 256 bits, its shares, and p and q: the same every time."""
     factors = []
-    draw = dealer._blum_prime
+    draw = dealer.blum_prime
 
     def noted(*arguments):
         factors.append(draw(*arguments))
@@ -24,7 +24,7 @@ def dealt(members: int = 5, quorum: int = 3) -> tuple[ThresholdKey, tuple[KeySha
 
     seed = seed_of("dealt", members, quorum)
     with (
-        patch("keyshare.key.dealer._blum_prime", noted),
+        patch("keyshare.key.dealer.blum_prime", noted),
         patch("secrets.token_bytes", lambda _: seed),
     ):
         key, shares = deal(BITS, members, quorum, allow_small_key=True)
