@@ -7,6 +7,7 @@ from participant.handover.errors import (
     NewShareLost,
     NoKeyToHandOver,
     NoRecord,
+    NothingToHandOver,
     TooManySums,
 )
 from participant.handover.newcomer import begin_from_record

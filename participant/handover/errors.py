@@ -34,6 +34,13 @@ class NewShareLost(ParticipantError, says="the key share that {session} gave is 
     session: str
 
 
+class NothingToHandOver(ParticipantError, says="{path}: these terms take over no key"):
+    """Terms that are not for a handover; ``makes_key``: they succeed others, with a new key."""
+
+    path: Path
+    makes_key: bool
+
+
 class NoRecord(ParticipantError, says="no record of {federation} was given"):
     """A new member takes part, and has not verified what it takes over."""
 

@@ -7,7 +7,14 @@ from pathlib import Path
 from participant.errors import MissingFile, RetiredShare
 from participant.handover.receipt import write_receipt
 from participant.handover.task import HandoverTask, Wish
-from participant.home import VAULT_NAME, HandoverShelf, Membership, Vault, federation_folder
+from participant.home import (
+    DAMAGES,
+    VAULT_NAME,
+    HandoverShelf,
+    Membership,
+    Vault,
+    federation_folder,
+)
 from participant.key import note_release
 from protocol.board import Board, Handover
 from protocol.handover import Succession
@@ -60,6 +67,13 @@ class OwnPlace:
         """Note in the new federation's folder by which entry the key was released, and its sums."""
         if not handover.is_refresh:
             note_release(self._new_folder(handover.about.new), board, handover)
+
+    def holds(self, epoch: int) -> bool:
+        """Whether it opens."""
+        try:
+            return self.member.held_key().epoch.number == epoch
+        except (*DAMAGES, MissingFile, RetiredShare):
+            return False
 
     def renewed(self) -> None:
         """Let all tasks work with what the vault has now."""

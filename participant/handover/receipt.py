@@ -1,6 +1,7 @@
 """What a hospital that has left keeps: it has given its key share up, and the key went to others.
 
-It is signed by the hospital, so that it can be shown to others. It proves no erasure: nobody can.
+It is a note for the hospital's own files, and proves no erasure: nobody can. What others can check
+is on the old board: the hospital's signed word that it uses its key share no more.
 """
 
 from datetime import UTC, datetime
@@ -12,11 +13,8 @@ from participant.disk import replace
 from participant.home import Membership
 from participant.words.fingerprint import fingerprint
 from protocol.board import Handover
-from protocol.encoding import encode_binary
-from protocol.signing import sign
 
 RECEIPT_NAME = "receipt.toml"
-_DOMAIN = "quorate/receipt signature"
 
 
 def write_receipt(member: Membership, handover: Handover) -> Path:
@@ -24,23 +22,20 @@ def write_receipt(member: Membership, handover: Handover) -> Path:
     about = handover.about
     text = tomli_w.dumps(
         {
-            "receipt": {
-                "hospital": member.identity.name,
-                "federation": about.old.name,
-                "fingerprint": fingerprint(about.old.federation),
-                "handover": about.session,
-                "epoch_given_up": about.epoch.number,
-                "new_terms": fingerprint(about.new.federation),
-                "new_members": [m.name for m in about.new.members],
-                "released_at_entry": handover.released_at,
-                "time": datetime.fromtimestamp(handover.moved_ms / 1000, UTC),
-                "says": "The key share of this epoch is erased in this hospital's data folder. "
-                "Backups are erased by people.",
-            }
+            "hospital": member.identity.name,
+            "federation": about.old.name,
+            "fingerprint": fingerprint(about.old.federation),
+            "handover": about.session,
+            "epoch_given_up": about.epoch.number,
+            "new_terms": fingerprint(about.new.federation),
+            "new_members": [m.name for m in about.new.members],
+            "released_at_entry": handover.released_at,
+            "time": datetime.fromtimestamp(handover.moved_ms / 1000, UTC),
+            "says": "The key share of this epoch is erased in this hospital's data folder. "
+            "Backups are erased by people. Its signed word that it uses the key share no more "
+            "is in the record of the old federation, under the name of this handover.",
         }
     )
-    signature = sign(member.identity.signing_key, _DOMAIN, text.encode())
-    signed = text + f'\nsignature = "{encode_binary(signature)}"\n'
     path = member.folder / RECEIPT_NAME
-    replace(path, signed.encode())
+    replace(path, text.encode())
     return path

@@ -59,6 +59,9 @@ class Place(Protocol):
     def released(self, board: Board, handover: Handover) -> None:
         """Called before the new key share is put into its place; again after a crash."""
 
+    def holds(self, epoch: int) -> bool:
+        """Whether the key share of an epoch is here and whole."""
+
     def renewed(self) -> None:
         """Called when the new key share is in its place."""
 
@@ -146,18 +149,15 @@ class HandoverTask(Task):
         """Who has not done what is due in the attempt."""
         if self.handover is None:
             return Waiting("link", (AGGREGATOR,))
-        found = handover_awaited(self.handover.view.attempt)
+        about, attempt = self.handover.about, self.handover.view.attempt
+        if self._is_against and not attempt.outcome:
+            assert self._wish is not None
+            wishes_refresh = self._wish.new.federation == about.old.federation
+            return _waiting_for_end(self.handover, wishes_refresh)
+        found = handover_awaited(attempt)
         if found is None:
             return Waiting("task")
-        names = self.handover.about.names
-        facts = {
-            "session": self.session,
-            "step": found.step,
-            "needed": found.needed,
-            "is_refresh": self.handover.is_refresh,
-            "names": [names[member] for member in found.members],
-        }
-        return Waiting("handover", found.members, facts)
+        return _waiting(self.handover, *found, is_refresh=about.is_refresh)
 
     def begin(self, board: Board) -> None:
         """Choose the attempt that is under way, or that ended when others had typed the same.
@@ -247,9 +247,11 @@ class HandoverTask(Task):
             return self._wish is None
         if self._wish is None or not self._wish.is_for(last):
             return self._wish is None
+        if not (last.is_refresh and last.view.attempt.is_settled):
+            return True
         # By the aggregator's clock: were it years ahead, no refresh would ever be asked for again.
         is_new = abs(self._now_ms() - last.moved_ms) < 1000 * JOIN_SECONDS
-        return not last.is_refresh or is_new or not last.view.attempt.is_settled
+        return is_new and self._place.holds(last.about.epoch.number + 1)
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Before any task says something, the share of the key that counts now is in its place."""
@@ -289,9 +291,13 @@ class HandoverTask(Task):
         assert self._board is not None
         if self._wish is None:
             return None
-        key = self._board.key
-        if key.newest is None or key.handovers.successor is not None:
-            raise NoKeyToHandOver(self._board.terms.name, key.newest is not None)
+        key, terms = self._board.key, self._board.terms
+        if key.handovers.successor is not None:
+            raise NoKeyToHandOver(terms.name, is_gone=True)
+        if key.newest is None:
+            if terms.takes_over_key:  # its members are about to say which
+                return None
+            raise NoKeyToHandOver(terms.name, is_gone=False)
         return Draft(self.session, self._wish.proposal(self._board))
 
     def _word(self, handover: Handover) -> Content | None:
@@ -364,6 +370,29 @@ class HandoverTask(Task):
         """Another one has proposed it first."""
         self._choose()
         return isinstance(post.body, HandoverProposal) and self.handover is not None
+
+
+def _waiting_for_end(handover: Handover, is_refresh: bool) -> Waiting:
+    """For whom it is waited where people here wish for something else than is proposed."""
+    attempt = handover.view.attempt
+    missing = tuple(member for member in attempt.rosters.old if member not in attempt.voids)
+    needed = attempt.rosters.lock_threshold - len(attempt.voids)
+    return _waiting(handover, "void", missing, needed, is_refresh)
+
+
+def _waiting(
+    handover: Handover, step: str, members: tuple[int, ...], needed: int, is_refresh: bool
+) -> Waiting:
+    """is_refresh: whether it is a refresh that people here wish for, or the others have begun."""
+    names = handover.about.names
+    facts = {
+        "session": handover.about.session,
+        "step": step,
+        "needed": needed,
+        "is_refresh": is_refresh,
+        "names": [names[member] for member in members],
+    }
+    return Waiting("handover", members, facts)
 
 
 def _given_up(handover: Handover) -> HandoverGivenUp:

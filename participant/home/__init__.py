@@ -35,6 +35,7 @@ from participant.home.roster import (
     succeeding_roster,
 )
 from participant.home.sealed_file import (
+    DAMAGES,
     DEFAULT_COST,
     PAYLOAD_LIMIT,
     Argon2Cost,

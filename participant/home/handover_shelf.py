@@ -19,18 +19,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from participant.disk import delete, exists, hold, read, write_new
-from participant.errors import (
-    BadName,
-    DamagedFile,
-    FileExists,
-    ForeignSeal,
-    MissingFile,
-    NoSeed,
-    TooLarge,
-    WrongPassphrase,
-)
+from participant.errors import BadName, DamagedFile, FileExists, MissingFile, NoSeed
 from participant.home.key_notes import keep_share, notes_of
 from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import DAMAGES
 from participant.home.vault import Vault
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed
@@ -41,7 +33,7 @@ _KEPT = ("arrival", "dealing", "share")
 _NONCE_BYTES, _TAG_BYTES, _KEY_BYTES = 12, 16, 32
 _LIMIT = _NONCE_BYTES + MAX_KEPT_BYTES + _TAG_BYTES
 _UNREADABLE = b""  # no content: something is there, and it is not what it was
-_DAMAGES = (WrongPassphrase, DamagedFile, ForeignSeal, TooLarge, MissingFile)
+_DAMAGES = (*DAMAGES, MissingFile)
 
 
 class HandoverShelf:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from participant.disk import FolderStorage, exists
-from participant.errors import DamagedFile, MissingFile, NotAMember, RetiredShare, WrongPassphrase
+from participant.errors import DamagedFile, MissingFile, NotAMember, RetiredShare
 from participant.home import identity as identities
 from participant.home.address import Address
 from participant.home.ceremony_secrets import SecretStore
@@ -14,6 +14,7 @@ from participant.home.folders import federation_folder
 from participant.home.identity import CARD_NAME, IDENTITY_NAME, Identity, read_card
 from participant.home.key_ring import KeyRing
 from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import DAMAGES
 from participant.home.terms_file import TermsFile
 from participant.home.vault import VAULT_NAME, Vault, epochs_in, retired_in
 from protocol.errors import Malformed, OlderCard
@@ -73,7 +74,7 @@ class Membership:
         for epoch in self.vault.epochs():
             try:
                 found.append(had.get(epoch) or self._stored_key(epoch))
-            except (DamagedFile, WrongPassphrase):
+            except DAMAGES:
                 if epoch == newest:
                     raise
         return found

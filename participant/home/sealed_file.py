@@ -23,6 +23,7 @@ from participant.errors import (
     DamagedFile,
     ForeignSeal,
     NewerFormat,
+    TooLarge,
     TooLittleMemory,
     WrongPassphrase,
 )
@@ -32,6 +33,8 @@ from protocol.errors import Malformed
 from protocol.programs.file_kind import SEALED_MAGIC
 
 VERSION = 1
+# A file that is not what it was: any of these, according to which of its bytes have changed.
+DAMAGES = (WrongPassphrase, DamagedFile, ForeignSeal, NewerFormat, TooLarge)
 PAYLOAD_LIMIT = 1 << 24  # bytes
 _MAGIC = SEALED_MAGIC
 _LENGTH_AT = len(_MAGIC) + 1

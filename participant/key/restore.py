@@ -13,16 +13,10 @@ from tempfile import TemporaryDirectory
 
 from participant.agent import Agent, SetLedger, Task, load_checkpoint, save_checkpoint
 from participant.disk import FolderStorage, exists, make_folder
-from participant.errors import (
-    DamagedFile,
-    FileExists,
-    ForeignSeal,
-    OutOfTime,
-    TooLarge,
-    WrongPassphrase,
-)
+from participant.errors import FileExists, OutOfTime
 from participant.home import (
     CARD_NAME,
+    DAMAGES,
     DEFAULT_COST,
     IDENTITY_NAME,
     VAULT_NAME,
@@ -115,7 +109,7 @@ class Restoring:
         path = vault.key_share_path(epoch)
         try:
             stored = vault.read_key_share(epoch, self.passphrase)
-        except (WrongPassphrase, DamagedFile, ForeignSeal, TooLarge):
+        except DAMAGES:
             reason = "it is damaged, or sealed with another passphrase than the identity"
             raise FileExists(path, reason) from None
         if not hmac.compare_digest(stored, encode(self.backup.held.secret)):

@@ -26,8 +26,8 @@ from participant.cli.work import (
     worker_of,
 )
 from participant.disk import hold
-from participant.errors import NotAgreed
-from participant.handover import RECEIPT_NAME, NoRecord, Wish, begin_from_record
+from participant.errors import NotAgreed, NotAMember
+from participant.handover import RECEIPT_NAME, NoRecord, NothingToHandOver, Wish, begin_from_record
 from participant.home import (
     CARD_NAME,
     Membership,
@@ -39,7 +39,6 @@ from participant.home import (
 from participant.hospital import Hospital
 from participant.record import RecordFolder
 from participant.words.fingerprint import fingerprint
-from protocol.errors import BadTerms
 from protocol.key import Epoch
 from protocol.terms import Terms
 from protocol.words import pasted
@@ -80,7 +79,7 @@ class GivenHandover(Given):
         """Signed by all, and succeeding the others; raises what is wrong with them."""
         found = terms_in(self.ctx, self.new, signed=True)
         if not found.terms.takes_over_key:
-            raise BadTerms("predecessor", "these terms take over no key. Type ceremony instead")
+            raise NothingToHandOver(self.new, found.terms.predecessor is not None)
         succeeded(found, self.file)
         return found
 
@@ -107,23 +106,28 @@ def handover(
     """
     new, old, home = given.new_terms(), given.terms(signed=True).terms, given.folder()
     own = read_card(home / CARD_NAME)
-    is_new = old.index_of(own.key) is None
+    is_new, leaves = (terms.index_of(own.key) is None for terms in (old, new.terms))
+    if is_new and leaves:
+        raise NotAMember(own.name, home)
     if is_new and record is None:
         raise NoRecord(own.name, old.name)
+    records = [record, *(predecessors or [])] if record and is_new else []
+    files = [RecordFolder(folder) for folder in records]
     show_terms(new, old)
     say()
     if not (yes or agrees(f"Hand the key of {old.name} over to these terms, as {own.name}?")):
         raise NotAgreed(f"the handover to the terms in {given.new}")
-    records = [record, *(predecessors or [])] if record and is_new else []
-    hospital = _newcomer(given, records) if records else worker_of(given)
+    hospital = _newcomer(given, files) if files else worker_of(given)
     context = given.context
     context.file, context.old = given.new, given.file
+    if is_new and own.name in (member.name for member in old.members):
+        say_aside("This identity is new. Where the old one of this hospital still has its data")
+        say_aside("folder, type the same there, too: its key share is erased in the end.")
     say_aside("Waiting for the others, who type:")
     say_aside(f"quorate-participant handover {context.pasted} --old {pasted(given.file)}")
     wish = Wish(new.terms, tuple(new.signatures[m.name] for m in new.terms.members))
     notices = telling(hospital, context, as_json)
     epoch = run(partial(hospital.hand_over, wish, timeout=timeout, notices=notices), hospital)
-    leaves = new.terms.index_of(own.key) is None
     if as_json:
         _say_done("left" if leaves else "handed over", epoch)
     else:
@@ -132,11 +136,11 @@ def handover(
         _say_end(new.terms, epoch, is_new, receipt, context.here)
 
 
-def _newcomer(given: GivenHandover, records: Sequence[Path]) -> Hospital:
+def _newcomer(given: GivenHandover, records: Sequence[RecordFolder]) -> Hospital:
     """A guest that has verified what it takes over; records: the newest first, at least one."""
-    member, files = given.member(), [RecordFolder(folder) for folder in records]
+    member, newest = given.member(), records[0]
     with hold(member.folder, "handover"):
-        begin_from_record(member, files[0], records[0], files[1:])
+        begin_from_record(member, newest, newest.folder, records[1:])
     return hospital_of(member)
 
 

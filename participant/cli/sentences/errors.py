@@ -11,7 +11,7 @@ from participant.cli.sentences.kinds import KINDS
 from participant.cli.sentences.model import MODELS
 from participant.cli.sentences.network import DOOR, NETWORK
 from participant.cli.sentences.roster import ROSTER
-from participant.cli.sentences.sealed import SEALED
+from participant.cli.sentences.sealed import SEALED, of_share
 from participant.cli.sentences.sentence import (
     ABORTED,
     BY_SIGNAL,
@@ -25,7 +25,7 @@ from participant.cli.sentences.sentence import (
     plain,
 )
 from participant.cli.sentences.studies import STUDIES
-from participant.cli.sentences.waiting import step_words, why_and_remedy
+from participant.cli.sentences.waiting import names_of, step_words, why_and_remedy
 from participant.door import SERVE
 from protocol import errors as protocol_errors
 from protocol.programs.refusals import remedy_for
@@ -60,10 +60,10 @@ def _running(e: participant_errors.AlreadyRunning, c: Context) -> Sentence:
 def _out_of_time(e: participant_errors.OutOfTime, c: Context) -> Sentence:
     why, remedy = why_and_remedy(e.waiting, 0, c)
     said = f"not done after {round(e.seconds, 1):g} s: {step_words(e.waiting, c)}"
-    names = f", waiting for {c.names(e.waiting.members)}" if e.waiting.members else ""
+    names = f", waiting for {names_of(e.waiting, c)}" if e.waiting.members else ""
     return Sentence(
         f"{said}{names}. {why} {remedy}".rstrip(),
-        _goes_on(f"see how things stand: {COMMAND} status {c.here}", e.is_sending),
+        _goes_on(f"see how things stand: {COMMAND} status {c.there}", e.is_sending),
     )
 
 
@@ -314,7 +314,7 @@ _PARTICIPANT: Said = {
     participant_errors.DiskError: lambda e, c: Sentence(
         f"{e.path}: {e.reason}", f"{remedy_for(e.number)}, then type the same command again"
     ),
-    participant_errors.DamagedFile: _damaged_file,
+    participant_errors.DamagedFile: of_share(_damaged_file),
     participant_errors.IdentityInUse: _identity_in_use,
     participant_errors.UnfitNumbers: _unfit_numbers,
     participant_errors.NotAgreed: _declined,

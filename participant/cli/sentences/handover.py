@@ -11,6 +11,7 @@ from participant.handover import (
     NewShareLost,
     NoKeyToHandOver,
     NoRecord,
+    NothingToHandOver,
     TooManySums,
 )
 from protocol.words import pasted
@@ -24,6 +25,7 @@ STEPS = {  # what is waited for
     "show": "proofs of the new key shares, in {session}",
     "release": "the end of the old key shares, in {session}",
     "thaw": "the end of {session}, which was given up",
+    "void": "the end of {session}, which is about something else than what is typed here",
     "acknowledge": "the new members of {session}, who have to acknowledge its end",
 }
 _REACHED = {  # what was not reached
@@ -41,7 +43,7 @@ def command_of(facts: Mapping[str, Any], c: Context) -> str:
     if facts.get("is_refresh"):
         return f"{COMMAND} key refresh {c.pasted}"
     if c.old is None:
-        return f"{COMMAND} handover {c.pasted}"
+        return f"{COMMAND} handover NEW.toml --old {c.pasted}"
     return f"{COMMAND} handover {c.pasted} --old {pasted(c.old)}"
 
 
@@ -75,8 +77,22 @@ def _share_lost(e: NewShareLost, c: Context) -> Sentence:
     )
 
 
+def _nothing(e: NothingToHandOver, c: Context) -> Sentence:
+    if e.makes_key:
+        return Sentence(
+            f"the members of {e.path} make a new key, and take over none",
+            f"they type: {COMMAND} ceremony {pasted(e.path)}",
+        )
+    return Sentence(
+        f"{e.path} holds terms that succeed no others",
+        f"give the file that {COMMAND} terms succeed --out has written, and the terms before it "
+        "as --old",
+    )
+
+
 HANDOVER: Said = {
     NewShareLost: _share_lost,
+    NothingToHandOver: _nothing,
     NoKeyToHandOver: _no_key,
     TooManySums: plain(
         "{e.federation} has opened more sums than a new board takes over, to compare others with",

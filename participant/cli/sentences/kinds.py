@@ -73,6 +73,17 @@ def too_large(e: errors.TooLarge, c: Context) -> Sentence:
     )
 
 
+def _first_share(c: Context) -> str:
+    """How this hospital comes to a key share, or gets a lost one back."""
+    if c.terms is not None and c.terms.takes_over_key:
+        first = f"take the key over first: {COMMAND} handover {c.here}"
+    else:
+        first = f"take part in the key ceremony first: {COMMAND} ceremony {c.here}"
+    lost = f"a lost key share is put back by: {COMMAND} key restore FILE {c.here}"
+    anew = f"without a backup all members type: {COMMAND} key refresh {c.pasted}"
+    return f"{first}; {lost}; {anew}"
+
+
 def missing_file(e: errors.MissingFile, c: Context) -> Sentence:
     """What is not there, and how it comes about."""
     if e.what == "folder":
@@ -81,11 +92,7 @@ def missing_file(e: errors.MissingFile, c: Context) -> Sentence:
             f"give another path, or make it first: mkdir -p {pasted(e.path)}",
         )
     if e.what == "key share":
-        return Sentence(
-            f"there is no key share in {e.path}",
-            f"take part in the key ceremony first: {COMMAND} ceremony {c.here}; a lost key share "
-            f"is put back by: {COMMAND} key restore FILE {c.here}",
-        )
+        return Sentence(f"there is no key share in {e.path}", _first_share(c))
     made = {
         "identity": f"an identity is made by: {COMMAND} init --name NAME",
         "card": f"a card is made by: {COMMAND} init --name NAME",

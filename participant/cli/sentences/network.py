@@ -15,8 +15,21 @@ def _unreachable(e: errors.Unreachable, c: Context) -> Sentence:
 
 
 def _foreign_aggregator(e: errors.ForeignAggregator, c: Context) -> Sentence:
+    what = f"the aggregator at {e.url} serves other terms than"
+    if c.old is not None:
+        return Sentence(
+            f"{what} {c.old}, on whose board the key is handed over",
+            f"if the key share for {c.file} is here, go on with that: {COMMAND} key status "
+            f"{c.here}. If not, ask its operator to serve {c.old} until this hospital is done",
+        )
+    if c.terms is not None and c.terms.takes_over_key:
+        return Sentence(
+            f"{what} {c.file}",
+            "ask its operator to serve these once the key is handed over: "
+            f"quorate-aggregator serve {c.pasted}",
+        )
     return Sentence(
-        f"the aggregator at {e.url} serves other terms than {c.file}",
+        f"{what} {c.file}",
         "ask its operator, or the coordinator, for the federation.toml that it serves",
     )
 

@@ -1,5 +1,8 @@
 """What is said of sealed files, of their passphrase, and of the seeds in them."""
 
+from collections.abc import Callable
+from typing import Any
+
 from participant import errors
 from participant.cli.sentences.sentence import ABORTED, COMMAND, Context, Said, Sentence, plain
 from participant.home import MINIMUM_CHARACTERS
@@ -48,12 +51,29 @@ def _foreign_seal(e: errors.ForeignSeal, c: Context) -> Sentence:
     )
 
 
+def of_share(sentence: Callable[[Any, Context], Sentence]) -> Callable[[Any, Context], Sentence]:
+    """The same of any other file; a key share that is damaged has ways back of its own."""
+
+    def said(e: Any, c: Context) -> Sentence:
+        found = sentence(e, c)
+        if not e.path.name.startswith("key-share-"):
+            return found
+        return Sentence(
+            f"the key share is damaged: {found.what}",
+            f"move {e.path} away and put back the backup: {COMMAND} key restore FILE {c.here}; "
+            f"without a backup all members type: {COMMAND} key refresh {c.pasted}",
+        )
+
+    return said
+
+
 def _no_seed(e: errors.NoSeed, c: Context) -> Sentence:
     if e.why == "forgotten":
         return Sentence(
             f"{e.session} has ended here, but its key share is gone from the data folder",
             "without it this hospital cannot help to decrypt. Put back the key share: "
-            f"{COMMAND} key restore FILE {c.here}",
+            f"{COMMAND} key restore FILE {c.here}; without a backup all members type: "
+            f"{COMMAND} key refresh {c.pasted}",
         )
     if e.why == "lost":
         return Sentence(
@@ -73,11 +93,13 @@ def _no_seed(e: errors.NoSeed, c: Context) -> Sentence:
 SEALED: Said = {
     errors.NoPassphrase: _no_passphrase,
     errors.BadPassphrase: _bad_passphrase,
-    errors.WrongPassphrase: plain(
-        "{e.path} does not open: the passphrase is wrong or the file is damaged",
-        "try again. If the passphrase is right, put back a copy of the file from a backup",
+    errors.WrongPassphrase: of_share(
+        plain(
+            "{e.path} does not open: the passphrase is wrong or the file is damaged",
+            "try again. If the passphrase is right, put back a copy of the file from a backup",
+        )
     ),
-    errors.ForeignSeal: _foreign_seal,
+    errors.ForeignSeal: of_share(_foreign_seal),
     errors.NewerFormat: plain(
         "{e.path} has format {e.found}, this release knows {e.known}", "install a newer release"
     ),
@@ -89,6 +111,9 @@ SEALED: Said = {
     errors.RetiredShare: plain(
         "the key was handed over, and this hospital has given up its key share of epoch {e.epoch} "
         "in {e.folder}",
-        "the members that have the key now go on with it, under their terms",
+        "the members that have the key now go on with it, under their terms. If this hospital is "
+        "one of them here, its newer key share is lost. Put it back: "
+        f"{COMMAND} key restore FILE {{c.here}}; without a backup all members type: "
+        f"{COMMAND} key refresh {{c.pasted}}",
     ),
 }

@@ -34,8 +34,16 @@ class Context:
     @property
     def here(self) -> str:
         """The same for a command of this hospital: with the data folder that was given."""
-        home = f" --home {pasted(self.home)}" if self.is_home_given and self.home else ""
-        return self.pasted + home
+        return self.pasted + self._home
+
+    @property
+    def there(self) -> str:
+        """The same with the terms whose board is spoken on: in a handover, the old ones."""
+        return pasted(self.old or self.file) + self._home
+
+    @property
+    def _home(self) -> str:
+        return f" --home {pasted(self.home)}" if self.is_home_given and self.home else ""
 
     def name(self, member: int) -> str:
         """A member's name."""

@@ -166,6 +166,8 @@ def _round_of(waiting: Waiting) -> str:
 def _why(waiting: Waiting, own: int) -> str:
     """Which message is missing, of whom."""
     kind, members = waiting.kind, waiting.members
+    if waiting.facts.get("step") == "void":
+        return "Others have proposed it. It ends once enough old members are for giving it up."
     if own in members and kind in ("locks", "parts"):
         return "This hospital does not help with it, since its data folder was put back."
     if waiting.facts.get("abstains") and kind == "contributions":
@@ -184,6 +186,11 @@ def _whom(waiting: Waiting, own: int, c: Context) -> str:
     if 0 < needed < len(waiting.members):
         return f"{needed} of {names}"
     return names
+
+
+def names_of(waiting: Waiting, c: Context) -> str:
+    """For whom it is waited, by name."""
+    return ", ".join(_name(waiting, member, c) for member in waiting.members)
 
 
 def _name(waiting: Waiting, member: int, c: Context) -> str:

@@ -121,3 +121,22 @@ def test_nothing_is_proposed_where_the_new_board_would_not_take_all_sums(
     with pytest.raises(TooManySums):
         halls.hand_over()
     assert not halls.old.service.board.key.handovers.all
+
+
+def test_a_refresh_on_the_new_board_waits_until_the_key_counts_there(halls: Halls) -> None:
+    halls.hand_over()
+    members = [halls.new_member(i) for i in halls.members]
+    refreshes = [HandoverTask(m.index, OwnPlace(m), Wish(NEW.terms)) for m in members]
+    halls.new.come(members[0].index, refreshes[0])
+    halls.new.talk()
+    assert halls.new.service.epoch is None
+    for member in members:
+        inheritance = inheritance_task(member)
+        assert inheritance is not None
+        halls.new.come(member.index, inheritance)
+    halls.new.talk()
+    for member, refresh in zip(members, refreshes, strict=True):
+        halls.new.come(member.index, refresh)
+    halls.new.talk()
+    assert halls.new.service.epoch is not None
+    assert halls.new.service.epoch.number == 3

@@ -1,11 +1,13 @@
 """Refreshes of the key by hospitals' agents around a real service, with real vaults."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from participant.errors import RetiredShare
 from participant.handover import Wish
+from participant.home.membership import Membership
 from protocol.messages.handover import HandedDealing
 from tests.stage.handover.refreshes import TOY, Refresh, decrypts
 from tests.stage.handover.rosters import proposal
@@ -52,13 +54,37 @@ def test_an_agent_helps_and_agrees_to_nothing_by_itself(hall: Refresh) -> None:
     assert handover.view.attempt.consents == {1, 2}
 
 
-def test_a_damaged_share_is_no_hindrance_and_its_member_gets_a_new_one(hall: Refresh) -> None:
-    (path,) = hall.members[3].vault.folder.glob("key-share-1.sealed")
-    path.write_bytes(path.read_bytes()[:-1] + b"?")
+def damage(member: Membership, epoch: int, place: int) -> None:
+    path = member.vault.key_share_path(epoch)
+    data = bytearray(path.read_bytes())
+    data[place] ^= 5
+    path.write_bytes(data)
+
+
+DAMAGES = {"kind": 0, "version": 20, "length": 21, "federation": 45, "content": -1}  # at a byte
+
+
+@pytest.mark.parametrize("place", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_share_is_no_hindrance_and_its_member_gets_a_new_one(
+    hall: Refresh, place: int
+) -> None:
+    damage(hall.members[3], 1, place)
     for i in (1, 2, 3):
         hall.take_part(i)
     hall.talk()
     assert decrypts(hall.held(3), hall.held(1))
+
+
+@pytest.mark.parametrize("place", DAMAGES.values(), ids=DAMAGES.keys())
+def test_who_starts_anew_needs_no_old_share_beside_its_new_one(hall: Refresh, place: int) -> None:
+    hall.falls_silent_at[2] = "acknowledge"
+    for i in (1, 2, 3):
+        hall.take_part(i)
+    hall.talk()
+    assert hall.members[1].vault.epochs() == [1, 2]
+    damage(hall.members[1], 1, place)
+    started = dataclasses.replace(hall.members[1])  # with no key in its memory
+    assert started.settled_keys().current.epoch.number == 2
 
 
 def test_who_asks_for_what_the_others_have_just_done_asks_for_no_other_one(hall: Refresh) -> None:
@@ -69,6 +95,23 @@ def test_who_asks_for_what_the_others_have_just_done_asks_for_no_other_one(hall:
     hall.talk()
     assert hall.tasks[2].done
     assert len(hall.service.board.key.handovers.all) == 1
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_who_has_lost_its_new_share_asks_for_another_one_at_once(
+    hall: Refresh, is_lost: bool
+) -> None:
+    for i in (1, 2, 3):
+        hall.take_part(i)
+    hall.talk()
+    if is_lost:
+        hall.members[2].vault.key_share_path(2).unlink()
+    else:
+        damage(hall.members[2], 2, -1)
+    for i in (2, 1, 3):
+        hall.take_part(i, wishes=i != 3)
+        hall.talk()
+    assert [hall.held(i).epoch.number for i in (1, 2, 3)] == [3, 3, 3]
 
 
 def test_later_a_member_asks_for_another_one(hall: Refresh) -> None:
@@ -115,3 +158,16 @@ def test_people_who_wish_for_something_else_are_for_giving_up_what_nobody_agreed
     assert first.view.attempt.is_thawed
     assert first.view.attempt.voids >= {1, 2}
     assert second.is_refresh
+
+
+def test_who_wishes_for_something_else_is_told_who_has_not_given_up_what_is_proposed(
+    hall: Refresh,
+) -> None:
+    hall.say(3, "handover/1", proposal(TOY.federation, TOY.epoch, [1, 2, 3, "G1"], 2))
+    hall.take_part(1)
+    hall.talk()
+    waiting = hall.tasks[1].waiting(hall.service.board)
+    assert waiting.members == (2, 3)
+    assert waiting.facts["names"] == ["H2", "H3"]
+    assert (waiting.facts["step"], waiting.facts["needed"]) == ("void", 1)
+    assert waiting.facts["is_refresh"]
