@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from participant.errors import LostRound
 from participant.handover.own import OwnPlace
 from participant.home.handover_shelf import HandoverShelf
 from participant.home.key_ring import KeyRing
@@ -13,7 +14,8 @@ from tests.simulator.handover.federation import RefreshingFederation
 from tests.simulator.handover.oracle import refresh
 from tests.simulator.handover.script import FOR_GOOD, Away, Mute, SetBack, everybody
 from tests.simulator.plan import Plan
-from tests.simulator.studies.script import common
+from tests.simulator.studies.person import Job
+from tests.simulator.studies.script import Word, common
 from tests.simulator.studies.studied import Violation
 
 SEEDS, CHUNK = 60, 5
@@ -60,6 +62,23 @@ def test_a_study_goes_on_to_its_last_round_under_the_new_key() -> None:
         if view.opening
     }
     assert len(epochs) == 2, "there is a round before the refresh, and one after it"
+
+
+def test_nobody_waits_for_a_study_whose_last_round_is_lost() -> None:
+    # Its sum would show what hospital 4 added to the other study, so the round is held back.
+    words = (
+        Word(5.0, 1, "propose"),
+        *(Word(5.0, member, "approve") for member in (1, 2, 3)),
+        Word(5.0, 4, "open"),
+    )
+    later = replace(common(4, 1, "later"), members=(1, 2, 3), words=words)
+    late = everybody(4, at=30.0)
+    federation = played(replace(CALM, scripts=(common(4), later)), wishes=late.wishes)
+    assert ends(federation) == ["settled"]
+    assert not federation.board.studies["later"].is_ended()
+    helped = federation.hospitals[4].person.ended[Job("later", "help", 1, 1)]
+    assert isinstance(helped, LostRound)
+    assert all(federation.hospitals[m].person.has_finished(later) for m in (1, 2, 3))
 
 
 @pytest.mark.parametrize("word", [HandoverWord.DEAL, HandoverWord.SHOW])

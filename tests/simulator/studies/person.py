@@ -22,6 +22,8 @@ from participant.study.tasks import ApprovalTask, EndingTask, ProposalTask, With
 from protocol.board.study import StudyState
 from protocol.key.epoch import HeldKeys
 from protocol.messages.bodies import Opening, Partial
+from protocol.rounds.awaited import is_lost
+from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
 from tests.simulator.disk import Disk
 from tests.simulator.studies.clocked import ClockedTask
@@ -240,7 +242,8 @@ class Person:
             return not any(word.what == "propose" for word in script.words)
         if script.variant or state.is_ended() or self.has_finished(script):
             return True
-        if self._is_opened(script):  # perhaps without this hospital, which could not take part
+        # Perhaps without this hospital, which could not take part.
+        if self._is_opened(script) or self._is_lost(script):
             return not any(job.study == script.name for job in self._running.values())
         is_in = state.contributes(self._index) or state.opens(self._index)
         return not is_in and self._now < self._patience
@@ -251,6 +254,16 @@ class Person:
         entries = self.agent.board.session(f"study/{script.name}/{script.rounds}")
         parts = [p for p in entries if isinstance(p.post.body, Partial)]
         return len(parts) >= self._terms.quorum
+
+    def _is_lost(self, script: StudyScript) -> bool:
+        """Whether a refresh ended the last round of a training: it keeps the model of before.
+
+        A statistic has no sum then, and is ended by votes.
+        """
+        assert self.agent is not None
+        session, board = f"study/{script.name}/{script.rounds}", self.agent.board
+        view = RoundView.of(session, board.session(session))
+        return script.kind == "training" and is_lost(view, board.key.handovers, self._terms)
 
     def _state(self, script: StudyScript) -> StudyState | None:
         assert self.agent is not None
