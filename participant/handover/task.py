@@ -99,11 +99,8 @@ class Wish:
         """
         assert board.epoch is not None
         is_refresh = self.new.federation == board.terms.federation
-        if not is_refresh:
-            try:
-                sums_up_to(board, board.head.position).parts()
-            except Malformed:
-                raise TooManySums(board.terms.name) from None
+        if not (is_refresh or _has_room(board)):
+            raise TooManySums(board.terms.name)
         return HandoverProposal(
             board.epoch.digest, b"" if is_refresh else encode(self.new), self.signatures
         )
@@ -132,6 +129,7 @@ class HandoverTask(Task):
         self._shelf: AttemptShelf | None = None
         self._still: tuple[Attempt | None, float] = None, clock()  # how far it was, since when
         self._freezes_at: float | None = None
+        self._has_asked_for_room = False
         self._has_share = self._is_done = False
         self.handover: Handover | None = None  # once it is known which
 
@@ -201,7 +199,7 @@ class HandoverTask(Task):
         self.handover, self.session = last, last.about.session
         self._shelf = self._place.shelf(last.about)
         consents = self._wish is not None and not self._is_against
-        self._has_share, self._freezes_at = False, None
+        self._has_share, self._freezes_at, self._has_asked_for_room = False, None, False
         self._member = HandoverMember(last.about, self._number, self._shelf, consents=consents)
 
     def _leave_earlier(self) -> None:
@@ -302,11 +300,15 @@ class HandoverTask(Task):
 
     def _word(self, handover: Handover) -> Content | None:
         member, shelf, attempt = self._member, self._shelf, handover.view.attempt
-        assert member is not None and shelf is not None  # set with the handover
+        assert member is not None and shelf is not None and self._board is not None
         member.view = handover.view
         if self._wish is not None:
             self._wish.check(handover)
         member.waits = self._waits_on(attempt) and not self._is_against
+        if attempt.is_dealt and not attempt.outcome and not self._has_asked_for_room:
+            self._has_asked_for_room = True
+            if not (handover.is_refresh or _has_room(self._board)):
+                member.is_unfit = True  # or the key would be released to where it never counts
         self._take_share(handover)
         if content := member.due():
             return content
@@ -393,6 +395,15 @@ def _waiting(
         "names": [names[member] for member in members],
     }
     return Waiting("handover", members, facts)
+
+
+def _has_room(board: Board) -> bool:
+    """Whether another board takes all sums over that may be open on this one by now."""
+    try:
+        sums_up_to(board, board.head.position).parts()
+    except Malformed:
+        return False
+    return True
 
 
 def _given_up(handover: Handover) -> HandoverGivenUp:

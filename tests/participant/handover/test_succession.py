@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from participant.handover import HandoverTask, Wish
+from participant.handover import HandoverGivenUp, HandoverTask, Wish
 from participant.handover.errors import TooManySums
 from participant.handover.own import OwnPlace
 from participant.home.folders import federation_folder
@@ -140,3 +140,21 @@ def test_a_refresh_on_the_new_board_waits_until_the_key_counts_there(halls: Hall
     halls.new.talk()
     assert halls.new.service.epoch is not None
     assert halls.new.service.epoch.number == 3
+
+
+def test_nothing_is_shown_where_they_became_too_many_since(
+    halls: Halls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or who proposed has not looked. After a release the key would never count anywhere."""
+
+    def opened(board: Board, position: int) -> InheritedSums:
+        return SUMS if board.key.handovers.all else InheritedSums()
+
+    monkeypatch.setattr("participant.handover.task.sums_up_to", opened)
+    monkeypatch.setattr(inherited_sums, "MAX_INHERITED_BYTES", 40)
+    with pytest.raises(HandoverGivenUp):
+        halls.hand_over()
+    handover = halls.old.service.board.key.handovers.last
+    assert handover is not None
+    assert handover.view.attempt.is_thawed
+    assert not handover.view.attempt.shown

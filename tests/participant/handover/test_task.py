@@ -35,6 +35,7 @@ def test_all_have_new_shares_of_the_same_key_and_no_old_ones(hall: Refresh) -> N
         assert hall.held(i).epoch == hall.newest
         assert hall.held(i).secret.share != old[i].secret.share
         assert hall.members[i].keys.current.epoch == hall.newest
+        assert hall.members[i].keys.of(TOY.epoch.digest) is None
     for pair in ((1, 2), (1, 3), (2, 3)):
         assert decrypts(*(hall.held(i) for i in pair))
 
