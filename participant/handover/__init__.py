@@ -13,4 +13,5 @@ from participant.handover.errors import (
 from participant.handover.newcomer import begin_from_record
 from participant.handover.own import OwnPlace, handover_task, is_at_work
 from participant.handover.receipt import RECEIPT_NAME
-from participant.handover.task import AttemptShelf, HandoverTask, Wish
+from participant.handover.task import HandoverTask
+from participant.handover.wish import Wish

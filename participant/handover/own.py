@@ -6,7 +6,8 @@ from pathlib import Path
 
 from participant.errors import MissingFile, RetiredShare
 from participant.handover.receipt import write_receipt
-from participant.handover.task import HandoverTask, Wish
+from participant.handover.task import HandoverTask
+from participant.handover.wish import Wish
 from participant.home import (
     DAMAGES,
     VAULT_NAME,

@@ -7,103 +7,21 @@ board's. Here is when a hospital begins, how long it waits, and what it does wit
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
 
 from participant.agent import Task
-from participant.handover.errors import (
-    AnotherHandover,
-    HandoverGivenUp,
-    NewShareLost,
-    NoKeyToHandOver,
-    TooManySums,
-)
+from participant.handover.errors import HandoverGivenUp, NewShareLost, NoKeyToHandOver
 from participant.handover.open_rounds import has_open_rounds
+from participant.handover.place import AttemptShelf, Place
+from participant.handover.wish import Wish, has_room
 from participant.waiting import Waiting
 from protocol.board import Board, Draft, Handover, Post, Posted
-from protocol.encoding import encode
-from protocol.errors import Malformed
-from protocol.handover import Attempt, HandoverMember, Shelf, Succession, handover_awaited, share_of
-from protocol.messages import BareWord, Content, HandoverProposal, Signature
-from protocol.rounds import sums_up_to
-from protocol.terms import AGGREGATOR, Terms
+from protocol.handover import Attempt, HandoverMember, handover_awaited, share_of
+from protocol.messages import BareWord, Content, HandoverProposal
+from protocol.terms import AGGREGATOR
 
 JOIN_SECONDS = 600  # so long after a refresh, who asks for one has had it
 UNAGREED_SECONDS = 7 * 24 * 3600  # so long for people to agree, and for newcomers to come
 FREEZE_SECONDS = 600  # so long at most before its freeze a hospital ends what it has begun
-
-
-class AttemptShelf(Shelf, Protocol):
-    """Where one attempt's secrets lie, and how they leave it."""
-
-    @property
-    def has_share(self) -> bool:
-        """Whether the new share is there, or in its place."""
-
-    def promote(self) -> None:
-        """Move the new share into its place, once the attempt is released."""
-
-    def forget(self) -> None:
-        """Destroy what is left of the attempt, once it is over."""
-
-
-class Place(Protocol):
-    """Where a member's key shares lie."""
-
-    def shelf(self, about: Succession) -> AttemptShelf:
-        """Of one attempt."""
-
-    def has_left(self, handover: Handover) -> bool:
-        """Whether an attempt has left anything here that it is over with."""
-
-    def released(self, board: Board, handover: Handover) -> None:
-        """Called before the new key share is put into its place; again after a crash."""
-
-    def holds(self, epoch: int) -> bool:
-        """Whether the key share of an epoch is here and whole."""
-
-    def renewed(self) -> None:
-        """Called when the new key share is in its place."""
-
-    def settled(self, handover: Handover) -> None:
-        """Called when nothing older than the new epoch is to be left."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What people here want, and agree to: new terms, or the old ones for new shares.
-
-    signatures: under new terms, of their members in order.
-    """
-
-    new: Terms
-    signatures: tuple[Signature, ...] = ()
-
-    def is_for(self, handover: Handover) -> bool:
-        """Whether this is what an attempt is about."""
-        return self.new.federation == handover.about.new.federation
-
-    def check(self, handover: Handover) -> None:
-        """Raises AnotherHandover where the others have agreed to something else.
-
-        What was thawed keeps nobody from the next one, nor does a refresh that was released.
-        """
-        is_past = handover.is_over and (handover.is_refresh or handover.released_at is None)
-        if not self.is_for(handover) and handover.view.attempt.is_agreed and not is_past:
-            raise AnotherHandover(handover.about.session, handover.about.new.federation)
-
-    def proposal(self, board: Board) -> HandoverProposal:
-        """What to propose, of the key that the board has.
-
-        Raises TooManySums where there are more than another board would take over.
-        """
-        assert board.epoch is not None
-        is_refresh = self.new.federation == board.terms.federation
-        if not (is_refresh or _has_room(board)):
-            raise TooManySums(board.terms.name)
-        return HandoverProposal(
-            board.epoch.digest, b"" if is_refresh else encode(self.new), self.signatures
-        )
 
 
 class HandoverTask(Task):
@@ -307,7 +225,7 @@ class HandoverTask(Task):
         member.waits = self._waits_on(attempt) and not self._is_against
         if attempt.is_dealt and not attempt.outcome and not self._has_asked_for_room:
             self._has_asked_for_room = True
-            if not (handover.is_refresh or _has_room(self._board)):
+            if not (handover.is_refresh or has_room(self._board)):
                 member.is_unfit = True  # or the key would be released to where it never counts
         self._take_share(handover)
         if content := member.due():
@@ -395,15 +313,6 @@ def _waiting(
         "names": [names[member] for member in members],
     }
     return Waiting("handover", members, facts)
-
-
-def _has_room(board: Board) -> bool:
-    """Whether another board takes all sums over that may be open on this one by now."""
-    try:
-        sums_up_to(board, board.head.position).parts()
-    except Malformed:
-        return False
-    return True
 
 
 def _given_up(handover: Handover) -> HandoverGivenUp:

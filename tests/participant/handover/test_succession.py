@@ -116,7 +116,7 @@ def test_the_release_and_its_sums_are_noted_before_the_share_has_its_place(
 def test_nothing_is_proposed_where_the_new_board_would_not_take_all_sums(
     halls: Halls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("participant.handover.task.sums_up_to", lambda board, position: SUMS)
+    monkeypatch.setattr("participant.handover.wish.sums_up_to", lambda board, position: SUMS)
     monkeypatch.setattr(inherited_sums, "MAX_INHERITED_BYTES", 40)
     with pytest.raises(TooManySums):
         halls.hand_over()
@@ -150,7 +150,7 @@ def test_nothing_is_shown_where_they_became_too_many_since(
     def opened(board: Board, position: int) -> InheritedSums:
         return SUMS if board.key.handovers.all else InheritedSums()
 
-    monkeypatch.setattr("participant.handover.task.sums_up_to", opened)
+    monkeypatch.setattr("participant.handover.wish.sums_up_to", opened)
     monkeypatch.setattr(inherited_sums, "MAX_INHERITED_BYTES", 40)
     with pytest.raises(HandoverGivenUp):
         halls.hand_over()
