@@ -232,7 +232,8 @@ class Studies(Mapping[str, StudyState]):
         return self._found[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._found)
+        """As they are now: another thread may look while the board goes on."""
+        return iter(tuple(self._found))
 
     def __len__(self) -> int:
         return len(self._found)

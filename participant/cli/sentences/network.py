@@ -19,8 +19,8 @@ def _foreign_aggregator(e: errors.ForeignAggregator, c: Context) -> Sentence:
     if c.old is not None:
         return Sentence(
             f"{what} {c.old}, on whose board the key is handed over",
-            f"if the key share for {c.file} is here, go on with that: {COMMAND} key status "
-            f"{c.here}. If not, ask its operator to serve {c.old} until this hospital is done",
+            f"ask its operator to serve {c.old} until this hospital is done. If the key share for "
+            f"{c.file} is here already, go on with that: {COMMAND} key status {c.here}",
         )
     if c.terms is not None and c.terms.takes_over_key:
         return Sentence(

@@ -134,7 +134,9 @@ def test_the_next_command_of_the_founding_can_be_pasted(name: str, cards: list[s
 PROGRAM = re.compile(r"quorate-(participant|aggregator) ")
 SAFE_CALLS = ("pasted(", "c.name")
 HOLDERS = ("c", "context", "ctx.obj", "given.context")
-QUOTED = {"here", "names"} | {f"{c}.{given}" for c in HOLDERS for given in ("pasted", "here")}
+QUOTED = {"here", "names"} | {
+    f"{c}.{given}" for c in HOLDERS for given in ("pasted", "here", "there")
+}
 BARE = re.compile(r"(COMMAND\}|quorate-)[^\"\n]*\{+(c\.file|e\.path|file|out)\b")
 # A study's name is letters, digits, dots, dashes and underscores, which no shell reads otherwise.
 STUDIES = {"session", "study", "study.name", "name", "e.study", "found['study']"}

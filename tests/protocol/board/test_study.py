@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from protocol.board.study import Study, StudyState, check_plan
+from protocol.board.study import Studies, Study, StudyState, check_plan
 from protocol.errors import BadPlan
 from protocol.messages.plan import Approval, Ending, Plan, Withdrawal
 from protocol.terms.terms import Floors
@@ -233,3 +233,16 @@ def test_rounds_and_sessions_of_a_study_have_its_name():
     counting = statistic_study(TERMS)
     assert (counting.rounds, counting.kind) == (1, "statistic")
     assert msgspec.structs.replace(study.plan) == study.plan
+
+
+def test_studies_may_be_looked_through_while_another_is_proposed():
+    terms = toy_federation().terms
+    studies = Studies(terms)
+    plan = statistic_plan(terms, 2)
+    studies.take("one", 1, 0, 1, plan)
+    seen = []
+    for name in studies:
+        seen.append(name)
+        studies.take("two", 2, 0, 1, plan)
+    assert seen == ["one"]
+    assert list(studies) == ["one", "two"]
