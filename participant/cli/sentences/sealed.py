@@ -1,6 +1,7 @@
 """What is said of sealed files, of their passphrase, and of the seeds in them."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from participant import errors
@@ -56,7 +57,7 @@ def of_share(sentence: Callable[[Any, Context], Sentence]) -> Callable[[Any, Con
 
     def said(e: Any, c: Context) -> Sentence:
         found = sentence(e, c)
-        if not e.path.name.startswith("key-share-"):
+        if not Path(e.path).name.startswith("key-share-"):
             return found
         return Sentence(
             f"the key share is damaged: {found.what}",
