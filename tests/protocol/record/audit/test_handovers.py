@@ -81,6 +81,7 @@ def test_dealings_that_do_not_add_up_fail(monkeypatch: pytest.MonkeyPatch) -> No
     assert [(r.party, "add up" in r.reason) for r in found.failures] == [
         ("nobody in particular", True)
     ]
+    assert not result_of(story, "3.11").findings
 
 
 def test_parts_that_are_proven_and_do_not_open_fail(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +109,20 @@ def test_an_agreement_of_too_few_fails(
         del story.said[story.find(REFRESH, kind, member) - 1]
     enough = (kind is Consent and len(missing) == 1) or not missing
     due = [] if enough else [(freeze - len(missing), "H1")]
+    assert [(r.entry, r.party) for r in result_of(story, "3.10").failures] == due
+
+
+@pytest.mark.parametrize(("kind", "late"), [(Consent, (1, 2)), (Arrival, (4,))])
+def test_an_agreement_that_comes_after_a_freeze_fails(
+    monkeypatch: pytest.MonkeyPatch, kind: type, late: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(Attempt, "is_agreed", property(lambda attempt: True))
+    freeze = word(handed_over(), REFRESH, "freeze", 1)
+    story = until(freeze)
+    said = [story.said.pop(story.find(REFRESH, kind, member) - 1) for member in late]
+    time_ms = story.said[-1].time_ms
+    story.said += [dataclasses.replace(one, time_ms=time_ms) for one in said]
+    due = [(freeze - len(late), "H1")]
     assert [(r.entry, r.party) for r in result_of(story, "3.10").failures] == due
 
 
