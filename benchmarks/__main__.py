@@ -84,7 +84,7 @@ def _measure_ceremony(options: argparse.Namespace) -> dict[str, object]:
 def _add_handover(parser: argparse.ArgumentParser) -> None:
     read = whole.Sizes.read
     parser.add_argument("--from", dest="old", type=read, default="3/5", help="quorum/members")
-    parser.add_argument("--to", dest="new", type=read, default="3/5", help="the same, for now")
+    parser.add_argument("--to", dest="new", type=read, default="3/5", help="equal to --from")
     parser.add_argument("--bits", type=int, default=3072)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--growth", type=int, metavar="REFRESHES", help="how shares grow instead")
