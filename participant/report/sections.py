@@ -125,6 +125,7 @@ def _taken_over(found: InheritanceFacts, terms: Terms) -> Markup:
     """A key that another federation has made: who says that they have it, and by what."""
     if found.position is None:
         need = f"it counts once {terms.lock_threshold} hospitals have said the same of it"
+        need += ", and all sums that they name are here"
         lines = [_fact("outcome", f"not taken over yet: {need}")]
     else:
         lines = [

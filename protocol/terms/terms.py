@@ -83,7 +83,7 @@ class Terms(Message, frozen=True, dict=True):
     allow_small_key: bool
     aggregator_key: bytes  # Ed25519, 32 bytes
     floors: Floors
-    step_seconds: int = 3600  # how long a step of a ceremony may last
+    step_seconds: int = 3600  # how long a step of a ceremony or a handover may last
     predecessor: Predecessor | None = None
 
     @property
