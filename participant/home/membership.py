@@ -57,12 +57,14 @@ class Membership:
         return self._stored_key(newest_epoch(self.folder))
 
     def settled_keys(self) -> KeyRing:
-        """The ring, read; destroys the seed that the key was made from, if a kill has left it.
+        """The ring, read; destroys the seed that a key was made from, if a kill has left it.
 
         Raises what ``held_key`` raises.
         """
-        self.vault.forget_seed(f"ceremony/{self.keys.current.epoch.number}")
-        return self.keys
+        keys = self.keys.read()
+        for epoch in self.vault.epochs():
+            self.vault.forget_ceremony(epoch)
+        return keys
 
     def _stored_keys(self, known: Sequence[HeldKey]) -> list[HeldKey]:
         """All that the vault has; an older one that is damaged is one that it has not.

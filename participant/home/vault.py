@@ -91,9 +91,19 @@ class Vault:
     def retire_key_share(self, epoch: int) -> None:
         """Destroy the key share of an epoch for good, whether or not there is one.
 
-        The mark that it is gone is durable first: no backup may ever bring it back.
+        With it goes the seed that it was made from, if a kill has left that. The mark that the
+        share is gone is durable first: no backup may ever bring it back.
         """
+        self.forget_ceremony(epoch)
         _destroy(self.key_share_path(epoch), self.key_share_path(epoch, "retired"))
+
+    def forget_ceremony(self, epoch: int) -> None:
+        """Destroy the seed of the ceremony that made an epoch's key, if it is still there.
+
+        That ceremony has the epoch's number. Whoever has the seed has the key share.
+        """
+        if self.has_seed(session := f"ceremony/{epoch}"):
+            self.forget_seed(session)
 
     def has_retired(self, epoch: int) -> bool:
         """Whether the key share of an epoch was given up here; needs no passphrase."""

@@ -226,6 +226,16 @@ def test_a_retired_key_share_is_gone_for_good(vault: Vault) -> None:
     assert (again.epochs(), vaults.retired_in(vault.folder)) == ([2], [1])
 
 
+def test_the_seed_that_a_retired_key_share_was_made_from_goes_with_it(vault: Vault) -> None:
+    vault.new_seed("ceremony/1", PASSPHRASE)  # a kill has left it
+    vault.store_key_share(1, b"share", PASSPHRASE)
+    vault.retire_key_share(1)
+    assert not vault.has_seed("ceremony/1")
+    assert vault.has_forgotten("ceremony/1")
+    vault.retire_key_share(2)  # of an epoch that a handover made
+    assert not vault.has_forgotten("ceremony/2")
+
+
 def test_an_epoch_without_a_key_share_is_retired_too(vault: Vault) -> None:
     vault.retire_key_share(1)
     with pytest.raises(RetiredShare):
