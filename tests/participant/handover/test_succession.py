@@ -4,9 +4,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from participant.disk import hold
+from participant.errors import AlreadyRunning
 from participant.handover import HandoverGivenUp, HandoverTask, Wish
 from participant.handover.errors import TooManySums
 from participant.handover.own import OwnPlace
@@ -16,12 +19,15 @@ from participant.home.membership import Membership
 from participant.home.vault import Vault
 from participant.key.inheritance import inheritance_task
 from participant.key.inherited_from import InheritedFrom, inherited_from, inherited_parts
+from participant.service.due import Due, due_tasks
 from protocol.board.board import Board
+from protocol.key.epoch import HeldKey
 from protocol.messages import inherited_sums
 from protocol.messages.inherited_sums import InheritedStart, InheritedSum, InheritedSums
 from protocol.terms.terms import sign_terms
 from tests.stage.hall import Hall
 from tests.stage.handover.rosters import terms_of
+from tests.stage.rounds.rings import ring_of
 from tests.stage.toy import Federation, toy_epoch
 from tests.stage.toy_home import CHEAP, PASSPHRASE, address_of, member_at
 
@@ -158,3 +164,25 @@ def test_nothing_is_shown_where_they_became_too_many_since(
     assert handover is not None
     assert handover.view.attempt.is_thawed
     assert not handover.view.attempt.shown
+
+
+def test_no_share_is_put_where_another_process_is_at_work(halls: Halls) -> None:
+    with hold(halls.new_folder(2), "serve"), pytest.raises(AlreadyRunning) as caught:
+        halls.hand_over()
+    assert caught.value.command == "serve"
+    assert halls.new_member(2).vault.epochs() == []
+    halls.hand_over()  # the same again
+    assert halls.new_member(2).vault.epochs() == [2]
+    assert halls.members[2].vault.epochs() == []
+
+
+def test_nothing_but_its_end_is_due_once_another_federation_has_the_key(halls: Halls) -> None:
+    def due(member: int) -> list[str]:
+        keys = ring_of(HeldKey(TOY.epoch, TOY.secrets[member]))  # as before it is given up
+        study = Due("study/cardio", lambda: HandoverTask(member, Mock(), None))
+        board, own = halls.old.service.board, halls.members[member]
+        return [one.session for one in due_tasks(board, own, keys, 0, lambda *given: [study])]
+
+    assert due(1) == ["study/cardio"]
+    halls.hand_over()
+    assert due(1) == []

@@ -3,12 +3,16 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.errors import MissingFile, RetiredShare
-from participant.home.membership import check_before_asking
+from participant.home.membership import check_before_asking, enter_handover
 from participant.home.passphrase import Passphrase
+from participant.home.terms_file import TermsFile
 from participant.home.vault import Vault
 from protocol.encoding import encode
+from protocol.terms.address_card import sign_card
+from tests.stage.handover.rosters import terms_of
 from tests.stage.rounds.rings import held_in, refreshed
 from tests.stage.toy import toy_epoch
 from tests.stage.toy_home import PASSPHRASE, member_at
@@ -72,3 +76,20 @@ def test_a_share_that_the_ring_has_is_not_opened_again(tmp_path: Path, monkeypat
     member.vault.retire_key_share(1)
     member.keys.renew()
     assert opened == [1, 2]
+
+
+def test_an_aggregator_that_has_moved_is_found_by_its_card_in_the_new_terms(tmp_path: Path) -> None:
+    old, key = TOY.federation.terms, TOY.federation.keys[0]
+    new = terms_of(old, [1, 2, 3, "G1"], 2)
+    first, moved = (sign_card(key, k, f"wss://place-{k}", bytes(32)) for k in (1, 2))
+    strange = sign_card(Ed25519PrivateKey.generate(), 3, "wss://elsewhere", bytes(32))
+    for number, (card, found) in enumerate([(moved, moved), (first, first), (strange, first)]):
+        home = tmp_path / f"home-{number}"
+        member_at(home)
+        place = enter_handover(
+            TermsFile(home, "", old, {}, first),
+            TermsFile(home, "", new, {}, card),
+            home,
+            PASSPHRASE,
+        )
+        assert place.address.newest == found

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from participant.agent.agent import Agent
 from participant.agent.inbox import Inbox
 from participant.agent.task import Task
 from participant.ceremony.task import CeremonyTask
@@ -31,7 +33,7 @@ from participant.home.ceremony_secrets import SecretStore
 from participant.home.vault import Vault
 from participant.network import session as sessions
 from participant.network.link import Caller, open_link
-from participant.network.session import Notices
+from participant.network.session import Notices, Session
 from protocol.board.draft import Draft
 from protocol.errors import Malformed
 from protocol.wire.channel import MAX_SEALED_BYTES
@@ -125,6 +127,21 @@ def test_a_rejected_hello_ends_the_session_at_once(consortium: Consortium, code:
     assert isinstance(end, RejectedByAggregator)
     assert (end.code, end.reason) == (code, "since 09:00")
     assert relay.connections == 1
+
+
+def test_a_guest_waits_for_the_handover_that_it_takes_part_in(consortium: Consortium) -> None:
+    reasons: list[str] = []
+    with consortium.relay.running() as relay:
+        own = consortium.member(1)
+        guest = replace(own, index=consortium.terms.n_members + 1)
+        key = guest.identity.signing_key
+        task = CeremonyTask(guest.terms, guest.index, guest.secrets)
+        agent = Agent(guest.terms, guest.index, key, guest.storage, task)
+        session = Session(agent, key, guest.address, lost_into(reasons), 1.0)
+        (end,) = run_all([session], seconds=10)
+    assert isinstance(end, OutOfTime)
+    assert reasons == ["no handover under way names this hospital"]
+    assert relay.connections > 1
 
 
 def test_a_busy_aggregator_is_tried_again(consortium: Consortium) -> None:
