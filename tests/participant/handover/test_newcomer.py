@@ -1,13 +1,16 @@
 """What a new member verifies before it takes part: the records back to where the key was made."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from participant.agent import load_checkpoint
+from participant.agent import load_checkpoint, save_checkpoint
 from participant.handover import BrokenRecord, begin_from_record
+from protocol.board.post import Head
+from protocol.errors import Fork
 from protocol.messages.bodies import SetLock
 from protocol.record.files import is_recorded
 from protocol.terms.predecessor import Predecessor
@@ -18,12 +21,23 @@ from tests.stage.record.story import Story, write
 from tests.stage.toy import CeremonyTable, Table, finished, toy_federation
 
 
-def come(*stories: Story, into: Story | None = None) -> Any:
-    """A guest of the newest federation, or of another, that has been given these records."""
+def come(
+    *stories: Story,
+    into: Story | None = None,
+    seen: Head | None = None,
+    refused: type[Exception] | None = None,
+) -> Any:
+    """A guest of the newest federation, or of another, that has been given these records.
+
+    seen: what it has noted before.
+    """
     terms = (into or stories[0]).federation.terms
     guest: Any = SimpleNamespace(terms=terms, storage=Disk())
+    if seen is not None:
+        save_checkpoint(guest.storage, seen)
     files = [MemoryFiles(write(story).files) for story in stories]
-    begin_from_record(guest, files[0], Path("record"), files[1:])
+    with pytest.raises(refused) if refused else nullcontext():
+        begin_from_record(guest, files[0], Path("record"), files[1:])
     return guest
 
 
@@ -33,6 +47,26 @@ def test_it_notes_the_head_that_it_has_verified() -> None:
     assert checkpoint is not None
     assert checkpoint.position == len(chained().newest.said)
     assert load_checkpoint(come(chained().oldest).storage) is not None
+
+
+@pytest.mark.parametrize("entries_seen", [3, None])
+def test_a_record_of_another_board_than_it_has_seen_is_refused(entries_seen: int | None) -> None:
+    seen = Head(entries_seen or len(chained().oldest.said), bytes(32))
+    guest = come(chained().oldest, seen=seen, refused=Fork)
+    assert load_checkpoint(guest.storage) == seen
+
+
+def test_a_record_that_is_shorter_than_what_it_has_seen_changes_nothing() -> None:
+    seen = Head(len(chained().oldest.said) + 1, bytes(32))
+    assert load_checkpoint(come(chained().oldest, seen=seen).storage) == seen
+
+
+def test_a_record_that_goes_on_from_what_it_has_seen_is_noted() -> None:
+    guest = come(chained().oldest)
+    whole = load_checkpoint(guest.storage)
+    seen = write(chained().oldest).entries[2]
+    again = come(chained().oldest, seen=Head(3, seen.hash))
+    assert load_checkpoint(again.storage) == whole
 
 
 @pytest.mark.parametrize("given", [1, 2])
