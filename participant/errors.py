@@ -63,8 +63,9 @@ class DamagedFile(ParticipantError, says="{path}: {reason}"):
     path: Path | str
     reason: str
     what: Literal[
-        "sealed file", "outbox", "model", "local entries", "journal", "approval", "numbers", "note"
-    ] = "sealed file"
+        "sealed file", "outbox", "model", "local entries", "journal", "approval", "numbers", "note",
+        "release",
+    ] = "sealed file"  # fmt: skip
 
 
 class AlreadyRunning(ParticipantError, says="{path} is held by process {pid} ({command})"):

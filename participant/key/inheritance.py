@@ -4,7 +4,8 @@ With the key go the sums that may be open under it. Once it is settled which the
 are put on the board. All members have them, and the first that comes puts a part there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 
 from participant.agent import Task
 from participant.home import Membership
@@ -19,8 +20,7 @@ from protocol.messages import InheritedPart, KeyInherited
 class InheritanceTask(Task):
     """Beside other tasks: it says the one word, and waits until the key counts.
 
-    noted, parts: None and nothing where nothing is noted, as after a restore. Then it has nothing
-    to say.
+    Without a note, as after a restore, it has nothing to say.
     """
 
     session = "handover/0"
@@ -29,12 +29,20 @@ class InheritanceTask(Task):
         self,
         index: int,
         keys: HeldKeys,
-        noted: InheritedFrom | None,
-        parts: Mapping[bytes, bytes] | None = None,
+        read_note: Callable[[], InheritedFrom | None],
+        read_parts: Callable[[], Mapping[bytes, bytes]],
     ) -> None:
-        """parts: of the sums that were opened before, by their names."""
-        self._index, self._keys, self._noted, self._parts = index, keys, noted, parts or {}
+        """read_parts: of the sums that were opened before, by their names.
+
+        Each is called when it is needed: what has been said is not read again.
+        """
+        self._index, self._keys = index, keys
+        self._read_note, self._read_parts = read_note, read_parts
         self._board: Board | None = None
+
+    @cached_property
+    def _parts(self) -> Mapping[bytes, bytes]:
+        return self._read_parts()
 
     def is_due(self, board: Board) -> bool:
         """Whether the key does not count yet, or the word is missing, or another key counts."""
@@ -50,7 +58,10 @@ class InheritanceTask(Task):
         self._board = board
 
     def due(self) -> Draft | None:
-        """The word, once, and parts; raises OtherInheritedKey where another key counts."""
+        """The word, once, and parts.
+
+        Raises OtherInheritedKey where another key counts, and what reading the note raises.
+        """
         board = self._board
         assert board is not None
         if self._is_other(board):
@@ -69,8 +80,7 @@ class InheritanceTask(Task):
         return is_counted and self._keys.current.epoch.digest not in board.key.by_digest
 
     def _word(self, board: Board) -> KeyInherited | None:
-        noted = self._noted
-        if noted is None or board.count(self.session, self._index):
+        if board.count(self.session, self._index) or (noted := self._read_note()) is None:
             return None
         held = self._keys.of(noted.epoch)
         if held is None:  # there was a refresh since, so the key counts without this word
@@ -80,7 +90,7 @@ class InheritanceTask(Task):
     def _part(self, board: Board) -> InheritedPart | None:
         """The first part that is missing on the board and lies here."""
         found = board.key.inheritance
-        if found.counted is None:
+        if found.counted is None or not found.missing_parts:
             return None
         named = [(number, found.counted.sums[number]) for number in found.missing_parts]
         here = ((number, self._parts[name]) for number, name in named if name in self._parts)
@@ -88,13 +98,10 @@ class InheritanceTask(Task):
 
 
 def inheritance_task(member: Membership) -> InheritanceTask | None:
-    """A member's task; None where the terms take no key over, or no key share is here yet.
-
-    Raises DamagedFile.
-    """
+    """A member's task; None where the terms take no key over, or no key share is here yet."""
     if not (member.terms.takes_over_key and member.vault.epochs()):
         return None
-    folder = member.folder
+    read_note = partial(inherited_from, member.folder)
     return InheritanceTask(
-        member.index, member.keys, inherited_from(folder), inherited_parts(folder)
+        member.index, member.keys, read_note, partial(inherited_parts, member.folder)
     )

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from participant.disk import FolderStorage
-from participant.errors import DamagedFile, FileExists
-from protocol.board import Board, Digest, Handover
+from participant.errors import DamagedFile, FileExists, TooLarge
+from protocol.board import Board, Count, Digest, Handover
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
 from protocol.messages import MAX_INHERITED_BYTES, PartNames, part_name, parts_of
@@ -20,13 +20,12 @@ _MAX_BYTES = 16 << 10
 
 
 class InheritedFrom(Message, frozen=True):
-    """federation: the old one. position, hash: of the entry. epoch: the digest of the new one.
+    """position, hash: of the entry. epoch: the digest of the new one.
 
     sums: the names of the parts of what was opened before.
     """
 
-    federation: Digest
-    position: int
+    position: Count
     hash: Digest
     epoch: Digest
     sums: PartNames = ()
@@ -39,7 +38,7 @@ class InheritedFrom(Message, frozen=True):
         entry_hash = board.hash_at(position)
         assert entry_hash is not None
         names = tuple(map(part_name, parts))
-        return cls(board.terms.federation, position, entry_hash, epoch.digest, names)
+        return cls(position, entry_hash, epoch.digest, names)
 
 
 def note_release(folder: Path, board: Board, handover: Handover) -> None:
@@ -65,11 +64,12 @@ def note_inherited(folder: Path, note: InheritedFrom, parts: Sequence[bytes] = (
 
 def inherited_from(folder: Path) -> InheritedFrom | None:
     """The note in a federation's folder, None if there is none; raises DamagedFile."""
-    data = _storage(folder).read(_NAME)
     try:
+        data = _storage(folder).read(_NAME)
         return None if data is None else decode(data, InheritedFrom, "note", _MAX_BYTES)
-    except Malformed as error:
-        raise DamagedFile(folder / _NAME, error.reason, "note") from None
+    except (Malformed, TooLarge) as error:
+        reason = error.reason if isinstance(error, Malformed) else "it is too long"
+        raise DamagedFile(folder / _NAME, reason, "release") from None
 
 
 def inherited_parts(folder: Path) -> dict[bytes, bytes]:
@@ -77,7 +77,10 @@ def inherited_parts(folder: Path) -> dict[bytes, bytes]:
 
     One that is damaged has another name, and is not asked for.
     """
-    data = FolderStorage(folder, MAX_INHERITED_BYTES).read(_SUMS_NAME) or b""
+    try:
+        data = FolderStorage(folder, MAX_INHERITED_BYTES).read(_SUMS_NAME) or b""
+    except TooLarge:
+        return {}
     return {part_name(part): part for part in parts_of(data)}
 
 

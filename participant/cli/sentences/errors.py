@@ -220,6 +220,8 @@ _REMADE = {
     "model": "It is then made again from the board",
     "local entries": "What stays at this hospital then begins as in initial_parameters",
     "note": "What it says is then not known here",
+    "release": "A handover that is under way notes it again. After it, this hospital does not say "
+    "which key it took over: enough of the others have to",
 }
 _DAMAGED = "put back a copy of it from a backup"
 _ITS_NUMBER = "check the program that made these numbers. Nothing was sent"

@@ -1,5 +1,6 @@
 """A new member says which key it took over, by itself and beside whatever else it does."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +29,7 @@ from participant.key.inherited_from import (
 from participant.network.session import Notices, Session
 from participant.service.due import due_tasks
 from participant.waiting import inheritance_waiting
+from protocol.encoding import encode
 from protocol.key.epoch import HeldKey
 from protocol.messages import inherited_sums
 from protocol.messages.handover import KeyInherited
@@ -69,7 +71,7 @@ def task_of(
     member: int, note: InheritedFrom | None = NOTE, parts: Sequence[bytes] = ()
 ) -> InheritanceTask:
     here = {part_name(part): part for part in parts}
-    return InheritanceTask(member, ring_in(TOY, member), note, here)
+    return InheritanceTask(member, ring_in(TOY, member), lambda: note, lambda: here)
 
 
 def said(hall: Hall) -> dict[int, KeyInherited]:
@@ -85,7 +87,6 @@ def test_the_note_has_the_entry_that_released_the_key(tmp_path: Path) -> None:
     assert found == NOTE
     assert (found.position, found.hash) == (NEW.word.position, NEW.word.hash)
     assert found.epoch == handed().new_epoch.digest
-    assert found.federation == handed().table.federation.terms.federation
 
 
 def test_it_is_noted_again_after_a_crash_and_never_changed(tmp_path: Path) -> None:
@@ -97,10 +98,33 @@ def test_it_is_noted_again_after_a_crash_and_never_changed(tmp_path: Path) -> No
     assert inherited_from(tmp_path) == NOTE
 
 
-def test_a_damaged_note_is_told(tmp_path: Path) -> None:
-    (tmp_path / "inherited-from").write_bytes(b"\x94")
-    with pytest.raises(DamagedFile):
+@pytest.mark.parametrize(
+    "data", [b"\x94", encode(replace(NOTE, position=1 << 48)), bytes(1 << 15)], ids=len
+)
+def test_a_damaged_note_is_told(tmp_path: Path, data: bytes) -> None:
+    """Also one whose entry no word could name."""
+    (tmp_path / "inherited-from").write_bytes(data)
+    with pytest.raises(DamagedFile) as raised:
         inherited_from(tmp_path)
+    remedy = describe(raised.value, Context()).remedy
+    assert "this hospital does not say which key it took over" in remedy
+
+
+def test_sums_that_are_too_long_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["participant.key.inherited_from"], "MAX_INHERITED_BYTES", 10)
+    (tmp_path / "inherited-sums").write_bytes(bytes(11))
+    assert inherited_parts(tmp_path) == {}
+
+
+def test_a_note_whose_word_is_said_and_sums_that_are_on_the_board_are_not_read_again() -> None:
+    def read() -> Any:
+        raise AssertionError
+
+    board = InheritedKey(handed()).say_all([1, 2, 3]).table.board
+    again = InheritanceTask(1, ring_in(TOY, 1), read, read)
+    again.begin(board)
+    assert again.done
+    assert again.due() is None
 
 
 # ── the word ──
@@ -155,7 +179,8 @@ def test_a_share_of_another_key_than_the_one_that_counts_is_an_error(hall: Hall)
     hall.talk()
     other = replace(handed().new_epoch, number=7)
     ring = ring_of(HeldKey(other, TOY.secrets[1]))
-    hall.come(1, InheritanceTask(1, ring, replace(NOTE, epoch=other.digest)))
+    note = replace(NOTE, epoch=other.digest)
+    hall.come(1, InheritanceTask(1, ring, lambda: note, dict[bytes, bytes]))
     with pytest.raises(OtherInheritedKey) as raised:
         hall.talk()
     sentence = describe(raised.value, Context())
@@ -167,7 +192,8 @@ def test_a_share_of_another_key_than_the_one_that_counts_is_an_error(hall: Hall)
 def test_after_a_refresh_on_the_new_board_nothing_is_left_to_say() -> None:
     new = InheritedKey(handed()).say_all([1, 2, 3])
     again = PostedHandover(new.table, handed().new_secrets(), [1, 2, 3, 4], 3).run()
-    late = InheritanceTask(4, ring_of(HeldKey(again.new_epoch, again.new_secrets()[4])), NOTE)
+    ring = ring_of(HeldKey(again.new_epoch, again.new_secrets()[4]))
+    late = InheritanceTask(4, ring, lambda: NOTE, dict[bytes, bytes])
     late.begin(new.table.board)
     assert late.due() is None
     assert late.done
