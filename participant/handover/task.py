@@ -13,6 +13,7 @@ from participant.handover.errors import HandoverGivenUp, NewShareLost, NoKeyToHa
 from participant.handover.open_rounds import has_open_rounds
 from participant.handover.place import AttemptShelf, Place
 from participant.handover.wish import Wish, has_room
+from participant.home import now_ms
 from participant.waiting import Waiting
 from protocol.board import Board, Draft, Handover, Post, Posted
 from protocol.handover import Attempt, HandoverMember, handover_awaited, share_of
@@ -37,7 +38,7 @@ class HandoverTask(Task):
         place: Place,
         wish: Wish | None,
         clock: Callable[[], float] = time.monotonic,
-        now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
+        now_ms: Callable[[], int] = now_ms,
     ) -> None:
         """number: on the board. clock: seconds; now_ms: this machine's, in ms since 1970."""
         self._number, self._place, self._wish = number, place, wish

@@ -11,25 +11,20 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeVar
-
-from msgspec import Meta
+from typing import TypeVar
 
 from participant.disk import FolderStorage
 from participant.errors import DamagedFile, FileExists, TooLarge
 from participant.home.passphrase import Passphrase
 from participant.home.vault import Vault
-from protocol.board import Digest
+from protocol.board import Count, Digest, Milliseconds
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
 from protocol.key import Epoch, HeldKey
 
 _FOLDER = "key-notes"
 _MAX_BYTES = 8_192
-_END_OF_YEARS_MS = 253_402_300_800_000  # 10000-01-01, which no calendar has
 
-Moment = Annotated[int, Meta(ge=0, lt=_END_OF_YEARS_MS)]  # ms since 1970
-Number = Annotated[int, Meta(ge=0, lt=1 << 32)]
 T = TypeVar("T", bound=Message)
 
 
@@ -40,18 +35,18 @@ class ShareNote(Message, frozen=True):
     is not known here.
     """
 
-    epoch: Number
+    epoch: Count
     digest: Digest
-    since_ms: Moment
-    made_ms: Moment | None
+    since_ms: Milliseconds
+    made_ms: Milliseconds | None
 
 
 class BackupNote(Message, frozen=True):
     """A backup that was written. path: absolute, in the system's bytes."""
 
-    epoch: Number
+    epoch: Count
     path: bytes
-    time_ms: Moment
+    time_ms: Milliseconds
 
     @property
     def file(self) -> Path:
@@ -98,7 +93,7 @@ class KeyNotes:
     def copy_to(self, other: "KeyNotes") -> None:
         """Note all these backups there too, durably, but for what is damaged."""
         for name in self._backups():
-            with contextlib.suppress(DamagedFile, TooLarge):
+            with contextlib.suppress(DamagedFile):
                 if note := self._read(name, BackupNote):
                     other._storage.write(name, encode(note))
 
@@ -109,15 +104,16 @@ class KeyNotes:
         """None for one that is damaged, too: no note may be in a key share's way."""
         try:
             return self.share(epoch)
-        except (DamagedFile, TooLarge):
+        except DamagedFile:
             return None
 
     def _read(self, name: str, kind: type[T]) -> T | None:
-        data = self._storage.read(name)
         try:
+            data = self._storage.read(name)
             return None if data is None else decode(data, kind, "note", _MAX_BYTES)
-        except Malformed as error:
-            raise DamagedFile(self.folder / name, error.reason, "note") from None
+        except (Malformed, TooLarge) as error:
+            reason = error.reason if isinstance(error, Malformed) else "it is too long"
+            raise DamagedFile(self.folder / name, reason, "note") from None
 
     @property
     def _storage(self) -> FolderStorage:

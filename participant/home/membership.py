@@ -82,14 +82,12 @@ class Membership:
         return found
 
     def _stored_key(self, epoch: int) -> HeldKey:
-        return self.key_in(self.vault.read_key_share(epoch, self.passphrase))
-
-    def key_in(self, payload: bytes) -> HeldKey:
-        """What a key share of the vault holds; raises DamagedFile."""
+        payload = self.vault.read_key_share(epoch, self.passphrase)
         try:
             return read_secret(payload, self.terms, self.index)
         except Malformed as error:
-            raise DamagedFile(self.vault.folder, f"{error.what}: {error.reason}") from None
+            path = self.vault.key_share_path(epoch)
+            raise DamagedFile(path, f"{error.what}: {error.reason}") from None
 
 
 def newest_epoch(folder: Path) -> int:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,15 @@ from participant.ceremony import CeremonyProgress, CeremonyTask, VerdictTask
 from participant.disk import look
 from participant.errors import OutOfTime
 from participant.handover import Wish, handover_task
-from participant.home import Passphrase, checked, enter, finish, home_folder, read_signed_terms
+from participant.home import (
+    Passphrase,
+    checked,
+    enter,
+    finish,
+    home_folder,
+    now_ms,
+    read_signed_terms,
+)
 from participant.hospital.at_work import AtWork
 from participant.hospital.results import Checked, Exported
 from participant.hospital.room import as_room_allows
@@ -219,7 +226,7 @@ class Hospital(AtWork):
         """
         async with self.holding("key check", timeout):
             keys = await self.steps.do(self.member.keys.read)
-            task = KeyCheckTask(self.terms, keys, int(time.time() * 1000))
+            task = KeyCheckTask(self.terms, keys, now_ms())
             if await self._until_done(task, timeout, notices) and task.missing:
                 task.waits_for_all = True
                 await self._until_done(task, _LATECOMERS_SECONDS, notices)

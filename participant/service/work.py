@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Protocol, TypeVar
@@ -11,7 +10,7 @@ from participant.agent import Agent, Steps, Stopped, Task, Tasks
 from participant.ceremony import CeremonyTask
 from participant.errors import OtherApp, OutOfTime, SessionTaken, Unreachable
 from participant.handover import HandoverTask
-from participant.home import Membership
+from participant.home import Membership, now_ms
 from participant.hospital import as_room_allows
 from participant.network import CardTask, Notices, Session, Traffic
 from participant.service.course import BOARD, Course, TaskAt, name_of
@@ -385,10 +384,9 @@ class Work:
         has_share = bool(self.member.vault.epochs())  # none any more: it left, or has lost it
         if self._keys is None and has_share:
             self._keys = self.member.settled_keys()
-        now_ms = int(time.time() * 1000)
         studies = partial(self._duties.due, has_failed=self._has_failed)
         keys = self._keys if has_share else None
-        return due_tasks(agent.board, self.member, keys, now_ms, studies, at_work)
+        return due_tasks(agent.board, self.member, keys, now_ms(), studies, at_work)
 
     def _greet(self, notices: Notices) -> None:
         """Tell one that comes later what the others were told before."""

@@ -20,6 +20,7 @@ from protocol.board.post import (
     B,
     Entry,
     Head,
+    Milliseconds,
     Post,
     Posted,
     SignedPost,

@@ -75,11 +75,12 @@ def test_a_damaged_note_is_in_no_shares_way(vault: Vault, damage: bytes) -> None
     assert notes.made_ms(1) == 1_000
 
 
-def test_a_damaged_note_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [b"junk", bytes(10_000)], ids=len)
+def test_a_damaged_note_is_named(tmp_path: Path, damage: bytes) -> None:
     notes = KeyNotes(tmp_path)
     notes.note_backup(TOY.epoch, tmp_path / "b.sealed")
     (path,) = (tmp_path / "key-notes").iterdir()
-    path.write_bytes(b"junk")
+    path.write_bytes(damage)
     with pytest.raises(DamagedFile) as caught:
         notes.backups()
     assert (caught.value.path, caught.value.what) == (path, "note")

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from participant.errors import MissingFile, RetiredShare
+from participant.cli.sentences.errors import describe
+from participant.cli.sentences.sentence import Context
+from participant.errors import DamagedFile, MissingFile, RetiredShare
 from participant.home.membership import check_before_asking, enter_handover
 from participant.home.passphrase import Passphrase
 from participant.home.terms_file import TermsFile
@@ -40,6 +42,16 @@ def test_without_a_key_share_it_is_missing(tmp_path: Path) -> None:
     for use in (member.held_key, member.keys.read):
         with pytest.raises(MissingFile):
             use()
+
+
+def test_a_share_that_opens_and_is_none_is_named_with_its_ways_back(tmp_path: Path) -> None:
+    member = member_at(tmp_path / "home")
+    member.vault.store_key_share(2, b"junk", PASSPHRASE)
+    for use in (member.held_key, member.keys.read):
+        with pytest.raises(DamagedFile) as caught:
+            use()
+        assert caught.value.path == member.vault.key_share_path(2)
+        assert "key restore" in describe(caught.value, Context()).remedy
 
 
 def test_the_ring_has_the_keys_of_the_vault_once_it_is_told(tmp_path: Path) -> None:
