@@ -48,15 +48,15 @@ def command_of(facts: Mapping[str, Any], c: Context) -> str:
 
 
 def _given_up(e: HandoverGivenUp, c: Context) -> Sentence:
-    said = [f"{e.session} was given up, and the key and all key shares are what they were"]
-    for culprit, fault in zip(e.culprits, e.faults, strict=False):
-        said.append(f"{culprit or 'nobody in particular'}: {fault}")
-    if not e.culprits and e.step in _REACHED:
-        said.append(f"{_REACHED[e.step]}. Nothing came from {', '.join(e.silent) or 'nobody'}")
+    said = f"{e.session} was given up, and the key and all key shares are what they were"
+    named = zip(e.culprits, e.faults, strict=True)
+    why = ". ".join(f"{culprit or 'nobody in particular'}: {fault}" for culprit, fault in named)
+    if not why and e.step in _REACHED:
+        why = f"{_REACHED[e.step]}. Nothing came from {', '.join(e.silent) or 'nobody'}"
     again = "type the same again"
     if any(e.culprits):
         again += ". The next attempt does without the one that is named, where enough others can"
-    return Sentence(": ".join([said[0], ". ".join(said[1:])]) if said[1:] else said[0], again)
+    return Sentence(f"{said}: {why}" if why else said, again)
 
 
 def _no_key(e: NoKeyToHandOver, c: Context) -> Sentence:
@@ -72,8 +72,7 @@ def _share_lost(e: NewShareLost, c: Context) -> Sentence:
     return Sentence(
         f"{e.session} gave this hospital a new key share, and it is not here: this data folder is "
         "older, or was put back. The old key share is of no use any more, and was erased",
-        f"restore the newest backup: {COMMAND} key restore FILE {c.here}. Without one, all members "
-        "type key refresh, and this hospital gets a new key share with them",
+        f"restore the newest backup: {c.restores}. This hospital gets a new key share with them",
     )
 
 
@@ -96,7 +95,7 @@ HANDOVER: Said = {
     NoKeyToHandOver: _no_key,
     TooManySums: plain(
         "{e.federation} has opened more sums than a new board takes over, to compare others with",
-        "make a new key: quorate-participant terms succeed --new-key",
+        f"make a new key: {COMMAND} terms succeed --new-key",
     ),
     NoRecord: plain(
         "{e.name} is a new member, and has to verify the record of {e.federation} first",

@@ -58,8 +58,7 @@ def _handed_over(e: errors.HandedOver, c: Context) -> Sentence:
 KEY_CARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     errors.ShareNotWhole: plain(
         "the key share of epoch {e.epoch} in {e.folder} is not whole",
-        f"move it away and put back the backup: {COMMAND} key restore FILE {{c.here}}; without a "
-        f"backup all members type: {COMMAND} key refresh {{c.pasted}}",
+        "move it away and put back the backup: {c.restores}",
     ),
     errors.NoQuorum: _no_quorum,
     errors.QuorumFails: plain(

@@ -79,9 +79,7 @@ def _first_share(c: Context) -> str:
         first = f"take the key over first: {COMMAND} handover {c.here}"
     else:
         first = f"take part in the key ceremony first: {COMMAND} ceremony {c.here}"
-    lost = f"a lost key share is put back by: {COMMAND} key restore FILE {c.here}"
-    anew = f"without a backup all members type: {COMMAND} key refresh {c.pasted}"
-    return f"{first}; {lost}; {anew}"
+    return f"{first}; a lost key share is put back by: {c.restores}"
 
 
 def missing_file(e: errors.MissingFile, c: Context) -> Sentence:

@@ -61,8 +61,7 @@ def of_share(sentence: Callable[[Any, Context], Sentence]) -> Callable[[Any, Con
             return found
         return Sentence(
             f"the key share is damaged: {found.what}",
-            f"move {e.path} away and put back the backup: {COMMAND} key restore FILE {c.here}; "
-            f"without a backup all members type: {COMMAND} key refresh {c.pasted}",
+            f"move {e.path} away and put back the backup: {c.restores}",
         )
 
     return said
@@ -73,8 +72,7 @@ def _no_seed(e: errors.NoSeed, c: Context) -> Sentence:
         return Sentence(
             f"{e.session} has ended here, but its key share is gone from the data folder",
             "without it this hospital cannot help to decrypt. Put back the key share: "
-            f"{COMMAND} key restore FILE {c.here}; without a backup all members type: "
-            f"{COMMAND} key refresh {c.pasted}",
+            f"{c.restores}",
         )
     if e.why == "lost":
         return Sentence(
@@ -113,8 +111,6 @@ SEALED: Said = {
         "the key was handed over, and this hospital has given up its key share of epoch {e.epoch} "
         "in {e.folder}",
         "the members that have the key now go on with it, under their terms. If this hospital is "
-        "one of them here, its newer key share is lost. Put it back: "
-        f"{COMMAND} key restore FILE {{c.here}}; without a backup all members type: "
-        f"{COMMAND} key refresh {{c.pasted}}",
+        "one of them here, its newer key share is lost. Put it back: {c.restores}",
     ),
 }

@@ -45,6 +45,14 @@ class Context:
     def _home(self) -> str:
         return f" --home {pasted(self.home)}" if self.is_home_given and self.home else ""
 
+    @property
+    def restores(self) -> str:
+        """How a key share that is lost comes back: from a backup, or a new one with the others."""
+        return (
+            f"{COMMAND} key restore FILE {self.here}; without a backup all members type: "
+            f"{COMMAND} key refresh {self.pasted}"
+        )
+
     def name(self, member: int) -> str:
         """A member's name."""
         return self.terms.name_of(member) if self.terms else f"member {member}"

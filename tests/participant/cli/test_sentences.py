@@ -32,6 +32,7 @@ from participant.errors import (
     UnknownStudy,
     UnpinnedApp,
 )
+from participant.handover import HandoverGivenUp
 from participant.waiting import Waiting
 from protocol.errors import BadEntry, CeremonyFailed, Fork, ProtocolError, Refused, UnsignedTerms
 from tests.stage.toy import toy_federation
@@ -166,6 +167,16 @@ def test_no_sentence_is_for_an_error_that_is_gone() -> None:
         (OtherApp("c", "App", "approval", b"a" * 32, b""), REFUSED, ["no file", "approved here"]),
         (StudyEnded("cardio", ("H1", "H2"), 3), FAILED, ["H1, H2", "round 3"]),
         (UnfitNumbers("n.csv", "2 numbers", "ask"), FAILED, ["n.csv", "2 numbers"]),
+        (
+            HandoverGivenUp("handover/1", ["H2", ""], ["a lie", "no sum"], "deal", ["H3"]),
+            FAILED,
+            ["handover/1 was given up", ": H2: a lie. nobody in particular: no sum"],
+        ),
+        (
+            HandoverGivenUp("handover/1", [], [], "deal", ["H3"]),
+            FAILED,
+            [": not all dealers had dealt. Nothing came from H3"],
+        ),
     ],
 )
 def test_a_sentence_names_who_and_what(error: Exception, exit_code: int, words: list[str]) -> None:

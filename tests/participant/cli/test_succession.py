@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from participant.cli import app
 from participant.home import identity as identities
 from protocol.terms import Terms
 from protocol.terms.address_card import render_card, sign_card
 from protocol.terms.terms import parse
+from tests.stage.programs.typist import founder
 from tests.stage.toy import toy_federation
-from tests.stage.toy_home import CHEAP, PASSPHRASE, write_cards
+from tests.stage.toy_home import CHEAP, PASSPHRASE
 
 Run = Callable[..., str]
 OLD, NEW = "federation.toml", "new.toml"
@@ -22,24 +21,8 @@ OLD, NEW = "federation.toml", "new.toml"
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Three hospitals that signed terms, h4 and h5 that are no members, and h2b, a new machine."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("QUORATE_PASSPHRASE", PASSPHRASE.text)
-    runner = CliRunner()
-
-    def typed(*words: str, expect: int = 0, answer: str | None = None) -> str:
-        result = runner.invoke(app, list(words), input=answer)
-        assert result.exit_code == expect, result.output
-        assert "Traceback" not in result.output
-        return " ".join(str(result.output).split())
-
-    write_cards(tmp_path, 5)
     identities.create(tmp_path / "h2b", "H2", PASSPHRASE, CHEAP)
-    chosen = ["--name", "Lungs", "--quorum", "2", "--key-bits", "256", "--allow-small-key"]
-    cards = [word for i in (1, 2, 3) for word in ("--member", f"h{i}/card.toml")]
-    typed("terms", "new", OLD, *chosen, "--aggregator", "aggregator.toml", *cards)
-    for i in (1, 2, 3):
-        typed("terms", "sign", OLD, "--home", f"h{i}", "--yes")
-    return typed
+    return founder(tmp_path, monkeypatch, OLD)
 
 
 def succeed(run: Run, *words: str, **more: Any) -> str:

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from participant.cli import app
 from protocol.terms.terms import parse
+from tests.stage.programs.typist import typist
 from tests.stage.toy_home import PASSPHRASE, write_cards
 
 Run = Callable[..., Any]
@@ -16,18 +15,8 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Type a command in an empty folder; the passphrase is in the environment."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("QUORATE_PASSPHRASE", PASSPHRASE.text)
-    runner = CliRunner()
-
-    def typed(*words: str, expect: int = 0, answer: str | None = None) -> str:
-        result = runner.invoke(app, list(words), input=answer)
-        assert result.exit_code == expect, result.output
-        assert "Traceback" not in result.output
-        return str(result.output)
-
-    return typed
+    """Type a command in an empty folder."""
+    return typist(tmp_path, monkeypatch)
 
 
 NAMED = ["--name", "Lungs", "--aggregator", "aggregator.toml", "--quorum", "2"]

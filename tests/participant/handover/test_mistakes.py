@@ -4,10 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from participant.cli import app
-from tests.stage.toy_home import PASSPHRASE, write_cards
+from tests.stage.programs.typist import founder
 
 Run = Callable[..., str]
 OLD, NEW = "federation.toml", "new.toml"
@@ -16,21 +14,7 @@ OLD, NEW = "federation.toml", "new.toml"
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """H1 to H3 signed the old terms, H1, H2 and H4 the new ones; h5 is no member."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("QUORATE_PASSPHRASE", PASSPHRASE.text)
-    runner = CliRunner()
-
-    def typed(*words: str, expect: int = 0) -> str:
-        result = runner.invoke(app, list(words))
-        assert result.exit_code == expect, result.output
-        assert "Traceback" not in result.output
-        return " ".join(str(result.output).split())
-
-    write_cards(tmp_path, 5)
-    chosen = ["--name", "Lungs", "--quorum", "2", "--key-bits", "256", "--allow-small-key"]
-    cards = [word for i in (1, 2, 3) for word in ("--member", f"h{i}/card.toml")]
-    typed("terms", "new", OLD, *chosen, "--aggregator", "aggregator.toml", *cards)
-    sign(typed, OLD, 1, 2, 3)
+    typed = founder(tmp_path, monkeypatch, OLD)
     swap = ("--add", "h4/card.toml", "--remove", "H3", "--leaves-in-peace")
     typed("terms", "succeed", OLD, "--out", NEW, *swap)
     return typed
