@@ -11,7 +11,9 @@ from aggregator.identity import CARD_NAME, CERTIFICATE_NAME, TLS_KEY_NAME
 from aggregator.record import read_board
 from examples.demo.processes import Hospital, aggregator, approve, sign_terms
 from examples.demo.study import Training, handwriting, tumours
+from participant.home import VAULT_NAME, Passphrase, Vault
 from protocol.board import Board, Study
+from protocol.key import HeldKey, read_secret
 from protocol.terms import AddressCard, Terms, parse, parse_card
 
 NAMES = ("St. Mary", "Riverside", "Northgate", "Hillcrest", "Lakeview")
@@ -48,6 +50,18 @@ class Consortium:
     def study(self, name: str) -> Study:
         """A study as it was proposed on the board."""
         return self.read_board().studies[name].study
+
+    def vault(self, number: int) -> Vault:
+        """Where a member's key share lies, sealed; by the member's number."""
+        federation = self.terms.federation
+        folder = self.hospitals[number - 1].folder(federation) / VAULT_NAME
+        return Vault(folder, federation, number)
+
+    def held(self, number: int) -> HeldKey:
+        """A member's newest key share, as only its own passphrase opens it."""
+        vault, passphrase = self.vault(number), Passphrase(self.hospitals[number - 1].passphrase)
+        stored = vault.read_key_share(vault.epochs()[-1], passphrase)
+        return read_secret(stored, self.terms, number)
 
     @property
     def logs(self) -> Path:

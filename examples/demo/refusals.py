@@ -9,9 +9,7 @@ from examples.demo.running import Running
 from examples.demo.trainings import approve_trainings, propose_training
 from keyshare.key import combine_exponents, trial_ciphertext
 from keyshare.key.partial_decryption import partial_decryption
-from participant.home import Passphrase, Vault
 from protocol.board import Refusal, round_session
-from protocol.key import read_secret
 
 GOING_ON, PATIENCE_SECONDS = "more-digits", 150
 SINGLE = "min-contributors: the sum holds 1 ("
@@ -51,14 +49,8 @@ def two_key_shares(consortium: Consortium) -> str:
 
     Their agents have ended.
     """
-    terms, shares = consortium.terms, []
-    for hospital in consortium.hospitals[:2]:
-        folder = hospital.folder(terms.federation)
-        vault = Vault(folder / "vault", terms.federation, hospital.number)
-        stored = vault.read_key_share(vault.epochs()[-1], Passphrase(hospital.passphrase))
-        epoch, secret = read_secret(stored, terms, hospital.number)
-        shares.append(secret.secret_share())
-    key = epoch.joint_key()
+    held = [consortium.held(number) for number in (1, 2)]
+    shares, key = [one.secret.secret_share() for one in held], held[0].epoch.joint_key()
     _, ciphertext = trial_ciphertext(key.n, b"demo")
     partials = {s.index: partial_decryption(ciphertext, s, key) for s in shares}
     product = combine_exponents(partials, sorted(partials), key, factor=2)

@@ -26,9 +26,9 @@ from examples.demo.trainings import APP, WAIT_SECONDS
 from keyshare.errors import BadCombination
 from keyshare.key import SecretShare, combine, trial_ciphertext
 from keyshare.key.partial_decryption import partial_decryption
-from participant.home import Passphrase, Vault
+from participant.handover import RECEIPT_NAME
 from participant.model import model_name
-from protocol.key import Epoch, HeldKey, read_secret
+from protocol.key import Epoch, HeldKey
 from protocol.terms import Terms, parse
 
 NEWCOMER, LOST = "Haarlem", 4  # who joins, and the number of the hospital that has lost its share
@@ -37,15 +37,14 @@ SECONDS = 120.0
 
 def change(consortium: Consortium) -> tuple[Consortium, dict[str, Any]]:
     """Hand the key over, while the old aggregator runs and no agent; the new consortium."""
-    old = [_held(consortium, h, k) for k, h in enumerate(consortium.hospitals[:3], start=1)]
+    old = [consortium.held(number) for number in (1, 2, 3)]
     stays, leaver = consortium.hospitals[:4], consortium.hospitals[4]
     newcomer = Hospital(6, NEWCOMER, consortium.folder / "hospital-6", leaver.patients)
     checked(newcomer.participant("init", "--name", NEWCOMER))
-    lost = consortium.hospitals[LOST - 1].folder(consortium.terms.federation)
-    (lost / "vault" / f"key-share-{old[0].epoch.number}.sealed").unlink()
+    consortium.vault(LOST).key_share_path(old[0].epoch.number).unlink()
     new = _agree(consortium, [*stays, newcomer], leaver)
     _hand_over(consortium, new, newcomer)
-    now = [_held(new, h, k) for k, h in enumerate(new.hospitals, start=1)]
+    now = [new.held(number) for number in range(1, new.terms.n_members + 1)]
     return new, {
         "joins": NEWCOMER,
         "leaves": leaver.name,
@@ -55,7 +54,7 @@ def change(consortium: Consortium) -> tuple[Consortium, dict[str, Any]]:
         "quorums_that_decrypt": _quorums(now),
         "two_old_one_new": _mixed(old, now),
         "three_old_would": _opens(old[0].epoch, [held.secret.secret_share() for held in old]),
-        "receipt": str(leaver.folder(consortium.terms.federation) / "receipt.toml"),
+        "receipt": str(leaver.folder(consortium.terms.federation) / RECEIPT_NAME),
     }
 
 
@@ -83,6 +82,15 @@ def go_on(running: Running, before: Terms) -> dict[str, Any]:
     have_all = lambda: all(path.exists() for path in made)  # noqa: E731
     running.wait_for("the round after the handover", have_all, SECONDS)
     return {"round": f"{study.name}/1", "contributors": [h.name for h in stays]}
+
+
+def leave_record(new: Consortium, before: Path) -> str:
+    """The new federation's record, verified with that of the old one before it."""
+    record = new.terms_file.parent / "record"
+    place = ("--data", str(new.data), "--out", str(record))
+    checked(aggregate("export", str(new.terms_file), *place))
+    checked(new.hospitals[0].participant("verify", str(record), "--predecessor", str(before)))
+    return str(record)
 
 
 def describe(found: dict[str, Any]) -> str:
@@ -136,14 +144,6 @@ def _hand_over(consortium: Consortium, new: Consortium, newcomer: Hospital) -> N
 # ── what key shares are good for ──
 
 
-def _held(consortium: Consortium, hospital: Hospital, number: int) -> HeldKey:
-    """A hospital's newest key share, as only its own passphrase opens it."""
-    terms = consortium.terms
-    vault = Vault(hospital.folder(terms.federation) / "vault", terms.federation, number)
-    stored = vault.read_key_share(vault.epochs()[-1], Passphrase(hospital.passphrase))
-    return read_secret(stored, terms, number)
-
-
 def _opens(epoch: Epoch, shares: Sequence[SecretShare]) -> bool:
     """Whether these shares decrypt a test value under a key."""
     key = epoch.joint_key()
@@ -169,12 +169,3 @@ def _mixed(old: Sequence[HeldKey], new: Sequence[HeldKey]) -> str:
     if any(_opens(held.epoch, shares) for held in (old[0], new[0])):
         raise DemoFailed("two old key shares and a new one decrypted")
     return "their parts do not combine to a plaintext"
-
-
-def leave_record(new: Consortium, before: Path) -> str:
-    """The new federation's record, verified with that of the old one before it."""
-    record = new.terms_file.parent / "record"
-    place = ("--data", str(new.data), "--out", str(record))
-    checked(aggregate("export", str(new.terms_file), *place))
-    checked(new.hospitals[0].participant("verify", str(record), "--predecessor", str(before)))
-    return str(record)

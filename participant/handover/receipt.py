@@ -5,7 +5,6 @@ is on the old board: the hospital's signed word that it uses its key share no mo
 """
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import tomli_w
 
@@ -17,8 +16,11 @@ from protocol.board import Handover
 RECEIPT_NAME = "receipt.toml"
 
 
-def write_receipt(member: Membership, handover: Handover) -> Path:
-    """Write it into the old federation's folder, once the old share is erased; where it is."""
+def write_receipt(member: Membership, handover: Handover) -> None:
+    """Write it into the old federation's folder, once the old share is erased.
+
+    Again after a crash, with the same outcome: its time is that of the last word on the board.
+    """
     about = handover.about
     text = tomli_w.dumps(
         {
@@ -36,6 +38,4 @@ def write_receipt(member: Membership, handover: Handover) -> Path:
             "is in the record of the old federation, under the name of this handover.",
         }
     )
-    path = member.folder / RECEIPT_NAME
-    replace(path, text.encode())
-    return path
+    replace(member.folder / RECEIPT_NAME, text.encode())
