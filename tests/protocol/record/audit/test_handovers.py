@@ -20,8 +20,8 @@ from protocol.record.audit.observed.handover_evidence import HandoverEvidence
 from protocol.record.audit.results import Result
 from tests.stage.handover.posted import PostedHandover, copied
 from tests.stage.record.broken_handover import word
-from tests.stage.record.good import ROUND, story_at
-from tests.stage.record.handed import DEAD, REFRESH, SUCCESSION, handed_over
+from tests.stage.record.good import PACKED, ROUND, story_at, train
+from tests.stage.record.handed import DEAD, REFRESH, SUCCESSION, at, handed_over, start
 from tests.stage.record.story import Said, Story, write
 from tests.stage.toy import toy_epoch
 
@@ -264,6 +264,24 @@ def test_parts_that_open_nothing_are_findings_though_honest_members_gave_them() 
     assert not found.failures
 
 
+def test_locks_that_lock_nothing_are_findings_though_honest_members_said_them() -> None:
+    """Two open a set here, and three lock it."""
+    toy = toy_epoch(4, 2)
+    table = copied(toy)
+    start(table)
+    train(at(table, toy), ROUND[1], PACKED)
+    handed = PostedHandover(table, toy.secrets, [1, 2, 3, 4], 2).run()
+    story = story_at(table)
+    locks = {i: story.said.pop(story.find(ROUND[1], SetLock, i) - 1) for i in (1, 2, 3, 4)}
+    freeze = word(story, handed.session, "freeze", 4)
+    for member in (2, 3):
+        late = dataclasses.replace(locks[member], time_ms=story.at(freeze).time_ms)
+        story.insert(freeze + 1, late)
+    found = result_of(story, "3.14")
+    assert {r.party for r in found.findings} == {"H2", "H3"}
+    assert not found.failures
+
+
 def test_a_round_after_the_key_went_to_others_is_told_and_so_is_who_helps() -> None:
     story = handed_over().copy()
     time_ms, opening = story.said[-1].time_ms, story.at(story.find(ROUND[2], Opening))
@@ -272,6 +290,12 @@ def test_a_round_after_the_key_went_to_others_is_told_and_so_is_who_helps() -> N
     last = len(story.said)
     found = [(r.entry, r.party) for r in result_of(story, "3.14").findings]
     assert found == [(last - 1, "the aggregator"), (last, "H2")]
+
+
+def test_it_is_noted_who_has_not_released_and_acknowledged() -> None:
+    notes = result_of(until(word(handed_over(), REFRESH, "release", 3)), "3.13").notes
+    assert f"{REFRESH}: no release yet from H4" in notes
+    assert any("not acknowledged yet by H1, H2, H3, H4" in note for note in notes)
 
 
 def test_dealers_that_fell_silent_over_a_misdeed_are_not_called_silent() -> None:
