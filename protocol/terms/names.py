@@ -14,7 +14,8 @@ from protocol.words import is_plain, without
 MAX_NAME = 64
 # Whoever has such a name could be taken for another where blame is laid, or for none.
 _TAKEN = re.compile(
-    r"\bmember\s*(no\.?\s*)?\d|^((the )?aggregator|nobody( in particular)?|none|all)$"
+    r"\bmember\s*(no\.?\s*)?\d|\(\s*guest\s*\)"
+    r"|^((the )?aggregator|nobody( in particular)?|none|all)$"
 )
 _URL = re.compile(r"wss://(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z.-]+))(?::([1-9][0-9]{0,4}))?")
 _LABEL = re.compile(r"(?!-)[0-9A-Za-z-]{1,63}(?<!-)")
@@ -37,7 +38,7 @@ def fault_of_name(name: str) -> str | None:
     if not unicodedata.is_normalized("NFC", name):
         return "it is not in Unicode normal form C"
     if _TAKEN.search(look_of(name)):
-        return "the programs say it of somebody else: a member's number, the aggregator, nobody"
+        return "the programs say it of somebody else: a member's number, a guest, the aggregator"
     return None
 
 

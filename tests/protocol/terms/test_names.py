@@ -56,6 +56,9 @@ def test_a_name_of_any_script_is_a_name(name: str) -> None:
         ("The Aggregator", "somebody else"),
         ("aggregator", "somebody else"),
         ("nobody in particular", "somebody else"),
+        ("Northgate (guest)", "somebody else"),
+        ("Northgate\uff08Guest\uff09", "somebody else"),
+        ("Northgate ( guest )", "somebody else"),
     ],
 )
 def test_a_name_that_hides_lays_out_or_stands_for_another_is_none(name: str, why: str) -> None:
