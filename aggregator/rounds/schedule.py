@@ -76,10 +76,6 @@ class Rounds:
         """The study of a round, and what members have said of it."""
         return self.studies[view.study]
 
-    def rounds_of(self, name: str) -> Sequence[RoundView]:
-        """What was said in the rounds of a study, round 0 included; in order of appearance."""
-        return tuple(self._of_study[name])
-
     def next_number(self, name: str) -> int:
         """The round of a study that is to open next; past its last where all were opened."""
         number = self._opened[name] + 1

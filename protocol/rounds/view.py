@@ -140,10 +140,6 @@ class RoundView:
         model = next((about for about, count in stated if count >= least), None)
         return {m: said for m, said in self.statements.items() if said.about == model}
 
-    def agreed_ms(self, least: int) -> int:
-        """When enough members had spoken of those who have ``agreed``; there must be so many."""
-        return sorted(self.stated_ms[m] for m in self.agreed(least))[least - 1]
-
     @property
     def terms_of_opening(self) -> Opening | None:
         """The opening's body."""
