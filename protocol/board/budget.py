@@ -88,7 +88,7 @@ class Budget:
         """studies, key: of the board, which tells them what counts after it was counted here."""
         self._terms = terms
         self._ceremonies = CeremonyBudget(terms)
-        self._studies = StudyBudget(terms, studies, key.handovers)
+        self._studies = StudyBudget(terms, studies, key)
         self._key = key
         self._said: Counter[Hashable] = Counter()
         self._tries: dict[Hashable, deque[int]] = {}

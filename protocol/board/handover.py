@@ -217,17 +217,6 @@ class Handovers:
         """The first attempt that bars help with what was opened there."""
         return next((handover for handover in self.all if handover.bars_help(opened_at)), None)
 
-    def stale_bar(self, opened_at: int, epoch: bytes) -> str:
-        """Why nobody helps with a round whose opening names this epoch; empty if members may.
-
-        Old shares are there until all new members have acknowledged. So an opening after the
-        release names the new epoch, or is none.
-        """
-        before = (h for h in reversed(self.all) if h.released_at and h.released_at < opened_at)
-        last = next(before, None)
-        is_newest = last is None or (last.view.epoch and last.view.epoch.digest == epoch)
-        return "" if is_newest else "it was opened under a key share that is given up"
-
     @property
     def opening_bar(self) -> str:
         """Why no round may be opened now; empty if one may."""

@@ -48,6 +48,20 @@ class KeyHistory:
         """The last epoch that all members of these terms have, None before there is one."""
         return self.epochs[-1].epoch if self.epochs else None
 
+    def stale_bar(self, opened_at: int, epoch: bytes) -> str:
+        """Why nobody helps with a round whose opening names this epoch; empty if members may.
+
+        Old shares are there until all new members have acknowledged. And those of a key that is
+        taken over are there before it counts, with the sums that its own must be compared with. So
+        an opening names the epoch that is the key's where it stands, or is none.
+        """
+        before = [found.epoch for found in self.epochs if found.position < opened_at]
+        if not before:
+            is_early = self._terms.takes_over_key
+            return "it was opened before the key counted here" if is_early else ""
+        is_newest = before[-1].digest == epoch
+        return "" if is_newest else "it was opened under another key than the one that counted"
+
     def take(self, position: int, time_ms: int, session: str, sender: int, body: Body) -> None:
         """Take note of an entry that counts."""
         if isinstance(body, Abort | Certificate):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 
-from protocol.board.handover import Handovers
+from protocol.board.key_history import KeyHistory
 from protocol.board.payload_sizes import (
     chunk_bytes,
     chunk_count,
@@ -84,9 +84,9 @@ class _Daily:
 class StudyBudget:
     """What counts of all studies and their rounds, and what would be too much."""
 
-    def __init__(self, terms: Terms, studies: Studies, handovers: Handovers) -> None:
-        """studies, handovers: of the board, with all that counted before."""
-        self._terms, self._studies, self._handovers = terms, studies, handovers
+    def __init__(self, terms: Terms, studies: Studies, key: KeyHistory) -> None:
+        """studies, key: of the board, with all that counted before."""
+        self._terms, self._studies, self._key = terms, studies, key
         self._labels = defaultdict[int, _Daily](_Daily)  # by member, of its plans
         self._lists = defaultdict[int, _Daily](_Daily)
         self._rounds: dict[str, _Round] = {}
@@ -186,14 +186,14 @@ class StudyBudget:
         return ""
 
     def bar(self, session: str, sender: int, body: Body) -> str:
-        """Why a handover of the key bars this in a round; empty if none does."""
-        found, handovers = self._rounds.get(session, _Round()), self._handovers
+        """Why the key bars this in a round now; empty if it does not."""
+        found, handovers = self._rounds.get(session, _Round()), self._key.handovers
         if not isinstance(body, SetLock | Contribution | Partial):
             return ""
-        at, epoch = found.opened_at, found.opening.epoch if found.opening else b""
-        is_lock = isinstance(body, SetLock)
-        bar = handovers.lock_bar(sender, at) if is_lock else handovers.help_bar(at)
-        return bar or handovers.stale_bar(at, epoch)
+        at, is_lock = found.opened_at, isinstance(body, SetLock)
+        if bar := handovers.lock_bar(sender, at) if is_lock else handovers.help_bar(at):
+            return bar
+        return self._key.stale_bar(at, found.opening.epoch) if found.opening else ""
 
     def _size_excess(
         self, study: Study, sender: int, body: Body, found: _Round, time_ms: int

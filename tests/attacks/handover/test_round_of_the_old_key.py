@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.board.handover import Handovers
+from protocol.board.key_history import KeyHistory
 from protocol.messages.bodies import Closing, Opening, attach
 from tests.protocol.board.test_handover_bars import STUDY, TOY, Place
 
@@ -43,5 +43,5 @@ def test_rounds_of_the_new_key_go_on() -> None:
 
 
 def test_by_the_place_of_its_opening_alone_all_would_help(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Handovers, "stale_bar", lambda *about: "")
+    monkeypatch.setattr(KeyHistory, "stale_bar", lambda *about: "")
     assert helps(refreshed(), OLD) == [True, True, True]

@@ -11,7 +11,10 @@ from collections.abc import Sequence
 import pytest
 
 from aggregator.rounds.schedule import Rounds
-from protocol.messages.inherited_sums import InheritedSums
+from protocol.board.draft import Draft
+from protocol.board.key_history import KeyHistory
+from protocol.messages.bodies import Partial, SetLock
+from protocol.messages.inherited_sums import InheritedPart, InheritedSums
 from protocol.record.audit.checks import audit
 from protocol.rounds.history import OpenedSets
 from tests.stage.handover import inherited
@@ -117,6 +120,40 @@ def test_without_what_was_taken_over_the_difference_is_open(
     opened(old, "first", (1, 2, 3, 4))
     new = handed_over(old, TOY, who)
     assert not refused(new, opened(new, "again", numbers(new, "H1", "H2", "H3")))
+
+
+def unsaid(who: Who) -> tuple[InheritedKey, DelayedTable]:
+    """The new hospitals have their shares, and have said nothing of the key on their board yet."""
+    old = old_board()
+    opened(old, "first", (1, 2, 3, 4))
+    handed = PostedHandover(old, TOY.secrets, who, TOY.federation.terms.quorum).run()
+    key = InheritedKey(handed)
+    return key, DelayedTable(key.toy)
+
+
+def test_a_round_that_is_opened_before_the_key_counts_is_helped_by_nobody() -> None:
+    key, new = unsaid(STAY)
+    session, three = new.begin("early", model=MODEL), numbers(new, "H1", "H2", "H3")
+    new.contribute(session, three)
+    for i in new.federation.members:
+        new.say(i, Draft(inherited.SESSION, key.word))
+    for number, part in enumerate(key.parts):
+        new.say(1, Draft(inherited.SESSION, InheritedPart(number, part)))
+    assert new.board.epoch == key.toy.epoch
+    new.contribute(session, three)
+    assert not new.view_of(session).contributions
+    for body in (SetLock(bytes(32)), Partial(bytes(32), bytes(32), ())):
+        assert "before the key counted" in new.board.bar(session, 1, body)
+    again = opened(new, "again", three)
+    assert {rule for rule, _ in refused(new, again)} == {"differencing"}
+
+
+def test_without_that_bar_the_difference_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(KeyHistory, "stale_bar", lambda *about: "")
+    _, new = unsaid(LEAVE)
+    session = opened(new, "early", numbers(new, "H1", "H2", "H3"))
+    assert new.board.epoch is None
+    assert not refused(new, session)
 
 
 def test_the_audit_sees_what_hospitals_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
