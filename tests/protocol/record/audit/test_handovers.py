@@ -356,6 +356,16 @@ def test_guests_make_nothing_void() -> None:
     assert evidence_of(story, SUCCESSION).void_at == len(story.said)
 
 
+def test_who_freezes_without_a_share_has_frozen() -> None:
+    toy = toy_epoch(4, 3)
+    table = copied(toy)
+    shares = {i: toy.secrets[i] for i in (1, 2, 3)}
+    handed = PostedHandover(table, shares, [1, 2, 3, 4], 3).run()
+    story = story_at(table)
+    freeze = word(story, handed.session, "freeze only", 4)
+    assert evidence_of(story, handed.session).frozen_at[4] == freeze
+
+
 def test_guests_have_their_names() -> None:
     story = handed_over().copy()
     place = story.find(SUCCESSION, ShownPart, 6)

@@ -1,5 +1,6 @@
 """The auditor's own computation of a key that was handed over sees what the members' code sees."""
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -70,6 +71,25 @@ def test_a_wrong_dealing_has_its_fault(name: str) -> None:
     assert any(words in fault for fault in faults_of_dealing(plan_of(at), dealer, wrong))
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_range_of_a_difference_ends_where_it_does_for_members(sign: int) -> None:
+    at, dealer = held("leavers and newcomers"), 2
+    plan, said = plan_of(at), said_at(at)[dealer]
+    bound = sign * plan.difference_bound(dealer)
+    (outside,) = faults_of_dealing(plan, dealer, replace(said, difference=bound))
+    (inside,) = faults_of_dealing(plan, dealer, replace(said, difference=bound - sign))
+    assert "out of range" in outside
+    assert "does not fit" in inside
+
+
+def test_what_shares_a_factor_with_n_is_no_unit() -> None:
+    at, dealer = held("leavers and newcomers"), 2
+    plan, said = plan_of(at), said_at(at)[dealer]
+    known = replace(plan, old=replace(plan.old, n=plan.old.n * 3))  # a factor of which is known
+    (fault,) = faults_of_dealing(known, dealer, replace(said, mask=mpz(3)))
+    assert "no unit" in fault
+
+
 def test_a_dealing_is_its_dealers_alone() -> None:
     at = held("leavers and newcomers")
     said = said_at(at)
@@ -136,6 +156,17 @@ def test_a_key_that_never_fit_is_seen_though_all_follows_from_it() -> None:
     faults = epoch_faults(at, constant, said=said)
     assert "θ' does not fit the new commitments" in faults
     assert not any("products" in fault for fault in faults)
+
+
+def test_an_old_key_that_never_fit_is_seen_too() -> None:
+    at = held("leavers and newcomers")
+    plan, new = plan_of(at), at.view.epoch
+    assert new is not None
+    old = replace(plan.old, theta_prime=plan.old.theta_prime + plan.old.n)
+    keys = [at.view.arrivals[member].for_rounds for member in at.about.rosters.new]
+    faults = list(faults_of_epoch(at.about, replace(plan, old=old), said_at(at), keys, new))
+    assert "θ' does not fit the old commitments" in faults
+    assert "θ' does not fit the new commitments" not in faults
 
 
 def test_the_shown_parts_of_every_quorum_of_neighbours_give_the_test_value() -> None:
