@@ -12,6 +12,7 @@ from protocol.encoding import encode
 from protocol.errors import BadEntry
 from protocol.messages.bodies import Abort, Body, CheckRequest
 from protocol.messages.handover import BareWord, Consent, Content, HandoverProposal
+from protocol.signing import public_bytes
 from protocol.terms.predecessor import Predecessor
 from protocol.terms.terms import Terms, sign_terms
 from tests.stage.handover.posted import PostedHandover, copied
@@ -253,6 +254,16 @@ def test_guests_of_two_attempts_are_two_though_they_have_one_number() -> None:
     assert not reason_of(first.table.put(said))
     with pytest.raises(BadEntry, match="saw less"):
         first.table.put(next_post(guest_key("G1"), board, "handover/1", 4, THAW, **seen))
+
+
+def test_what_another_guest_said_under_the_same_number_is_not_ones_own() -> None:
+    first = attempt(SUCCESSION, 3)
+    said = guest_says(first, "handover/1", 4, "G1", VOID)
+    attempt([1, 2, 3, "G3"], 3, given_up(first).table)
+    board, keys = first.table.board, [public_bytes(guest_key(name)) for name in ("G1", "G3")]
+    assert [board.is_by(said, 4, key) for key in keys] == [True, False]
+    assert not board.is_by(said, 5, keys[0])
+    assert [board.name_of(f"handover/{k}", 4) for k in (1, 2)] == ["G1 (guest)", "G3 (guest)"]
 
 
 # ── whom the next attempt trusts ──
