@@ -69,9 +69,9 @@ class Board:
         return self._budget.excess(post.session, post.sender, post.body, time_ms)
 
     def bar(self, session: str, sender: int, body: Body) -> str:
-        """Why a handover of the key bars this now, empty if none does: a lock, or a part of a sum.
+        """Why the key bars this in a round now, empty if it does not: a lock, or a part of a sum.
 
-        It may be lifted, if the handover is given up.
+        What a handover bars is let through if that is given up.
         """
         return self._budget.bar(session, sender, body)
 
@@ -104,9 +104,8 @@ class Board:
     def name_of(self, session: str, sender: int) -> str:
         """A sender's name, for people; of a guest of that session the one in its new terms."""
         handover = self.key.handovers.in_session(session)
-        if handover is not None and sender in handover.guests:
-            return f"{handover.new_name_of(sender)} (guest)"
-        return self.terms.name_of(sender)
+        guest = handover.about.names.get(sender) if handover else None
+        return guest or self.terms.name_of(sender)
 
     def is_by(self, posted: Posted, sender: int, key: bytes) -> bool:
         """Whether an entry is a sender's that has this signing key.

@@ -122,7 +122,7 @@ class Budget:
         return found or self._try_excess(session, sender, body, time_ms)
 
     def bar(self, session: str, sender: int, body: Body) -> str:
-        """Why a handover of the key bars this now, empty if none does."""
+        """Why the key bars this in a round now, empty if it does not."""
         return self._studies.bar(session, sender, body)
 
     def chunk_excess(self, session: str, sizes: Iterable[int]) -> str:

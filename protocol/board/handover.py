@@ -64,13 +64,6 @@ class Handover:
         numbered = zip(about.rosters.new, about.new.members, strict=True)
         return {n: member.key for n, member in numbered if n > about.old.n_members}
 
-    def new_name_of(self, sender: int) -> str:
-        """The name of a new member, by its number on this board.
-
-        A guest may have the name of an old member: the hospital's machine was replaced.
-        """
-        return self.about.new.members[self.about.new_number(sender) - 1].name
-
     def word_excess(self, sender: int, content: Content) -> str:
         """Why no honest member says this here, empty if one may; bare words cost nobody a thing."""
         if isinstance(content, BareWord):
