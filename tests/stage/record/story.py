@@ -57,8 +57,10 @@ def said_at(table: Table) -> list[Said]:
 
 def _guest(table: Table, post: Post) -> str:
     handover = table.board.key.handovers.in_session(post.session)
-    is_guest = handover is not None and post.sender in handover.guests
-    return handover.new_name_of(post.sender) if handover and is_guest else ""
+    if handover is None or post.sender not in handover.guests:
+        return ""
+    about = handover.about
+    return about.new.members[about.new_number(post.sender) - 1].name
 
 
 @dataclass
