@@ -11,6 +11,7 @@ from protocol.key.epoch import MAX_EPOCH_BYTES, Epoch
 from protocol.messages.bodies import SetLock
 from protocol.messages.handover import BareWord, KeyInherited
 from protocol.messages.inherited_sums import InheritedPart, read_inherited_sums
+from protocol.record import MANIFEST_PATH
 from protocol.record.audit.chain_checks import NOT_GIVEN
 from protocol.record.audit.checks import Audit, audit
 from protocol.record.audit.results import Result, Status
@@ -179,6 +180,22 @@ def test_a_record_before_whose_chain_is_broken_ends_the_checks_of_the_key() -> N
     for number in ("8.3", "8.5"):
         assert result_of(found, number).not_run == "it depends on 8.2"
     assert failures(found, "8.4")
+
+
+def test_so_does_one_that_cannot_be_read() -> None:
+    files = [MemoryFiles(write(s).files) for s in (chained().middle, chained().oldest)]
+    del files[1][MANIFEST_PATH]
+    found = audit(files[0], NONCE, older=files[1:])
+    assert failures(found, "8.2")
+    assert result_of(found, "8.3").not_run == "it depends on 8.2"
+
+
+def test_so_does_one_with_an_entry_that_breaks_a_rule() -> None:
+    story = chained().oldest.copy()
+    story.change(len(story.said), falsified={"sequence": 99})
+    found = audited(chained().middle, story)
+    assert failures(found, "8.2") == ["the board in the predecessor's record cannot be read whole"]
+    assert result_of(found, "8.3").not_run == "it depends on 8.2"
 
 
 # ── what members said ──
