@@ -14,6 +14,7 @@ from participant.handover import (
     NothingToHandOver,
     TooManySums,
 )
+from participant.words.fingerprint import fingerprint
 from protocol.words import pasted
 
 STEPS = {  # what is waited for
@@ -57,6 +58,14 @@ def _given_up(e: HandoverGivenUp, c: Context) -> Sentence:
     if any(e.culprits):
         again += ". The next attempt does without the one that is named, where enough others can"
     return Sentence(f"{said}: {why}" if why else said, again)
+
+
+def _another(e: AnotherHandover, c: Context) -> Sentence:
+    return Sentence(
+        f"{e.session} is under way, and hands the key over to other terms than those given here. "
+        f"They have the fingerprint {fingerprint(e.federation)}",
+        "wait for its end, or ask the other members which terms they mean",
+    )
 
 
 def _no_key(e: NoKeyToHandOver, c: Context) -> Sentence:
@@ -107,8 +116,5 @@ HANDOVER: Said = {
         "do not go on with it. Ask another old member for its record",
     ),
     HandoverGivenUp: _given_up,
-    AnotherHandover: plain(
-        "{e.session} is under way, and hands the key over to other terms than those given here",
-        "wait for its end, or ask the other members which terms they mean",
-    ),
+    AnotherHandover: _another,
 }

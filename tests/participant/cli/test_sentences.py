@@ -32,8 +32,9 @@ from participant.errors import (
     UnknownStudy,
     UnpinnedApp,
 )
-from participant.handover import HandoverGivenUp
+from participant.handover import AnotherHandover, HandoverGivenUp
 from participant.waiting import Waiting
+from participant.words.fingerprint import fingerprint
 from protocol.errors import BadEntry, CeremonyFailed, Fork, ProtocolError, Refused, UnsignedTerms
 from tests.stage.toy import toy_federation
 
@@ -171,6 +172,11 @@ def test_no_sentence_is_for_an_error_that_is_gone() -> None:
             HandoverGivenUp("handover/1", ["H2", ""], ["a lie", "no sum"], "deal", ["H3"]),
             FAILED,
             ["handover/1 was given up", ": H2: a lie. nobody in particular: no sum"],
+        ),
+        (
+            AnotherHandover("handover/1", bytes(32)),
+            FAILED,
+            ["handover/1 is under way", f"fingerprint {fingerprint(bytes(32))}"],
         ),
         (
             HandoverGivenUp("handover/1", [], [], "deal", ["H3"]),
