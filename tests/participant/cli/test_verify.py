@@ -158,6 +158,8 @@ def before(records: list[Path]) -> list[object]:
 def test_a_chain_of_records_is_told_record_by_record(records: list[Path]) -> None:
     output = verify(records[0], *before(records[1:])).output
     assert output.count("The record of the predecessor, Toy:") == 2
+    oldest = output.rpartition("The record of the predecessor, Toy:")[2]
+    assert "handover/1 was void in entry" in oldest
     assert re.search(r"(?m)^8\.3  the key is the one that was handed over +1  ok$", output)
     assert "not run: the record of the predecessor" not in output
     assert "All checks that were run hold." in output
