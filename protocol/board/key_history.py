@@ -53,14 +53,15 @@ class KeyHistory:
 
         Old shares are there until all new members have acknowledged. And those of a key that is
         taken over are there before it counts, with the sums that its own must be compared with. So
-        an opening names the epoch that is the key's where it stands, or is none.
+        an opening names the epoch that is the key's where it stands, or is none. While there was
+        one epoch only, whoever names another names none: no share fits, and check 4.1 says so.
         """
         before = [found.epoch for found in self.epochs if found.position < opened_at]
         if not before:
             is_early = self._terms.takes_over_key
             return "it was opened before the key counted here" if is_early else ""
-        is_newest = before[-1].digest == epoch
-        return "" if is_newest else "it was opened under another key than the one that counted"
+        is_stale = len(before) > 1 and before[-1].digest != epoch
+        return "it was opened under a key share that is given up" if is_stale else ""
 
     def take(self, position: int, time_ms: int, session: str, sender: int, body: Body) -> None:
         """Take note of an entry that counts."""

@@ -133,7 +133,7 @@ def test_the_next_command_of_the_founding_can_be_pasted(name: str, cards: list[s
 
 PROGRAM = re.compile(r"quorate-(participant|aggregator) ")
 SAFE_CALLS = ("pasted(", "c.name")
-HOLDERS = ("c", "context", "ctx.obj", "given.context")
+HOLDERS = ("c", "context", "ctx.obj", "given.context", "self")
 QUOTED = {"here", "names"} | {
     f"{c}.{given}" for c in HOLDERS for given in ("pasted", "here", "there")
 }
