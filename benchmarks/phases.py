@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from protocol.board import Certificate, Join, Posted, Step
+from protocol.board import Posted
+from protocol.messages import Certificate, Join, Step
 
 
 @dataclass(frozen=True)

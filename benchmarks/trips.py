@@ -18,8 +18,9 @@ from types import FrameType
 from typing import Any
 
 from aggregator.server import Aggregator
-from protocol.board import Certificate, Draft, Posted, decode_entry
+from protocol.board import Draft, Posted, decode_entry
 from protocol.encoding import encode
+from protocol.messages import Certificate
 from protocol.wire import Accepted, Submit
 from tests.stage.rounds.round_table import RoundTable, Steps
 from tests.stage.studies import SESSION

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from protocol.board import Board, read_session
+from protocol.board import Board
+from protocol.messages import read_session
 from protocol.rounds import Step
 
 Kind = (

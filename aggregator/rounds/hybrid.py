@@ -15,8 +15,9 @@ from aggregator.rounds.vector_sum import Vector, VectorSum
 from aggregator.store import BlobStore
 from keyshare.hybrid import Lattice
 from keyshare.steps import finish
-from protocol.board import Closing, Contribution, Contributor, Posted, StudyState, attach, suite_of
+from protocol.board import Posted, StudyState, suite_of
 from protocol.key import Epoch
+from protocol.messages import Closing, Contribution, Contributor, attach
 from protocol.rounds import Encrypted, OpenedSets, RoundView, add_encrypted, write_ciphertexts
 
 Members = frozenset[int]

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from protocol.board import Omission, OmissionReason, Posted
+from protocol.board import Posted
+from protocol.messages import Omission, OmissionReason
 
 
 @dataclass(frozen=True)

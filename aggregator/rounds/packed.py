@@ -8,7 +8,7 @@ everything is judged again, with the same result.
 from aggregator.rounds.omission import TOO_LATE, TOO_NEAR
 from aggregator.rounds.sums import OpenRound, sum_in_steps
 from keyshare.steps import Steps
-from protocol.board import Closing, Contributor, attach
+from protocol.messages import Closing, Contributor, attach
 
 Members = frozenset[int]
 

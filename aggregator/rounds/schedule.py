@@ -4,24 +4,26 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from protocol.board import (
-    MAX_BLOB_BYTES,
-    MAX_CHUNKS,
-    MAX_LENGTH,
     KeyHistory,
-    Opening,
     Posted,
-    Statement,
     Studies,
     Study,
     StudyState,
     chunk_count,
     expected_count,
-    read_session,
-    round_session,
     suite_for,
 )
 from protocol.encoding import width_of
 from protocol.key import Epoch, to_number
+from protocol.messages import (
+    MAX_BLOB_BYTES,
+    MAX_CHUNKS,
+    MAX_LENGTH,
+    Opening,
+    Statement,
+    read_session,
+    round_session,
+)
 from protocol.rounds import (
     Awaited,
     OpenedSets,

@@ -13,8 +13,9 @@ from aggregator.rounds.omission import Reason
 from aggregator.rounds.packed import PackedRound
 from aggregator.rounds.schedule import Rounds, is_hybrid
 from aggregator.store import BlobStore
-from protocol.board import Body, StudyState
+from protocol.board import StudyState
 from protocol.key import Epoch
+from protocol.messages import Body
 from protocol.rounds import OpenedSets, RoundView
 
 # At one tick, for all rounds of a kind together.

@@ -13,9 +13,10 @@ from aggregator.rounds.omission import ANOTHER_OPENING, WITHDRAWN, Reason, Unfit
 from aggregator.rounds.seen_ciphertexts import SeenCiphertexts
 from aggregator.store import BlobStore
 from keyshare.steps import Steps
-from protocol.board import Contribution, Opening, Posted, Study, StudyState
+from protocol.board import Posted, Study, StudyState
 from protocol.errors import Malformed
 from protocol.key import Epoch
+from protocol.messages import Contribution, Opening
 from protocol.rounds import (
     Encrypted,
     EncryptionKey,

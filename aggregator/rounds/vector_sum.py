@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from aggregator.store import disk_errors
 from keyshare.hybrid import Lattice, add_chunk, write_sum
-from protocol.board import Contributor
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
+from protocol.messages import Contributor
 from protocol.programs.temporary import sync
 
 _DIGEST_BYTES = 32

@@ -1,15 +1,17 @@
 """What a post is, for the log."""
 
-from protocol.board import Body, Complaint, Step
 from protocol.messages import (
     Arrival,
     BareWord,
+    Body,
+    Complaint,
     DealingCommitment,
     HandedDealing,
     HandoverProposal,
     KeyInherited,
     PointAccusation,
     ShownPart,
+    Step,
 )
 from protocol.terms import Terms
 

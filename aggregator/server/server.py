@@ -32,10 +32,10 @@ from aggregator.server.limits import DEFAULT_LIMITS, Limits
 from aggregator.server.repeats import Tally
 from aggregator.server.service import Aggregator
 from aggregator.status import fitting, touch_status, write_status
-from protocol.board import MAX_REASON
 from protocol.encoding import encode
 from protocol.errors import BrokenChannel, Malformed
 from protocol.key import Epoch
+from protocol.messages import MAX_REASON
 from protocol.wire import (
     MAX_FRAME_BYTES,
     Accepted,

@@ -18,23 +18,11 @@ from aggregator.server.waits import Waits
 from aggregator.status import AtWork
 from aggregator.status.report import report
 from aggregator.store import BlobStore, BoardStore, StorageHealth
-from protocol.board import (
-    MAX_POST_BYTES,
-    MAX_REASON,
-    Board,
-    Body,
-    Entry,
-    Head,
-    Post,
-    SignedPost,
-    attachments_of,
-    chunks_of,
-    decode_entry,
-    sign_post,
-)
+from protocol.board import Board, Entry, Head, Post, SignedPost, decode_entry, sign_post
 from protocol.encoding import decode, encode
 from protocol.errors import BadEntry, Fork, Malformed
 from protocol.key import Epoch
+from protocol.messages import MAX_POST_BYTES, MAX_REASON, Body, attachments_of, chunks_of
 from protocol.terms import AGGREGATOR, AddressCard, Terms
 from protocol.wire import (
     CHUNK_BYTES,

@@ -1,7 +1,8 @@
 """Who has seen the aggregator's newest card, by what members have said on the board."""
 
 from aggregator.status.ceremony import Report
-from protocol.board import Board, CardSeen, firsts
+from protocol.board import Board, firsts
+from protocol.messages import CardSeen
 from protocol.terms import AddressCard, Terms
 
 

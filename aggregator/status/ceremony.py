@@ -9,20 +9,10 @@ from collections.abc import Sequence
 
 from aggregator.clock import iso
 from keyshare.ceremony import expected_candidates
-from protocol.board import (
-    Abort,
-    Board,
-    Certificate,
-    Disclosure,
-    Join,
-    Overdue,
-    Posted,
-    Step,
-    firsts,
-    of_kind,
-)
+from protocol.board import Board, Posted, firsts, of_kind
 from protocol.ceremony import is_searching, layout_of, mean_candidates, share_done
 from protocol.key import Epoch
+from protocol.messages import Abort, Certificate, Disclosure, Join, Overdue, Step
 from protocol.terms import AGGREGATOR, Terms
 
 Report = dict[str, object]

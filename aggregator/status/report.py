@@ -19,7 +19,8 @@ from aggregator.status.handover import (
 from aggregator.status.inheritance import inheritance_report
 from aggregator.status.studies import shown_studies, study_report
 from aggregator.store import Trouble
-from protocol.board import Board, read_session
+from protocol.board import Board
+from protocol.messages import read_session
 from protocol.rounds import Awaited, RoundView, left_out
 from protocol.terms import AddressCard, Terms
 

@@ -10,7 +10,8 @@ from aggregator.rounds import Rounds
 from aggregator.status.ceremony import Report
 from aggregator.status.report import AtWork, report
 from aggregator.store import require_stored
-from protocol.board import Board, chunks_of
+from protocol.board import Board
+from protocol.messages import chunks_of
 from protocol.terms import AddressCard, Terms
 
 

@@ -15,7 +15,7 @@ from aggregator.errors import BadUpload, StoreDamaged
 from aggregator.store.board import BoardStore
 from aggregator.store.durable import disk_errors
 from aggregator.store.unnamed_blobs import NOBODY, SERVICE, Held, UnnamedBlobs, charge
-from protocol.board import MAX_ATTACHMENTS, MAX_BLOB_BYTES, Attachment, blob_name
+from protocol.messages import MAX_ATTACHMENTS, MAX_BLOB_BYTES, Attachment, blob_name
 from protocol.programs.temporary import sync
 
 # What the blobs of one post hold at most, if nobody knows better.

@@ -8,7 +8,7 @@ unknown, and it is nobody's until it is offered again.
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from protocol.board import MAX_ATTACHMENTS, MAX_CHUNKS
+from protocol.messages import MAX_ATTACHMENTS, MAX_CHUNKS
 
 SERVICE = 0  # the aggregator's own, which a post of its own will name
 NOBODY = -1  # found when the service started

@@ -18,9 +18,10 @@ from keyshare.key.threshold_key import secret_share, verification_base
 from keyshare.randomness import Stream
 from participant.agent import save_checkpoint
 from participant.home import Membership
-from protocol.board import Board, Certificate, Post, sign_post
+from protocol.board import Board, Post, sign_post
 from protocol.encoding import encode
 from protocol.key import Epoch, HeldKey, epoch_of_state, epoch_secret
+from protocol.messages import Certificate
 from protocol.sealing import SealingKey
 from protocol.terms import Terms
 

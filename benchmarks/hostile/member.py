@@ -17,19 +17,18 @@ from pathlib import Path
 from participant.errors import ParticipantError
 from participant.home import PASSPHRASE_VARIABLE, Identity, Passphrase, load
 from participant.network import Caller, Link, Traffic, open_link
-from protocol.board import (
+from protocol.board import Post, sign_post
+from protocol.messages import (
     Attachment,
     Body,
     CheckRequest,
     Contribution,
     Partial,
     Plan,
-    Post,
     Statistic,
     Step,
     attach,
     blob_name,
-    sign_post,
 )
 from protocol.terms import Terms, TermsText, parse
 from protocol.wire import (

@@ -37,8 +37,9 @@ from examples.demo.processes import (
 )
 from participant.home import Passphrase, load
 from participant.network import Caller, Traffic, open_link
-from protocol.board import MAX_POST_BYTES, Opening, Post, decode_entry, read_session
+from protocol.board import Post, decode_entry
 from protocol.encoding import decode
+from protocol.messages import MAX_POST_BYTES, Opening, read_session
 from protocol.terms import AddressCard, Terms, parse
 
 HONEST = 3  # the hospitals that train; one more is the attacker in some scenes

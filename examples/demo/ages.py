@@ -13,7 +13,7 @@ import numpy as np
 from examples.demo.consortium import Consortium
 from examples.demo.processes import DemoFailed, Hospital, checked, ending, finish, propose
 from examples.demo.running import Running
-from protocol.board import Closing, round_session
+from protocol.messages import Closing, round_session
 
 NAME, SECONDS = "ages", 2
 LABELS = ("patients", "sum of their ages")

@@ -9,7 +9,7 @@ from examples.demo.running import Running
 from examples.demo.trainings import approve_trainings, propose_training
 from keyshare.key import combine_exponents, trial_ciphertext
 from keyshare.key.partial_decryption import partial_decryption
-from protocol.board import Refusal, round_session
+from protocol.messages import Refusal, round_session
 
 GOING_ON, PATIENCE_SECONDS = "more-digits", 150
 SINGLE = "min-contributors: the sum holds 1 ("

@@ -4,8 +4,9 @@ A board without it is another one, or one that was cut short.
 """
 
 from participant.disk import Storage
-from protocol.board import Digest, Head
+from protocol.board import Head
 from protocol.encoding import Message, decode, encode
+from protocol.messages import Digest
 
 CHECKPOINT_NAME = "head"
 _MAX_BYTES = 1_024

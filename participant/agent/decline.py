@@ -6,7 +6,8 @@ is not enough: the hospital's own board has to show that the post is beyond its 
 
 from collections.abc import Mapping
 
-from protocol.board import Board, Certificate, Post
+from protocol.board import Board, Post
+from protocol.messages import Certificate
 
 
 def bears_out(board: Board, post: Post, sizes: Mapping[bytes, int]) -> bool:

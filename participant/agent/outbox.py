@@ -11,19 +11,18 @@ from collections.abc import Iterable
 
 from participant.disk import Storage
 from participant.errors import DamagedFile
-from protocol.board import (
+from protocol.board import Post, SignedPost
+from protocol.encoding import Message, decode, encode
+from protocol.errors import Malformed
+from protocol.messages import (
     MAX_ATTACHMENTS,
     MAX_CHUNKS,
     MAX_POST_BYTES,
     Contribution,
     Digest,
-    Post,
     Session,
-    SignedPost,
     blob_name,
 )
-from protocol.encoding import Message, decode, encode
-from protocol.errors import Malformed
 
 _PREFIX = "outbox/blob-"
 _NAME_BYTES = 34  # of an encoded name

@@ -6,7 +6,8 @@ from itertools import islice
 from participant.agent.outbox import Outbox
 from participant.agent.tasks import Reader
 from participant.agent.transfer import Downloads
-from protocol.board import Attachment, Posted, Surplus, purpose_of
+from protocol.board import Posted, Surplus
+from protocol.messages import Attachment, purpose_of
 from protocol.wire import BlobRequest
 
 _PREFETCH = 64  # entries whose blobs are asked for at a time

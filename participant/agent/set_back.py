@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from participant.agent.outbox import Pending
 from participant.errors import IdentityInUse
-from protocol.board import Board, Certificate, Posted
+from protocol.board import Board, Posted
+from protocol.messages import Certificate
 
 IsOwn = Callable[[Posted], bool]  # whether this hospital has said it
 

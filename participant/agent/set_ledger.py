@@ -8,9 +8,10 @@ unless the choice is still in its ledger.
 import hmac
 
 from participant.disk import Storage
-from protocol.board import Board, Count, Head, Opening, read_session
+from protocol.board import Board, Head
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Refused
+from protocol.messages import Count, Opening, read_session
 
 _MARK = "restored"
 _MARK_BYTES = 64

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from participant.agent.pace import LEAST_BYTES, Pace
 from participant.errors import DamagedBlob
-from protocol.board import blob_name
+from protocol.messages import blob_name
 from protocol.wire import CHUNK_BYTES, REQUESTED_BYTES, BlobChunk, BlobHave, BlobOffer, BlobRequest
 
 WINDOW = 16  # blobs on their way up at a time

@@ -7,9 +7,10 @@ from typing import Protocol
 from participant.agent import Task
 from participant.errors import NoCeremony, NoSeed
 from participant.waiting import Kind, Waiting
-from protocol.board import Board, Body, Certificate, Draft, Join, Overdue, Posted, is_aborted
+from protocol.board import Board, Draft, Posted, is_aborted
 from protocol.ceremony import Ceremony, CeremonyProgress, StepId, silent
 from protocol.key import Epoch, HeldKey
+from protocol.messages import Body, Certificate, Join, Overdue
 from protocol.terms import AGGREGATOR, Terms
 
 # A session with a link asks what is due more often than that, whatever comes.

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from participant.agent import Task
 from participant.errors import NotAborted
 from participant.waiting import Waiting
-from protocol.board import Abort, Board, Certificate, Disclosure, Posted, is_aborted
+from protocol.board import Board, Posted, is_aborted
 from protocol.ceremony import Verdict, judge, silent
+from protocol.messages import Abort, Certificate, Disclosure
 from protocol.terms import AGGREGATOR, Terms
 
 

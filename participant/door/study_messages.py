@@ -9,8 +9,8 @@ from msgspec import Meta
 
 from participant.door.fields import Amount, Path, Seconds, Words
 from participant.statistic import FILE_LIMIT
-from protocol.board import Digest, Plan, StudyName
 from protocol.encoding import Message
+from protocol.messages import Digest, Plan, StudyName
 
 
 class ProposeStudy(Message, frozen=True, tag="propose study"):

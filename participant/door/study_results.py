@@ -7,8 +7,9 @@ from msgspec import Meta
 
 from participant.hospital import Contributed, Decrypted
 from participant.study import Phase, StudyStanding
-from protocol.board import Plan, Study, StudyName
+from protocol.board import Study
 from protocol.encoding import Message, decode, encode
+from protocol.messages import Plan, StudyName
 from protocol.terms import Terms
 
 MAX_STUDIES_BYTES = 1 << 30  # the agent that runs says it, which has all of it in memory

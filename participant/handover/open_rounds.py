@@ -1,6 +1,7 @@
 """Whether a round is under way that would be lost if the key were frozen now."""
 
-from protocol.board import Board, Opening, StudyState, of_kind
+from protocol.board import Board, StudyState, of_kind
+from protocol.messages import Opening
 from protocol.rounds import RoundView, awaited_in
 
 

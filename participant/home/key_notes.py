@@ -17,10 +17,11 @@ from participant.disk import FolderStorage
 from participant.errors import DamagedFile, FileExists, TooLarge
 from participant.home.passphrase import Passphrase
 from participant.home.vault import Vault
-from protocol.board import Count, Digest, Milliseconds
+from protocol.board import Milliseconds
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
 from protocol.key import Epoch, HeldKey
+from protocol.messages import Count, Digest
 
 _FOLDER = "key-notes"
 _MAX_BYTES = 8_192

@@ -18,7 +18,8 @@ from participant.study import (
     require_member,
 )
 from participant.waiting import Waiting
-from protocol.board import Board, study_session
+from protocol.board import Board
+from protocol.messages import study_session
 
 T = TypeVar("T")
 

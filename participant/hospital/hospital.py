@@ -43,9 +43,10 @@ from participant.network import Notices, ask_aggregator, local_facts
 from participant.record import RecordOutput, RecordProgress, RecordTask
 from participant.rounds import DecryptionTask
 from participant.study import ListingTask, ProposalTask, StudyStanding, read_plan
-from protocol.board import NAME, Study
+from protocol.board import Study
 from protocol.key import Epoch
 from protocol.key_check import NONCE_BYTES, is_whole
+from protocol.messages import NAME
 from protocol.record import prepare
 
 _SILENT = Notices()

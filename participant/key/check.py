@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from keyshare.randomness import Stream
 from participant.agent import Task
 from participant.waiting import Waiting
-from protocol.board import Board, Body, CheckPart, CheckRequest, Draft, Posted
+from protocol.board import Board, Draft, Posted
 from protocol.key import HeldKey, HeldKeys
 from protocol.key_check import NONCE_BYTES, KeyCheck
+from protocol.messages import Body, CheckPart, CheckRequest
 from protocol.terms import Terms
 
 JOIN_SECONDS = 600  # so long after a check was asked for, who comes takes part in it

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from participant.disk import FolderStorage
 from participant.errors import DamagedFile, FileExists, TooLarge
-from protocol.board import Board, Count, Digest, Handover
+from protocol.board import Board, Handover
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
-from protocol.messages import MAX_INHERITED_BYTES, PartNames, part_name, parts_of
+from protocol.messages import MAX_INHERITED_BYTES, Count, Digest, PartNames, part_name, parts_of
 from protocol.rounds import sums_up_to
 
 _NAME, _SUMS_NAME = "inherited-from", "inherited-sums"

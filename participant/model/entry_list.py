@@ -7,8 +7,8 @@ import msgspec
 
 from participant.model.entry import described
 from participant.model.layout import Layout
-from protocol.board import MAX_ENTRIES_BYTES, ModelEntries, ModelEntry
 from protocol.encoding import encode
+from protocol.messages import MAX_ENTRIES_BYTES, ModelEntries, ModelEntry
 from protocol.words import shown
 
 _MAX_SHAPE, _MOST = 64, (1 << 48) - 1  # dimensions, and the size of an (empty) one, that are told

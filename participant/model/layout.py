@@ -29,8 +29,8 @@ from participant.model.entry import (
     is_or_was_tensor,
     named_fate,
 )
-from protocol.board import MAX_LENGTH
 from protocol.encoding import digest, encode
+from protocol.messages import MAX_LENGTH
 from protocol.words import shown
 
 FORMS = {

@@ -2,7 +2,8 @@
 
 from participant.agent import Task
 from participant.home import Address
-from protocol.board import Board, CardSeen, Draft
+from protocol.board import Board, Draft
+from protocol.messages import CardSeen
 
 
 class CardTask(Task):

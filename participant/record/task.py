@@ -8,8 +8,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.agent import Task
 from participant.waiting import Waiting
-from protocol.board import Attachment, Board, Entry, Head
+from protocol.board import Board, Entry, Head
 from protocol.encoding import encode
+from protocol.messages import Attachment
 from protocol.record import (
     Countersignature,
     WritableFiles,

@@ -3,7 +3,7 @@
 from participant.report.facts import Contents, Diary
 from participant.report.markup import Markup, element
 from participant.report.plots import metric_plot
-from protocol.board import read_session
+from protocol.messages import read_session
 
 
 def accuracy_section(contents: Contents, journal: Diary | None) -> Markup:

@@ -3,7 +3,7 @@
 from participant.report.facts import Contents, StudyFacts
 from participant.report.markup import Markup, element, join, table
 from participant.report.words import count, names, when
-from protocol.board import Statistic, Training
+from protocol.messages import Statistic, Training
 from protocol.terms import Terms
 from protocol.words import shown
 

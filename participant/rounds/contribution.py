@@ -39,17 +39,9 @@ from keyshare.randomness import Stream, derive_key
 from keyshare.rounds import Slots, SlotWriter, blind, largest_change, pack
 from participant.agent import store_blob
 from participant.disk import Storage
-from protocol.board import (
-    Contribution,
-    Draft,
-    Opening,
-    Posted,
-    Study,
-    Suite,
-    public_payload,
-    suite_of,
-)
+from protocol.board import Draft, Posted, Study, Suite, public_payload, suite_of
 from protocol.key import Epoch, EpochSecret
+from protocol.messages import Contribution, Opening
 from protocol.rounds import (
     Encrypted,
     EncryptionKey,

@@ -12,9 +12,10 @@ from participant.rounds.vector_reader import OwnChecksum
 from participant.rounds.waiting import session_waiting
 from participant.study import ended_by_votes, find_study, require_opening, standing_of
 from participant.waiting import Waiting
-from protocol.board import Board, Draft, Post, Posted, Refusal, Statement, StudyState, round_session
+from protocol.board import Board, Draft, Post, Posted, StudyState
 from protocol.errors import Refused
 from protocol.key import HeldKeys
+from protocol.messages import Refusal, Statement, round_session
 from protocol.rounds import OpenedSets, RoundMember, RoundView, decode_sums, outlasts_end
 from protocol.terms import AGGREGATOR, Terms
 

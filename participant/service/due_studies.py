@@ -17,8 +17,9 @@ from participant.study import (
     kept_approval,
 )
 from participant.training import TrainingTask
-from protocol.board import Board, Statement, Study, StudyState
+from protocol.board import Board, Study, StudyState
 from protocol.key import HeldKeys
+from protocol.messages import Statement
 from protocol.rounds import RoundView, is_lost, outlasts_end
 
 MakeTraining = Callable[[str, HeldKeys, GivenApp], TrainingTask]

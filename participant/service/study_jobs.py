@@ -25,8 +25,9 @@ from participant.service.shared_app import app_of
 from participant.service.work import Work
 from participant.statistic import Numbers, numbers_in
 from participant.study import StudyStanding, Surroundings
-from protocol.board import Study, study_session
+from protocol.board import Study
 from protocol.encoding import encode
+from protocol.messages import study_session
 
 
 class StudyDesk:

@@ -21,8 +21,8 @@ from participant.service.trainings import NO_APPS, Apps, TrainingChronicle, Trai
 from participant.study import kept_approval
 from participant.training import TrainingTask
 from participant.waiting import Waiting
-from protocol.board import read_session, study_session
 from protocol.key import HeldKeys
+from protocol.messages import read_session, study_session
 
 T = TypeVar("T", bound=Task)
 

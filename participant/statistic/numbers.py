@@ -10,7 +10,8 @@ from gmpy2 import mpz
 from keyshare.errors import UnfitNumber
 from keyshare.rounds import decimals_of, encode
 from participant.errors import UnfitNumbers
-from protocol.board import MAX_LABELS_BYTES, MAX_NUMBERS, labels_bytes
+from protocol.board import labels_bytes
+from protocol.messages import MAX_LABELS_BYTES, MAX_NUMBERS
 from protocol.terms import normal
 from protocol.words import is_plain, shown
 from protocol.words.counted import counted

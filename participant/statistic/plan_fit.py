@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from participant.statistic.numbers import Numbers
-from protocol.board import Statistic
+from protocol.messages import Statistic
 from protocol.words import shown
 from protocol.words.counted import counted
 

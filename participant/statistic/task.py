@@ -21,18 +21,9 @@ from participant.study import (
     require_member,
 )
 from participant.waiting import Waiting
-from protocol.board import (
-    Board,
-    Draft,
-    Opening,
-    Post,
-    Posted,
-    Statistic,
-    Study,
-    StudyState,
-    round_session,
-)
+from protocol.board import Board, Draft, Post, Posted, Study, StudyState
 from protocol.key import Epoch, HeldKeys
+from protocol.messages import Opening, Statistic, round_session
 from protocol.rounds import OpenedSets, RoundView, is_lost, opening_for
 from protocol.terms import AGGREGATOR, Terms
 from protocol.words.counted import counted

@@ -8,9 +8,10 @@ from msgspec import Meta
 from participant.disk import Storage
 from participant.errors import DamagedFile, OtherApp
 from participant.study.app_source import GivenApp
-from protocol.board import Digest, Study
+from protocol.board import Study
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
+from protocol.messages import Digest
 
 _MAX_BYTES = 16_384
 

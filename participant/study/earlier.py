@@ -7,7 +7,8 @@ nothing here, or else a later contribution would rely on it.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from protocol.board import MAX_NEAR, Board, Contribution, Opening, Study, read_session
+from protocol.board import Board, Study
+from protocol.messages import MAX_NEAR, Contribution, Opening, read_session
 from protocol.rounds import RoundView
 
 

@@ -9,23 +9,9 @@ from participant.study.app_source import GivenApp
 from participant.study.approval import KeptApproval, check_app, forget_approval, keep_approval
 from participant.study.rules import ended_by_votes, find_study, require_kind, require_member
 from participant.waiting import Waiting
-from protocol.board import (
-    Approval,
-    Board,
-    Body,
-    Draft,
-    Ending,
-    Plan,
-    Post,
-    Posted,
-    Study,
-    StudyState,
-    Training,
-    Withdrawal,
-    check_plan,
-    study_session,
-)
+from protocol.board import Board, Draft, Post, Posted, Study, StudyState, check_plan
 from protocol.errors import BadPlan
+from protocol.messages import Approval, Body, Ending, Plan, Training, Withdrawal, study_session
 from protocol.terms import AGGREGATOR, Terms
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from participant.model import EntryDifference, differences
-from protocol.board import ModelEntries, Statement, Study
+from protocol.board import Study
+from protocol.messages import ModelEntries, Statement
 from protocol.rounds import bounds_of
 
 _MAX_TOLD = 100  # differing entries of one hospital

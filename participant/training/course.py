@@ -27,9 +27,10 @@ from participant.training.round_in_progress import RoundInProgress
 from participant.training.stance import Report, Stance
 from participant.training.starts import Alike, alike_before
 from participant.waiting import Waiting
-from protocol.board import Board, Draft, Posted, Refusal, StudyState, read_session
+from protocol.board import Board, Draft, Posted, StudyState
 from protocol.errors import Refused
 from protocol.key import HeldKeys
+from protocol.messages import Refusal, read_session
 from protocol.rounds import OpenedSets, RoundMember, RoundView, awaited_after, outlasts_end
 from protocol.terms import AGGREGATOR
 

@@ -15,8 +15,9 @@ from participant.rounds import BeyondPlan, ContributionMaker
 from participant.training import last_contribution
 from participant.training.outcome import keep_start
 from participant.training.stance import Report
-from protocol.board import Draft, Opening, Posted, Study
+from protocol.board import Draft, Posted, Study
 from protocol.key import HeldKey
+from protocol.messages import Opening
 
 Fitted = tuple[tuple[Any, int, Any], float]  # what ``fit`` returned, and after how many seconds
 

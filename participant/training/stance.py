@@ -11,8 +11,9 @@ from participant.errors import ModelMismatch, OpenedWith
 from participant.model import Layout, list_of
 from participant.training.agreement import Agreement
 from participant.training.outcome import Standing
-from protocol.board import Draft, ModelEntries, Posted, Statement, Study, suite_for
+from protocol.board import Draft, Posted, Study, suite_for
 from protocol.key import Epoch
+from protocol.messages import ModelEntries, Statement
 from protocol.rounds import RoundView
 
 Report = Callable[[int, str, dict[str, Any]], None]  # round, event, facts

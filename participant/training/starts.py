@@ -24,7 +24,8 @@ from participant.disk import Storage
 from participant.errors import DamagedFile
 from participant.model import SLICE, Model, model_name, read_entries
 from participant.study import Earlier, earlier_rounds, has_contributed, representatives
-from protocol.board import Board, Opening, Study
+from protocol.board import Board, Study
+from protocol.messages import Opening
 
 LATER = 1 / 64  # of a weight's change: as far apart as near models are after the first round
 

@@ -22,8 +22,9 @@ from participant.training.course import StudyCourse
 from participant.training.round_in_progress import RoundInProgress
 from participant.training.stance import Report
 from participant.waiting import Waiting
-from protocol.board import Board, Draft, Post, Posted, read_session, study_session
+from protocol.board import Board, Draft, Post, Posted
 from protocol.key import HeldKeys
+from protocol.messages import read_session, study_session
 from protocol.terms import AGGREGATOR, Terms
 
 

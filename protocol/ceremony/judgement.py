@@ -16,24 +16,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from keyshare.ceremony import candidate_shape
-from protocol.board import (
-    Abort,
-    Body,
-    Certificate,
-    Disclosure,
-    Join,
-    Overdue,
-    Posted,
-    Step,
-    firsts,
-    of_kind,
-)
+from protocol.board import Posted, firsts, of_kind
 from protocol.ceremony.dealt_exponents import DEALT, misdealers
 from protocol.ceremony.lapse import StepTime
 from protocol.ceremony.machine import CERTIFICATE, Ceremony, UnsealedStep
 from protocol.ceremony.run import OBSERVER
 from protocol.encoding import encode
 from protocol.errors import BadSeal
+from protocol.messages import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
 from protocol.terms import Terms
 
 _ANOTHER_SEED = "join: it disclosed another seed than it joined with"

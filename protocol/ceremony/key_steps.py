@@ -18,7 +18,6 @@ from keyshare.key import combine, trial_ciphertext
 from keyshare.key import threshold_key as tk
 from keyshare.key.partial_decryption import partial_decryption
 from keyshare.proofs import EqualPowers, MemberParts, parts_hold, prove, prove_parts, verify
-from protocol.board import MAX_BLOB_BYTES, read_session
 from protocol.ceremony.candidate_openings import LEAF_BYTES, check_leaves, opened_leaves
 from protocol.ceremony.commitment import committed
 from protocol.ceremony.dealt_exponents import check_deviation, own_deviation
@@ -36,6 +35,7 @@ from protocol.encoding import (
 )
 from protocol.errors import CeremonyFailed, Malformed
 from protocol.key import Proof, epoch_of_state, proof_context, read_proof, to_number, write_proof
+from protocol.messages import MAX_BLOB_BYTES, read_session
 from protocol.sealing import SealingKey, check_public
 
 # ── theta: θ' opened under a sharing of zero; before that, D(j) and the last rejected candidates ──

@@ -14,7 +14,8 @@ entries nothing becomes overdue, so that all who have the board agree about it.
 
 from datetime import UTC, datetime
 
-from protocol.board import MAX_REASON, Abort, Posted
+from protocol.board import Posted
+from protocol.messages import MAX_REASON, Abort
 from protocol.terms import Terms
 
 

@@ -43,20 +43,7 @@ from gmpy2 import mpz
 
 from keyshare.ceremony import expected_candidates, expected_tests
 from keyshare.errors import KeyshareError
-from protocol.board import (
-    MAX_REASON,
-    Abort,
-    Certificate,
-    Disclosure,
-    Draft,
-    Envelope,
-    Join,
-    Overdue,
-    Posted,
-    Step,
-    firsts,
-    public_payload,
-)
+from protocol.board import Draft, Envelope, Posted, firsts, public_payload
 from protocol.ceremony import candidate_steps, dealt_exponents, key_steps, winner_steps
 from protocol.ceremony.lapse import StepTime
 from protocol.ceremony.run import CeremonyRun, StepId
@@ -64,6 +51,7 @@ from protocol.ceremony.step import StepKind
 from protocol.encoding import encode
 from protocol.errors import BadSeal, CeremonyFailed, Malformed
 from protocol.key import HeldKey, epoch_secret
+from protocol.messages import MAX_REASON, Abort, Certificate, Disclosure, Join, Overdue, Step
 from protocol.sealing import SealContext, check_public
 from protocol.terms import Terms
 from protocol.words import shown

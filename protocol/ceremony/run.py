@@ -14,9 +14,9 @@ from keyshare.handover import KeyState
 from keyshare.key import JointKey, KeyShape, SecretShare
 from keyshare.randomness import Stream, derive_key
 from protocol.board import CandidateLayout
-from protocol.board import StepId as StepId
 from protocol.encoding import digest
 from protocol.key import Epoch
+from protocol.messages import StepId as StepId
 from protocol.sealing import SealingKey
 from protocol.terms import Terms
 

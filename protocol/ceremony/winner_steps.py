@@ -24,7 +24,6 @@ from keyshare.ceremony import (
 )
 from keyshare.key import KeyShape, key_shape, verification_base
 from keyshare.proofs import EqualPowers, prove, verify
-from protocol.board import MAX_BLOB_BYTES
 from protocol.ceremony.candidate_steps import next_candidate
 from protocol.ceremony.commitment import commit_first, committed
 from protocol.ceremony.run import Candidate, CeremonyRun, StepId, Winner
@@ -32,6 +31,7 @@ from protocol.ceremony.step import Payload, Spellings, StepKind, each, number, u
 from protocol.encoding import Message, decode, encode
 from protocol.errors import CeremonyFailed
 from protocol.key import Proof, proof_context, read_proof, write_proof
+from protocol.messages import MAX_BLOB_BYTES
 
 
 class Winning(Message, frozen=True):

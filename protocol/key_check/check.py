@@ -20,7 +20,7 @@ from keyshare.key import combine, sliding_quorums, trial_ciphertext
 from keyshare.key.partial_decryption import partial_decryption
 from keyshare.proofs import MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream
-from protocol.board import CheckPart, CheckRequest, Draft, Posted, public_payload
+from protocol.board import Draft, Posted, public_payload
 from protocol.encoding import (
     Message,
     decode,
@@ -32,6 +32,7 @@ from protocol.encoding import (
 )
 from protocol.errors import Malformed
 from protocol.key import Epoch, EpochSecret, Proof, proof_context, read_proof, write_proof
+from protocol.messages import CheckPart, CheckRequest
 
 NONCE_BYTES = 32
 _MAX_PART_BYTES = 64 << 10

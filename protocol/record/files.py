@@ -17,23 +17,10 @@ from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocol.board import (
-    MAX_ENTRY_BYTES,
-    Abort,
-    Attachment,
-    Count,
-    Digest,
-    Entry,
-    Head,
-    Index,
-    Post,
-    Posted,
-    Signature,
-    decode_entry,
-    is_aborted,
-)
+from protocol.board import MAX_ENTRY_BYTES, Entry, Head, Post, Posted, decode_entry, is_aborted
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
+from protocol.messages import Abort, Attachment, Count, Digest, Index, Signature
 from protocol.signing import sign, verify
 
 FORMAT = "quorate record 1"

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from protocol.board import Attachment, Board, Entry, Head, blob_name
+from protocol.board import Board, Entry, Head
 from protocol.encoding import encode
 from protocol.errors import BadSignature, BadTerms, Fork, Malformed, UnfitRecord
+from protocol.messages import Attachment, blob_name
 from protocol.record.files import (
     MANIFEST_PATH,
     MAX_MANIFEST_BYTES,

@@ -13,15 +13,7 @@ from keyshare.errors import KeyshareError
 from keyshare.key import Encryptor, add, check_ciphertext, randomiser_base
 from keyshare.proofs import PlaintextProof, verify_in_steps
 from keyshare.steps import NUMBERS_A_STEP, Steps, finish, parts
-from protocol.board import (
-    MAX_BLOB_BYTES,
-    MAX_INLINE_BYTES,
-    Ciphertexts,
-    Contribution,
-    Opening,
-    Study,
-    expected_count,
-)
+from protocol.board import Study, expected_count
 from protocol.encoding import (
     check_length,
     decode,
@@ -33,6 +25,7 @@ from protocol.encoding import (
 )
 from protocol.errors import Malformed
 from protocol.key import Epoch, to_number
+from protocol.messages import MAX_BLOB_BYTES, MAX_INLINE_BYTES, Ciphertexts, Contribution, Opening
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ no key convicts it.
 from dataclasses import dataclass
 from typing import Literal
 
-from protocol.board import Complaint, Posted
+from protocol.board import Posted
+from protocol.messages import Complaint
 from protocol.rounds.partial_payload import LockedSum
 from protocol.rounds.view import RoundView
 

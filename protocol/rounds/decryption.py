@@ -17,19 +17,10 @@ from gmpy2 import mpz
 
 from keyshare.errors import BadCombination
 from keyshare.key import combine
-from protocol.board import (
-    MAX_REASON,
-    Complaint,
-    Contribution,
-    Draft,
-    Partial,
-    Posted,
-    Refusal,
-    SetLock,
-    StudyState,
-)
+from protocol.board import Draft, Posted, StudyState
 from protocol.errors import Malformed, Refused, Uncombinable
 from protocol.key import Epoch, HeldKey, HeldKeys
+from protocol.messages import MAX_REASON, Complaint, Contribution, Partial, Refusal, SetLock
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.rounds.complaints import Judged, judge_complaint
 from protocol.rounds.history import Difference, OpenedSets

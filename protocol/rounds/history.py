@@ -81,17 +81,8 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from protocol.board import (
-    MAX_NEAR,
-    Board,
-    Contribution,
-    InheritedSums,
-    KeyHistory,
-    Opening,
-    Posted,
-    StudyState,
-    read_session,
-)
+from protocol.board import Board, KeyHistory, Posted, StudyState
+from protocol.messages import MAX_NEAR, Contribution, InheritedSums, Opening, read_session
 from protocol.rounds.isolation import Difference, Sums, fewest_missing, isolated, largest
 from protocol.rounds.span import Members
 from protocol.rounds.variables import Added, Classes, OpenSum, Start, TakenOver, hand_on

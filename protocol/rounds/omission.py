@@ -6,7 +6,7 @@ it may be a lie. What came after the closing is seen by everybody.
 
 from typing import Literal, NamedTuple
 
-from protocol.board import OmissionReason
+from protocol.messages import OmissionReason
 from protocol.rounds.view import RoundView
 
 Why = OmissionReason | Literal["closed", "unsaid"]

@@ -25,7 +25,7 @@ from keyshare.key import JointKey
 from keyshare.key.partial_decryption import partial_decryption
 from keyshare.proofs import MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream, derive_key
-from protocol.board import MAX_BLOB_BYTES, Envelope, Partial, blob_name, public_payload
+from protocol.board import Envelope, public_payload
 from protocol.encoding import (
     Message,
     decode,
@@ -37,6 +37,7 @@ from protocol.encoding import (
 )
 from protocol.errors import BadSeal, Malformed
 from protocol.key import Epoch, EpochSecret, Proof, read_proof, write_proof
+from protocol.messages import MAX_BLOB_BYTES, Partial, blob_name
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.sealing import SealContext, SealingKey
 

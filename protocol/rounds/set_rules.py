@@ -16,19 +16,10 @@ from typing import NoReturn
 from gmpy2 import mpz
 from msgspec.structs import replace
 
-from protocol.board import (
-    Closing,
-    Contribution,
-    Opening,
-    Posted,
-    Study,
-    StudyState,
-    blob_name,
-    chunk_count,
-    suite_for,
-)
+from protocol.board import Posted, Study, StudyState, chunk_count, suite_for
 from protocol.errors import Malformed, Refused
 from protocol.key import Epoch, to_number
+from protocol.messages import Closing, Contribution, Opening, blob_name
 from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,

@@ -6,7 +6,8 @@ from decimal import Decimal
 from gmpy2 import mpz
 
 from keyshare.rounds import decode
-from protocol.board import Opening, Study
+from protocol.board import Study
+from protocol.messages import Opening
 
 NO_MODEL = bytes(32)
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple
 
-from protocol.board import AlikeStarts, InheritedStart, InheritedSum, InheritedSums
+from protocol.messages import AlikeStarts, InheritedStart, InheritedSum, InheritedSums
 from protocol.terms import Terms
 
 

@@ -10,23 +10,20 @@ from gmpy2 import mpz
 from numpy.typing import NDArray
 
 from keyshare.rounds import SlotReader, read_head, unpack
-from protocol.board import (
-    B,
+from protocol.board import B, Posted, Study, suite_of
+from protocol.encoding import digest, encode
+from protocol.messages import (
     Closing,
     Complaint,
     Contribution,
     Omission,
     Opening,
     Partial,
-    Posted,
     Refusal,
     SetLock,
     Statement,
-    Study,
     read_session,
-    suite_of,
 )
-from protocol.encoding import digest, encode
 
 
 def says(posted: Posted[Any], kind: type[B]) -> TypeGuard[Posted[B]]:

@@ -11,18 +11,9 @@ from typing import Any, get_type_hints
 import tomli_w
 from msgspec import Meta
 
-from protocol.board import (
-    MAX_LABELS_BYTES,
-    MAX_REASON,
-    NAME,
-    Plan,
-    Statistic,
-    Study,
-    Training,
-    check_plan,
-    labels_bytes,
-)
+from protocol.board import Study, check_plan, labels_bytes
 from protocol.errors import BadPlan
+from protocol.messages import MAX_LABELS_BYTES, MAX_REASON, NAME, Plan, Statistic, Training
 from protocol.terms import NotToml, Table, Terms, normal, read_toml
 from protocol.words import is_plain, shown
 

@@ -10,18 +10,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from protocol.board import (
-    MAX_BLOB_BYTES,
-    MAX_ENTRY_BYTES,
-    MIN_ENTRY_BYTES,
-    Count,
-    Digest,
-    Sender,
-    Signature,
-    SignedPost,
-    Text,
-)
+from protocol.board import MAX_ENTRY_BYTES, MIN_ENTRY_BYTES, SignedPost
 from protocol.encoding import Message, decode, encode
+from protocol.messages import MAX_BLOB_BYTES, Count, Digest, Sender, Signature, Text
 from protocol.terms import AddressCard, CardNumber, Url
 
 CHUNK_BYTES = 128 << 10  # of a blob: what a connection that breaks leaves half sent, at most

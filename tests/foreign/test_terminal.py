@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol.board import Training
+from protocol.messages import Training
 from protocol.messages.bodies import Abort, Body
 from protocol.terms.terms import render
 from protocol.wire.frames import Rejected, StatusReport, Submit

@@ -29,7 +29,8 @@ from participant.network.card_task import CardTask
 from participant.network.link import Caller, Traffic, open_link
 from participant.network.session import Notices, Session
 from participant.study import write_plan
-from protocol.board import Plan, Statistic, Study, Training
+from protocol.board import Study
+from protocol.messages import Plan, Statistic, Training
 from protocol.signing import public_bytes
 from protocol.terms.address_card import AddressCard, sign_card
 from protocol.terms.terms import Member, Terms

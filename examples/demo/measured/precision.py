@@ -4,7 +4,8 @@ import numpy as np
 
 from keyshare.rounds import Averager
 from participant.model import Vector
-from protocol.board import Opening, Study, suite_of
+from protocol.board import Study, suite_of
+from protocol.messages import Opening
 
 _FLOAT32_HALF_STEP = 2.0**-24  # relative; a model is kept in float32
 

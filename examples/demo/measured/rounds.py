@@ -7,7 +7,8 @@ import numpy as np
 
 from examples.demo.consortium import Consortium
 from participant.model import Layout, Vector, model_name, read_model
-from protocol.board import Board, Closing, Opening, Study, round_session, suite_of
+from protocol.board import Board, Study, suite_of
+from protocol.messages import Closing, Opening, round_session
 
 PHASES = ("train", "encrypt", "open", "decrypt")
 

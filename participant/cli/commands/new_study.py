@@ -10,8 +10,9 @@ from typer import Option
 
 from participant.app import hash_of_app
 from participant.statistic import read_numbers
-from protocol.board import Plan, Statistic, Study, Training
+from protocol.board import Study
 from protocol.errors import BadPlan
+from protocol.messages import Plan, Statistic, Training
 from protocol.study import read_start
 from protocol.terms import Terms, normal
 from protocol.words import shown

@@ -9,7 +9,7 @@ from participant.cli.sentences.model import disagreement
 from participant.cli.sentences.omissions import held_back
 from participant.cli.sentences.sentence import COMMAND, Context
 from participant.waiting import Waiting
-from protocol.board import read_session
+from protocol.messages import read_session
 from protocol.terms import AGGREGATOR
 from protocol.words import barred_by, due, number_of, pasted, round_name, shown, ways_out
 from protocol.words.duration import duration

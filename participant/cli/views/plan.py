@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from participant.words.fingerprint import fingerprint
-from protocol.board import Statistic, Study, Training
+from protocol.board import Study
+from protocol.messages import Statistic, Training
 from protocol.words import shown
 from protocol.words.counted import counted
 from protocol.words.duration import duration

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from participant.report.facts.facts import CardFacts, Deed
-from protocol.board import CardSeen, Posted, of_kind
+from protocol.board import Posted, of_kind
+from protocol.messages import CardSeen
 from protocol.terms import AddressCard
 
 

@@ -7,19 +7,10 @@ from participant.ceremony import Accusation
 from participant.report.facts.facts import CeremonyFacts, Culprit, Deed, VerdictFacts
 from participant.words import in_names
 from participant.words.fingerprint import fingerprint
-from protocol.board import (
-    Abort,
-    Certificate,
-    Disclosure,
-    Join,
-    Posted,
-    Step,
-    epoch_of,
-    firsts,
-    of_kind,
-)
+from protocol.board import Posted, epoch_of, firsts, of_kind
 from protocol.ceremony import judge, layout_of
 from protocol.errors import ProtocolError
+from protocol.messages import Abort, Certificate, Disclosure, Join, Step
 from protocol.terms import Terms
 
 Payloads = Callable[[Posted], Mapping[int, bytes]]

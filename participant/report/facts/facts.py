@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from participant.ceremony import Accusation
-from protocol.board import Head, Plan, Posted
+from protocol.board import Head, Posted
+from protocol.messages import Plan
 from protocol.record.audit import Result, Status
 from protocol.terms import Terms
 

@@ -11,8 +11,9 @@ from participant.report.facts.inheritance import inheritance_facts, records_befo
 from participant.report.facts.rounds import round_facts
 from participant.report.facts.studies import study_facts
 from participant.words.fingerprint import fingerprint
-from protocol.board import Board, Posted, read_session
+from protocol.board import Board, Posted
 from protocol.errors import ProtocolError
+from protocol.messages import read_session
 from protocol.record import (
     MAX_MANIFEST_BYTES,
     RecordFiles,

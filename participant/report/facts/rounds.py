@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from participant.report.facts.facts import PHASES, ComplaintFacts, Deed, RefusalFacts, RoundFacts
 from participant.words import in_names
-from protocol.board import Partial, Posted, Refusal, SetLock, Statement, Study, of_kind
+from protocol.board import Posted, Study, of_kind
+from protocol.messages import Partial, Refusal, SetLock, Statement
 from protocol.rounds import RoundView, left_out
 from protocol.terms import Terms
 from protocol.words import shown

@@ -1,7 +1,8 @@
 """What the board says of a study: its plan, and who said what of it when."""
 
 from participant.report.facts.facts import Deed, StudyFacts, WordFacts
-from protocol.board import Approval, Board, Ending, Opening, Posted, StudyState, Withdrawal, of_kind
+from protocol.board import Board, Posted, StudyState, of_kind
+from protocol.messages import Approval, Ending, Opening, Withdrawal
 
 
 def study_facts(state: StudyState, board: Board) -> StudyFacts:

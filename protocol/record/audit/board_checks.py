@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 
-from protocol.board import CardSeen, Posted, Surplus, genesis, of_kind
+from protocol.board import Posted, Surplus, genesis, of_kind
 from protocol.errors import BadEntry, BadSignature, Fork, Malformed
+from protocol.messages import CardSeen
 from protocol.record import (
     MANIFEST_PATH,
     MAX_MANIFEST_BYTES,

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from keyshare.errors import KeyshareError
-from protocol.board import Certificate, Step
 from protocol.ceremony import DEALT, judge
 from protocol.errors import CeremonyFailed, Malformed
 from protocol.key import read_epoch
+from protocol.messages import Certificate, Step
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.observed import Observation, differing_fields

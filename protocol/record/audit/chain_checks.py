@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from protocol.board import Board, Handover, InheritedPart, KeyInherited, of_kind, part_name
+from protocol.board import Board, Handover, of_kind
 from protocol.encoding import encode
 from protocol.errors import BadTerms, Malformed
 from protocol.key import read_epoch
+from protocol.messages import InheritedPart, KeyInherited, part_name
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.results import NOBODY, RECORD, Ground, Result, check

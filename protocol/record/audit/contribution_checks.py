@@ -8,7 +8,8 @@ chunks of a vector are, no record shows.
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from protocol.board import Omission, Opening, Posted, Statement, of_kind, read_session, suite_for
+from protocol.board import Posted, of_kind, suite_for
+from protocol.messages import Omission, Opening, Statement, read_session
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.observed import JudgedContribution, RoundEvidence

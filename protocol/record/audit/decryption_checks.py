@@ -1,7 +1,8 @@
 """Checks 5: what was closed, locked, released, complained of and refused."""
 
-from protocol.board import Closing, Complaint, Partial, Posted, Refusal, SetLock
+from protocol.board import Posted
 from protocol.errors import Refused
+from protocol.messages import Closing, Complaint, Partial, Refusal, SetLock
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.contribution_checks import remark
 from protocol.record.audit.evidence import Evidence

@@ -7,26 +7,28 @@ from typing import NamedTuple
 
 from protocol.board import (
     MAX_ENTRY_BYTES,
-    MAX_POST_BYTES,
-    Abort,
-    Attachment,
     Board,
-    Certificate,
     Entry,
     Head,
-    Opening,
     Post,
     Posted,
     Surplus,
-    attachments_of,
-    blob_name,
     decode_entry,
     of_kind,
-    read_session,
 )
 from protocol.encoding import decode
 from protocol.errors import BadEntry, BadTerms, Fork, Malformed
 from protocol.key import Epoch
+from protocol.messages import (
+    MAX_POST_BYTES,
+    Abort,
+    Attachment,
+    Certificate,
+    Opening,
+    attachments_of,
+    blob_name,
+    read_session,
+)
 from protocol.record import (
     MANIFEST_PATH,
     MAX_MANIFEST_BYTES,

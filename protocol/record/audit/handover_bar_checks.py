@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 
-from protocol.board import Partial, Posted, SetLock
+from protocol.board import Posted
+from protocol.messages import Partial, SetLock
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.contribution_checks import remark
 from protocol.record.audit.evidence import Evidence

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from keyshare.randomness import Stream
-from protocol.board import CheckRequest, Posted, of_kind, read_session
+from protocol.board import Posted, of_kind
 from protocol.ceremony import OBSERVER
 from protocol.errors import Malformed
 from protocol.key import Epoch
 from protocol.key_check import KeyCheck
+from protocol.messages import CheckRequest, read_session
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.results import NOBODY, Result, check

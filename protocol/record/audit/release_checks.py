@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 
-from protocol.board import Partial, Statement
+from protocol.messages import Partial, Statement
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.observed import RoundEvidence

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from protocol.board import Closing, Opening, Posted, StudyState
+from protocol.board import Posted, StudyState
+from protocol.messages import Closing, Opening
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.contribution_checks import remark
 from protocol.record.audit.evidence import Evidence

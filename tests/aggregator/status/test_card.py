@@ -4,7 +4,7 @@ import pytest
 
 from aggregator.status.card import card_report
 from aggregator.status.text import render
-from protocol.board import CardSeen
+from protocol.messages import CardSeen
 from protocol.terms.address_card import AddressCard, sign_card
 from tests.stage.desk import Desk
 

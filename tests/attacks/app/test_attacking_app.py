@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from protocol.board import Training
 from protocol.encoding import encode
+from protocol.messages import Training
 from tests.stage.consortium import Consortium, found, run_all
 from tests.stage.toy_home import PASSPHRASE
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from participant.home.folders import federation_folder
-from protocol.board import Training
+from protocol.messages import Training
 from tests.stage.consortium import Consortium, found, run_all
 
 ROOT = Path(__file__).parents[3]

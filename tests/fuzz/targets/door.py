@@ -60,10 +60,11 @@ from participant.hospital import Contributed, Decrypted
 from participant.network import Notices
 from participant.service.jobs import wish_of
 from participant.study import StudyStanding
-from protocol.board import Plan, Statistic, Study
+from protocol.board import Study
 from protocol.ceremony.judgement import GivenUp, Verdict
 from protocol.encoding import encode
 from protocol.errors import Malformed
+from protocol.messages import Plan, Statistic
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import TERMS
 

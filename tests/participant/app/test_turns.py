@@ -18,7 +18,8 @@ from participant.app.process import AppFile, AppProcess
 from participant.app.turns import TurnsBeside
 from participant.errors import BadApp
 from participant.study import Surroundings, given_app
-from protocol.board import Plan, Study, Training
+from protocol.board import Study
+from protocol.messages import Plan, Training
 from tests.participant.app.test_apart import CONFIG, gone
 from tests.stage.toy import toy_federation
 

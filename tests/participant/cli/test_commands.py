@@ -14,7 +14,7 @@ import phe
 import pytest
 
 from participant.statistic.phe_files import joint_key_jwk
-from protocol.board import Closing, Contributor, Statistic, Training, round_session
+from protocol.messages import Closing, Contributor, Statistic, Training, round_session
 from protocol.rounds.view import RoundView
 from tests.participant.statistic.test_phe_files import encrypted
 from tests.stage.consortium import Consortium, ended, found, run_all

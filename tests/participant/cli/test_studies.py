@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from protocol.board import Statistic, Training, round_session
+from protocol.messages import Statistic, Training, round_session
 from tests.stage.consortium import Consortium, found, run_all
 
 APP = """

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from participant.cli import app
 from participant.words.fingerprint import fingerprint
-from protocol.board import round_session
+from protocol.messages import round_session
 from tests.stage.record.broken import TAMPERINGS
 from tests.stage.record.chained import chained
 from tests.stage.record.good import good

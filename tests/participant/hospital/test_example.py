@@ -15,7 +15,8 @@ import pytest
 import participant
 from aggregator import Aggregation
 from participant.study import write_plan
-from protocol.board import Plan, Statistic, Study, Training
+from protocol.board import Study
+from protocol.messages import Plan, Statistic, Training
 from tests.stage.consortium import PASSPHRASE, found, free_port
 from tests.stage.rounds.round_table import Steps
 

@@ -10,8 +10,8 @@ import pytest
 
 from aggregator.identity import own_tls
 from examples.demo.processes import free_port
-from protocol.board import CardSeen, Contribution
 from protocol.board.post import of_kind
+from protocol.messages import CardSeen, Contribution
 from tests.stage.link.box import Box
 from tests.stage.link.held_study import ALL, ROUNDS, HeldStudy
 from tests.stage.link.nginx import Authority, Nginx, installed

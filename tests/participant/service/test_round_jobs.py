@@ -12,7 +12,7 @@ import pytest
 from participant.errors import SaidByAgent
 from participant.hospital import Decrypted
 from participant.rounds import Question
-from protocol.board import Partial, SetLock, Statistic
+from protocol.messages import Partial, SetLock, Statistic
 from tests.participant.service.conftest import Served, Serves
 from tests.participant.service.test_studies import approved as trained
 from tests.participant.service.test_study_jobs import at_work, study_of

@@ -13,7 +13,8 @@ from participant.errors import OtherApp, SaidByAgent
 from participant.model.file import model_name
 from participant.network.session import Notices
 from participant.study import write_plan
-from protocol.board import Plan, Study, Training
+from protocol.board import Study
+from protocol.messages import Plan, Training
 from tests.participant.service.conftest import Served, Serves
 from tests.stage.consortium import Consortium
 

@@ -13,7 +13,8 @@ from participant.door.study_messages import ApproveStudy
 from participant.errors import SaidByAgent
 from participant.network import Notices
 from participant.study import kept_approval
-from protocol.board import Plan, Statistic, Study, Training
+from protocol.board import Study
+from protocol.messages import Plan, Statistic, Training
 from protocol.messages.bodies import Approval
 from tests.participant.service.conftest import Served, Serves
 from tests.stage.consortium import PASSPHRASE, Consortium

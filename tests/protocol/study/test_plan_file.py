@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyshare.ceremony import LEAST_KEY_BITS
-from protocol.board import Plan, Statistic, Study, Training, check_plan
+from protocol.board import Study, check_plan
 from protocol.encoding import encode
 from protocol.errors import BadPlan
+from protocol.messages import Plan, Statistic, Training
 from protocol.study import parse_plan, read_start, render_plan
 from protocol.terms import Floors, Member, Terms
 

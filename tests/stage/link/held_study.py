@@ -18,7 +18,8 @@ from examples.demo.processes import aggregate, aggregator, checked, ending, free
 from participant.home.folders import federation_folder
 from participant.home.terms_file import read_aggregator_card
 from participant.model.file import model_name
-from protocol.board import Board, Posted, Training, decode_entry, round_session
+from protocol.board import Board, Posted, decode_entry
+from protocol.messages import Training, round_session
 from protocol.terms.address_card import AddressCard
 from tests.stage.consortium import Consortium, found, run_all
 

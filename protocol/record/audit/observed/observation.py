@@ -3,20 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from protocol.board import (
-    Abort,
-    Certificate,
-    Overdue,
-    Posted,
-    Step,
-    certified_by_all,
-    firsts,
-    of_kind,
-)
+from protocol.board import Posted, certified_by_all, firsts, of_kind
 from protocol.ceremony import OBSERVER, Ceremony
 from protocol.encoding import encode
 from protocol.errors import CeremonyFailed, Malformed
 from protocol.key import Epoch, read_epoch
+from protocol.messages import Abort, Certificate, Overdue, Step
 from protocol.terms import Terms
 
 Payloads = Callable[[Posted], Mapping[int, bytes]]

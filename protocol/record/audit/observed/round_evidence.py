@@ -6,21 +6,10 @@ from functools import cached_property
 
 from gmpy2 import mpz
 
-from protocol.board import (
-    Attachment,
-    B,
-    Complaint,
-    Contribution,
-    Opening,
-    Partial,
-    Posted,
-    StudyState,
-    chunk_count,
-    firsts,
-    of_kind,
-)
+from protocol.board import B, Posted, StudyState, chunk_count, firsts, of_kind
 from protocol.errors import Malformed, Refused
 from protocol.key import Epoch
+from protocol.messages import Attachment, Complaint, Contribution, Opening, Partial
 from protocol.rounds import (
     Encrypted,
     EncryptionKey,
