@@ -28,7 +28,7 @@ import struct
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -66,6 +66,18 @@ class Closed(AgentError):
         super().__init__("connection", reason)
 
 
+class NoAgent(AgentError):
+    """Nobody listens at the socket: no agent, or no study that was approved with this path."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            "agent",
+            f"no agent listens at {path} ({reason})",
+            remedy="start quorate-participant serve as this user, and approve the study with "
+            f"quorate-participant study approve STUDY --app unix:{path}",
+        )
+
+
 @dataclass(frozen=True)
 class Tensor:
     """The values of an entry: flat little-endian bytes, a safetensors type and a shape."""
@@ -84,13 +96,37 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Receipt:
+    """What a round came to, without anything of the model but its hash.
+
+    round: after which the hospital stands at the model with that digest. contributors: whose
+    updates are in the sum, by name. in_sum: whether this hospital's is. sum: digest of the word
+    that closed the round, and named them. All but in_sum is the same at every hospital.
+    """
+
+    study: str
+    run: str
+    round: int
+    model: str
+    contributors: tuple[str, ...]
+    in_sum: bool
+    sum: str
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Receipt:
+        """As an agent has said it."""
+        return cls(**{**facts, "contributors": tuple(facts["contributors"])})
+
+
+@dataclass(frozen=True)
 class Answer:
     """What the agent answers.
 
     kind: of a ``begin`` ``train`` or ``evaluate``; of an ``update`` ``applied``, ``late`` (the
-    round went on without it) or ``void`` (it gave no result); of any ``end``, when there is no
-    more. parameters: the model that belongs to it, in the form in which the program gave it.
-    config: what an app's functions are given.
+    round went on without it) or ``void`` (it gave no result); of ``model`` ``model``; of any
+    ``end``, when there is no more. round: that it is about. parameters: the model that belongs to
+    it, in the form in which the program gave it. config: what an app's functions are given.
+    receipt: where the hospital stands. reason: why a round is void.
     """
 
     kind: str
@@ -98,6 +134,8 @@ class Answer:
     config: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
     parameters: Any = field(default=None, repr=False)
+    receipt: Receipt | None = None
+    reason: str = ""
 
 
 class Form(Protocol):
@@ -149,17 +187,17 @@ class Agent:
 
     @classmethod
     def connect(cls, path: str, token: str = "") -> Agent:
-        """To an agent's Unix socket. Raises OSError where nobody listens.
+        """To an agent's Unix socket. Raises NoAgent where nobody listens.
 
         token: if not the one that the agent has left in a file beside the socket.
         """
-        token = token or Path(f"{path}.token").read_text()
         connection = socket.socket(socket.AF_UNIX)
         try:
+            token = token or Path(f"{path}.token").read_text()
             connection.connect(path)
-        except OSError:
+        except OSError as error:
             connection.close()
-            raise
+            raise NoAgent(path, error.strerror or str(error)) from None
         return cls(connection, token)
 
     @classmethod
@@ -190,19 +228,28 @@ class Agent:
         """End the conversation."""
         self._socket.close()
 
-    def hello(self, local_entries: Sequence[str] = ()) -> Answer:
-        """Say which entries stay at this hospital; ``config`` of the answer is for the model."""
-        said = {"version": VERSION, "token": self._token, "local_entries": list(local_entries)}
+    def hello(self, local_entries: Sequence[str] = (), run: str = "", app: str = "") -> Answer:
+        """Say which entries stay at this hospital; ``config`` of the answer is for the model.
+
+        run: of a framework, such as ``flower/1234``, for which this program trains; a study is
+        trained for one. app: SHA-256 of what the framework runs here, in hex.
+        """
+        said: dict[str, Any] = {"version": VERSION, "token": self._token}
+        named = {"run": run, "app": app}
+        said |= {"local_entries": list(local_entries), **{k: v for k, v in named.items() if v}}
         return self._ask("hello", said)
 
-    def begin(self, initial: Any = None, evaluation: Mapping[str, Any] | None = None) -> Answer:
+    def begin(
+        self, initial: Any = None, evaluation: Mapping[str, Any] | None = None, run: str = ""
+    ) -> Answer:
         """Ask to train; returns when a round is open, or a model is to be scored.
 
         initial: the model before the first round, the first time. evaluation: ``loss``,
-        ``examples`` and ``metrics`` of the model that the answer before had.
+        ``examples`` and ``metrics`` of the model that the answer before had. run: as in ``hello``,
+        if it was not known then.
         """
-        said = {} if evaluation is None else {"evaluation": dict(evaluation)}
-        return self._ask("begin", said, initial)
+        said: dict[str, Any] = {} if evaluation is None else {"evaluation": dict(evaluation)}
+        return self._ask("begin", said | ({"run": run} if run else {}), initial)
 
     def update(
         self, number: int, trained: Any, examples: int, metrics: Mapping[str, Any] | None = None
@@ -230,8 +277,9 @@ class Agent:
         if error := header.get("error"):
             raise AgentError(error["rule"], error["reason"], error["member"], error["remedy"])
         made = self._parameters(header, body) if "form" in header else None
-        kind, number = header["answer"], header.get("round", 0)
-        return Answer(kind, number, header.get("config", {}), header, made)
+        kind, number, about = header["answer"], header.get("round", 0), header.get("receipt")
+        receipt, reason = Receipt.of(about) if about else None, header.get("reason", "")
+        return Answer(kind, number, header.get("config", {}), header, made, receipt, reason)
 
     def _parameters(self, header: Mapping[str, Any], body: memoryview) -> Any:
         values = read_tensors(body)
@@ -380,7 +428,7 @@ def run(app: App, agent: Agent | None = None) -> None:
 def run_at(path: str, app: App, patience: float = 60.0) -> None:
     """As ``run``, at an agent's socket, and again where the agent has given up a late ``fit``.
 
-    patience: seconds that an agent may be gone, while it is started anew. Raises OSError where it
+    patience: seconds that an agent may be gone, while it is started anew. Raises NoAgent where it
     does not come in time, and what ``run`` raises but Closed.
     """
     while True:
@@ -395,10 +443,79 @@ def _connected(path: str, end: float) -> Agent:
     while True:
         try:
             return Agent.connect(path)
-        except OSError:
+        except NoAgent:
             if time.monotonic() > end:
                 raise
             time.sleep(0.1)
+
+
+class Visits:
+    """The conversation at an agent's socket, over as many connections as it takes.
+
+    For a framework that begins a process for each message, or whose agent may be started anew: each
+    question is asked again where the connection was lost before the answer. One question at a time.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        run: str = "",
+        app: str = "",
+        local_entries: Sequence[str] = (),
+        patience: float = 60.0,
+    ) -> None:
+        """run, app, local_entries: as in ``hello``. patience: seconds that the agent may be gone.
+
+        So long it may be busy with another program, too.
+        """
+        self._path, self._patience = path, patience
+        self._hello = tuple(local_entries), run, app
+        self._agent: Agent | None = None
+
+    def __enter__(self) -> Visits:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the conversation; the agent and its study go on."""
+        agent, self._agent = self._agent, None
+        if agent is not None:
+            agent.close()
+
+    def begin(self, initial: Any = None) -> Answer:
+        """``train`` when a round is open, or ``end``. A round that was begun is begun again.
+
+        initial: the model before the first round; needed until a hospital has one. Raises NoAgent
+        and AgentError.
+        """
+        return self._asked(lambda agent: agent.begin(initial))
+
+    def update(
+        self, number: int, trained: Any, examples: int, metrics: Mapping[str, Any] | None = None
+    ) -> Answer:
+        """``applied``, ``late`` or ``void``, when the round has ended; or ``end``."""
+        return self._asked(lambda agent: agent.update(number, trained, examples, metrics))
+
+    def model(self) -> Answer:
+        """The model that the hospital stands at now, with its receipt."""
+        return self._asked(lambda agent: agent.model())
+
+    def _asked(self, question: Callable[[Agent], Answer]) -> Answer:
+        end = time.monotonic() + self._patience
+        while True:
+            try:
+                if self._agent is None:
+                    self._agent = _connected(self._path, end)
+                    self._agent.hello(*self._hello)
+                return question(self._agent)
+            except AgentError as error:
+                self.close()
+                is_passing = isinstance(error, Closed) or error.rule in ("busy", "token")
+                if not is_passing or time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
 
 
 def load(path: Path) -> Any:

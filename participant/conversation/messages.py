@@ -12,12 +12,14 @@ from msgspec import Meta
 from participant.conversation.strict_json import read_json
 from protocol.encoding import decoder_of
 from protocol.errors import Malformed
+from protocol.messages import RunName
 
 VERSION = 1
 MAX_ENTRIES = 100_000
 _Text = Annotated[str, Meta(max_length=1_000)]
 _Long = Annotated[str, Meta(max_length=100_000)]
 _Round = Annotated[int, Meta(ge=0, le=1 << 31)]
+_HexHash = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")]
 
 
 class EntrySaid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,11 +52,13 @@ class Scored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AppHello(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="hello", tag_field="op"
 ):
-    """The first message."""
+    """The first message. ``run``: that it trains for; ``app``: SHA-256 of what is run there."""
 
     version: int
     token: _Text = msgspec.field(default="")
     local_entries: Annotated[tuple[_Text, ...], Meta(max_length=MAX_ENTRIES)] = ()
+    run: RunName = ""
+    app: _HexHash = ""
 
     def __repr__(self) -> str:
         return f"AppHello(version={self.version}, token=<secret>)"
@@ -68,6 +72,7 @@ class AppBegins(
     form: Literal["list", "dict"] = "dict"
     entries: _Entries | None = None
     evaluation: Scored | None = None
+    run: RunName = ""
 
 
 class AppUpdate(

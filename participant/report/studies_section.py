@@ -64,10 +64,11 @@ def _training(work: Training) -> list[str]:
     start = "the app's initial model"
     if work.start_study:
         start = f"the model of {work.start_study} after round {work.start_round}"
+    run = f", for the run {shown(work.run)}" if work.run else ""
     suite = _SUITES.get(work.suite, f"the suite {work.suite}")
     return [
         f"It trains a model in {count(work.rounds, 'round')}, beginning with {start}. Each "
-        f"hospital runs {app}.",
+        f"hospital runs {app}{run}.",
         f"Each weight may change by at most {work.clip:g} in the first round, and later by twice "
         "the largest change of the last three rounds, rounded up to a power of two. Where an "
         "update changes more, the round's sum shows nobody's update, and the next round has room "

@@ -21,6 +21,7 @@ from protocol.messages.fields import (
     Count,
     Digest,
     Index,
+    RunName,
     SuiteName,
     Text,
     Word,
@@ -268,7 +269,8 @@ class Statement(Message, frozen=True, tag="statement"):
 
     ``clip``, ``max_examples``: the bound that the next round's updates must have, as far as this
     member knows, and the most examples that a hospital may have in it; 0 for a statistic.
-    ``entries``: digest of the model's names, shapes and dtypes, none for a statistic.
+    ``entries``: digest of the model's names, shapes and dtypes, none for a statistic. ``run``: the
+    run of a framework for which this member trains, empty for none.
     """
 
     result: Digest
@@ -276,11 +278,12 @@ class Statement(Message, frozen=True, tag="statement"):
     clip: Clip = 0.0
     max_examples: Count = 0
     entries: Annotated[bytes, Meta(max_length=32)] = b""
+    run: RunName = ""
 
     @property
-    def about(self) -> tuple[bytes, int, bytes]:
-        """What members must agree on: the model. Of bounds the widest hold."""
-        return self.result, self.length, self.entries
+    def about(self) -> tuple[bytes, int, bytes, str]:
+        """What members must agree on: the model, and the run. Of bounds the widest hold."""
+        return self.result, self.length, self.entries, self.run
 
 
 class ModelEntry(Message, frozen=True):

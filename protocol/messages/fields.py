@@ -46,5 +46,8 @@ Label = Annotated[
 ]
 # Of a study, and what a statistic calls its data.
 NAME = r"[a-z][a-z0-9._-]{0,63}"
+# Of a framework's run, such as flower/1234, for which a study is trained; empty for none.
+RUN = r"[!-~]{1,200}"
+RunName = Annotated[str, Meta(pattern=rf"^({RUN})?\Z")]
 StudyName = Annotated[str, Meta(pattern=rf"^{NAME}\Z")]
 Chunks = Annotated[tuple[Digest, ...], Meta(max_length=MAX_CHUNKS)]

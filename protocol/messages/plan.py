@@ -18,6 +18,7 @@ from protocol.messages.fields import (
     Digest,
     Index,
     Label,
+    RunName,
     StudyName,
     Text,
 )
@@ -32,7 +33,8 @@ class Training(Message, frozen=True, tag="training"):
     examples of a hospital. ``weights``: whether a hospital counts by its examples, or all count the
     same; then ``max_examples`` is 1. ``start_study``, ``start_round``: whose model after which
     round is the first one; the app's initial parameters where there is no such study. ``app``:
-    SHA-256 of the app (participant/app), or nothing where each hospital chooses its own.
+    SHA-256 of the app (participant/app), or nothing where each hospital chooses its own. ``run``:
+    the run of a framework that it is trained for; empty where the first program names it.
     """
 
     rounds: Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -44,6 +46,7 @@ class Training(Message, frozen=True, tag="training"):
     start_study: Annotated[str, Meta(pattern=rf"^({NAME})?\Z")] = ""
     start_round: Count = 0
     app: Annotated[bytes, Meta(max_length=32)] = b""
+    run: RunName = ""
 
 
 class Statistic(Message, frozen=True, tag="statistic"):

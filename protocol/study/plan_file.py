@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from protocol.board import Study, check_plan, labels_bytes
 from protocol.errors import BadPlan
-from protocol.messages import MAX_LABELS_BYTES, MAX_REASON, NAME, Plan, Statistic, Training
+from protocol.messages import MAX_LABELS_BYTES, MAX_REASON, NAME, RUN, Plan, Statistic, Training
 from protocol.terms import NotToml, Table, Terms, normal, read_toml
 from protocol.words import is_plain, shown
 
@@ -21,6 +21,7 @@ _IS_NAME = re.compile(NAME)
 _NAME_RULE = "it must be 1 to 64 of a-z, 0-9, dot, dash and underscore, a letter first"
 _START = re.compile(rf"({NAME})/([1-9][0-9]{{0,8}})")
 _HASH = re.compile(r"[0-9a-f]{64}")
+_IS_RUN = re.compile(RUN)
 _LABEL_LENGTH = 100
 # What the TOML library says of a key or a table that is there twice.
 _TWICE = re.compile(r"Cannot (?:overwrite a value|declare .* twice) \(at line (\d+)")
@@ -97,6 +98,7 @@ def _training(table: Table, name: str) -> Training:
         start_study=start_study,
         start_round=start_round,
         app=_hash(table.text("app")) if table.has("app") else b"",
+        run=_run(table.text("run")) if table.has("run") else "",
     )
 
 
@@ -167,6 +169,13 @@ def _hash(text: str) -> bytes:
     return bytes.fromhex(text)
 
 
+def _run(text: str) -> str:
+    if not _IS_RUN.fullmatch(text):
+        reason = f"{shown(text)}, and it must be 1 to 200 letters, digits and signs without blanks"
+        raise BadPlan("training.run", reason)
+    return text
+
+
 def _one_of(field: str, word: str, words: tuple[str, ...]) -> str:
     if word not in words:
         raise BadPlan(
@@ -233,6 +242,9 @@ def _training_lines(work: Training) -> Iterator[str]:
     yield _line("start", start) if work.start_study else '# start = "STUDY/ROUND"'
     yield "# SHA-256 of the app, so that a hospital runs no other. study new --app writes it."
     yield _line("app", work.app.hex()) if work.app else '# app = "…"'
+    yield "# The run of a framework that it is trained for, as its adapter names it. Without this"
+    yield "# line the first program that begins names the run, and the study is for no other."
+    yield _line("run", work.run) if work.run else '# run = "flower/1234"'
 
 
 def _statistic_lines(study: Study) -> Iterator[str]:

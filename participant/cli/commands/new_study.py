@@ -20,7 +20,7 @@ from protocol.words import shown
 _TRAINING, _STATISTIC = "training", "statistic"
 _ONLY: dict[str, tuple[str, ...]] = {
     _TRAINING: (
-        "rounds", "clip", "bits", "max_examples", "weights", "suite", "start", "app",
+        "rounds", "clip", "bits", "max_examples", "weights", "suite", "start", "app", "run",
     ),
     _STATISTIC: ("data", "numbers", "label", "length", "decimals"),
 }  # fmt: skip
@@ -68,6 +68,9 @@ class NewStudy:
     ] = None
     app: Annotated[
         Path | None, Option(help="Pin this app, a file or a folder: hospitals run no other.")
+    ] = None
+    run: Annotated[
+        str | None, Option(metavar="RUN", help="Of a framework, such as flower/1234: no other.")
     ] = None
     data: Annotated[
         str | None, Option(help="Name of the data. Statistics over one name are compared.")
@@ -128,6 +131,7 @@ class NewStudy:
             start_study=start_study,
             start_round=start_round,
             app=hash_of_app(self.app) if self.app is not None else b"",
+            run=self.run or "",
         )
 
     def _statistic(self) -> Statistic:

@@ -30,6 +30,7 @@ def plan_lines(study: Study) -> Iterator[str]:
 def _training_rows(study: Study, work: Training) -> Iterator[str]:
     yield from row("computed", _trained(work))
     yield from row("app", _app(work))
+    yield said("run", _run(work))
     yield said("starts from", _start(work))
     yield from _members(study)
     yield from row(
@@ -97,7 +98,16 @@ def _app(work: Training) -> str:
             "NOT PINNED. Every hospital runs the app that it has, and this plan says nothing of "
             "what that computes. To approve it takes --unpinned"
         )
-    return f"pinned to SHA-256 {work.app.hex()}. No hospital's agent runs another"
+    return (
+        f"pinned to SHA-256 {work.app.hex()}. No hospital's agent runs another, and a program at a "
+        "socket has to say that it runs this one"
+    )
+
+
+def _run(work: Training) -> str:
+    if not work.run:
+        return "the one that the first program names, if any. The study is for no other then"
+    return f"{work.run}. A program that trains for another one is refused"
 
 
 def _start(work: Training) -> str:

@@ -50,6 +50,7 @@ def study_facts(found: StudyStanding) -> dict[str, Any]:
         "state": state_of(found),
         "digest": study.digest.hex(),
         "app": study.training.app.hex() or None if study.is_training else None,
+        "run": study.training.run or None if study.is_training else None,
         "members": [name_of(m) for m in study.members],
         "proposer": found.proposer,
         "contributors": list(found.contributors),

@@ -21,7 +21,7 @@ from participant.app.process import AppFile
 from participant.app.turns import TurnsBeside
 from participant.errors import BadApp, DiskError
 from participant.study import Surroundings, given_app
-from quorate_client import Agent, AgentError, Closed, run, run_at
+from quorate_client import Agent, AgentError, Closed, NoAgent, run, run_at
 from quorate_client.quorate_client import CONNECTION
 
 CONFIG = {"round": 0, "seed": 1}
@@ -114,7 +114,7 @@ def test_socket_and_token_are_the_users_alone_and_there_for_one_program(
         begun.result(20)
         until(lambda: not path.exists())
         assert not list(path.parent.iterdir())
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(NoAgent, match="study approve"):
             Agent.connect(str(path))
         app.close()
         with pytest.raises(Closed):
@@ -372,7 +372,7 @@ def test_the_own_fault_of_a_program_is_no_reason_to_connect_again(
 
 
 def test_a_program_waits_for_an_agent_that_is_started_anew(path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(NoAgent, match="study approve"):
         run_at(str(path), Plus(), patience=0.2)
 
 

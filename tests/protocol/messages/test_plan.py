@@ -33,6 +33,7 @@ def _training(**changes: Any) -> list[Any]:
         "start_study": "a" * 64,
         "start_round": (1 << 48) - 1,
         "app": b"x" * 32,
+        "run": "flower/" + "1" * 193,
     }
     return ["plan", "why", [1], 3, 10, ["training", *(fields | changes).values()]]
 
@@ -70,6 +71,9 @@ def _training(**changes: Any) -> list[Any]:
         _training(weights="mine"),
         _training(start_study="a" * 65),
         _training(app=b"x" * 33),
+        _training(run="a run"),
+        _training(run="x" * 201),
+        _training(run="run\u00e9"),
         ["plan", "p" * 501, [1], 3, 10, ["statistic", 5, 0, "ages", []]],
         ["plan", "two\nlines", [1], 3, 10, ["statistic", 5, 0, "ages", []]],
         ["plan", "why", [1] * 17, 3, 10, ["statistic", 5, 0, "ages", []]],
