@@ -463,12 +463,13 @@ class Visits:
         app: str = "",
         local_entries: Sequence[str] = (),
         patience: float = 60.0,
+        form: Form | None = None,
     ) -> None:
         """run, app, local_entries: as in ``hello``. patience: seconds that the agent may be gone.
 
         So long it may be busy with another program, too.
         """
-        self._path, self._patience = path, patience
+        self._path, self._patience, self._form = path, patience, form or Plain()
         self._hello = tuple(local_entries), run, app
         self._agent: Agent | None = None
 
@@ -508,6 +509,7 @@ class Visits:
             try:
                 if self._agent is None:
                     self._agent = _connected(self._path, end)
+                    self._agent.form = self._form
                     self._agent.hello(*self._hello)
                 return question(self._agent)
             except AgentError as error:
