@@ -4,8 +4,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+FLOWER_PIP = $(FLOWER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $(FLOWER)/constraints.txt
 STAMP := $(VENV)/installed
 FUZZ_STAMP := $(VENV)/installed-fuzz
+FLOWER := integrations/quorate_flower
+FLOWER_VENV := .venv-flower
+FLOWER_STAMP := $(FLOWER_VENV)/installed
+FLOWER_SLOW_STAMP := $(FLOWER_VENV)/installed-slow
 DEMO_FLAGS ?=
 WORKERS ?= --numprocesses 2
 FUZZ_RUNS ?= 1000000
@@ -14,7 +19,8 @@ FUZZ_FLAGS ?=
 # Tests start many processes, which read modules that are compiled already.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test coverage test-slow test-browser fuzz bench lint format lock clean
+.PHONY: help demo test coverage test-slow test-browser test-flower test-flower-slow fuzz bench lint format lock \
+	lock-flower clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -58,6 +64,25 @@ fuzz: $(FUZZ_STAMP)  ## Every decoder of network and file input (FUZZ_RUNS=10000
 test-browser: $(STAMP)  ## The report, in Chromium
 	$(BIN)/python -m pytest -m browser
 
+# Flower pins versions of its own, so it is never in the environment of a hospital's agent.
+$(FLOWER_STAMP): $(FLOWER)/pyproject.toml $(FLOWER)/constraints.txt integrations/quorate_client/pyproject.toml
+	$(FLOWER_VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(FLOWER_VENV)
+	$(FLOWER_PIP) --upgrade setuptools wheel
+	$(FLOWER_PIP) --no-build-isolation -e integrations/quorate_client -e '$(FLOWER)[dev]'
+	touch $@
+
+test-flower: $(STAMP) $(FLOWER_STAMP)  ## quorate_flower: types and tests, with Flower and agents
+	cd $(FLOWER) && ../../$(FLOWER_VENV)/bin/mypy
+	cd $(FLOWER) && ../../$(FLOWER_VENV)/bin/python -m pytest
+
+# PyTorch takes longer to install than the tests of numpy take.
+$(FLOWER_SLOW_STAMP): $(FLOWER_STAMP)
+	$(FLOWER_PIP) --no-build-isolation -e '$(FLOWER)[dev,slow]'
+	touch $@
+
+test-flower-slow: $(STAMP) $(FLOWER_SLOW_STAMP)  ## The same with PyTorch, and behind a SuperLink
+	cd $(FLOWER) && ../../$(FLOWER_VENV)/bin/python -m pytest -m slow
+
 bench: $(STAMP)  ## The benchmarks, with other packages beside ours; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks report
 
@@ -74,6 +99,11 @@ format: $(STAMP)  ## Put everything in form
 lock: $(STAMP)  ## Write constraints.txt: pins that still fit stay; delete a line to take the newest
 	$(PIP) --dry-run --ignore-installed --no-build-isolation --report - '.[dev,fuzz]' setuptools wheel | \
 		$(BIN)/python .ci/lock.py constraints.txt
+
+lock-flower: $(FLOWER_STAMP)  ## The same for quorate_flower
+	$(FLOWER_PIP) --dry-run --ignore-installed --no-build-isolation --report - \
+		-e integrations/quorate_client -e '$(FLOWER)[dev,slow]' setuptools wheel | \
+		$(FLOWER_VENV)/bin/python .ci/lock.py $(FLOWER)/constraints.txt
 
 clean:  ## Remove what make made (not runs/)
 	rm -rf .venv* .coverage* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,7 +5,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
-OURS = "quorate-fl"
+OURS = {"quorate-fl", "quorate-client", "quorate-flower"}
 OF_CUDA = ("cuda-", "nvidia-", "triton")  # PyTorch's builds that need them name their versions
 
 
@@ -17,7 +17,7 @@ def main() -> None:
         # A local version, such as 2.13.0+cpu, is one of many builds of that version.
         f"{package['name']}=={package['version'].partition('+')[0]}\n"
         for package in packages
-        if package["name"] != OURS and not package["name"].startswith(OF_CUDA)
+        if package["name"] not in OURS and not package["name"].startswith(OF_CUDA)
     }
     before = lock.read_text().splitlines(keepends=True)
     comments = {pin: line for line, pin in pairwise(before) if line.startswith("#")}

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FedAvg for a server that learns nothing: replies have receipts, and no arrays."""
+
+from collections.abc import Iterable
+from logging import INFO, WARNING
+from typing import Any
+
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.common.logger import log
+from flwr.serverapp import Grid
+from flwr.serverapp.exception import InconsistentMessageReplies
+from flwr.serverapp.strategy import FedAvg
+
+from quorate_flower.receipt import RECORD, Receipt
+
+
+class QuorateFedAvg(FedAvg):
+    """In place of FedAvg; quorate's own rules say who is in a sum.
+
+    receipts: of each round of Flower, the receipt that its hospitals agree on. The initial model is
+    sent to each hospital until its first receipt comes, and no other model to anybody. What
+    ``start`` returns has no arrays: hospitals have the model.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        """settings: FedAvg's. All hospitals train, so ``fraction_train`` is none of them."""
+        super().__init__(fraction_train=1.0, **settings)
+        self.receipts: dict[int, Receipt] = {}
+        self._known: set[int] = set()  # nodes that have a model
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """The initial model for who may not have one yet, and no arrays for the others."""
+        messages = list(super().configure_train(server_round, arrays, config, grid))
+        for message in messages:
+            is_first = message.metadata.dst_node_id not in self._known
+            message.content = RecordDict(
+                {
+                    self.arrayrecord_key: arrays if is_first else ArrayRecord(),
+                    self.configrecord_key: config,
+                    RECORD: ConfigRecord({"initial": is_first}),
+                }
+            )
+        return messages
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """No arrays: each hospital evaluates the model that it has."""
+        return super().configure_evaluate(server_round, ArrayRecord(), config, grid)
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """Metrics of those who agree on the round; arrays never.
+
+        Raises InconsistentMessageReplies where they do not hold one model, or have no receipt.
+        """
+        agreed, receipt = self._agreed(server_round, replies, is_train=True)
+        if receipt is None:
+            return None, None
+        self.receipts[server_round] = receipt
+        log(INFO, "quorate: round %s, %s, model %s", receipt.round, receipt.outcome, receipt.model)
+        return None, self.train_metrics_aggr_fn(agreed, self.weighted_by_key)
+
+    def aggregate_evaluate(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> MetricRecord | None:
+        """Metrics of those who have evaluated one model."""
+        agreed, receipt = self._agreed(server_round, replies, is_train=False)
+        if receipt is None:
+            return None
+        return self.evaluate_metrics_aggr_fn(agreed, self.weighted_by_key)
+
+    def _agreed(
+        self, server_round: int, replies: Iterable[Message], *, is_train: bool
+    ) -> tuple[list[RecordDict], Receipt | None]:
+        """The replies that are of the newest round, and the receipt that they have in common."""
+        valid, _ = self._check_and_log_replies(list(replies), is_train, validate=False)
+        receipts = {reply.metadata.src_node_id: self._receipt(reply) for reply in valid}
+        self._known |= receipts.keys()
+        if not receipts:
+            return [], None
+        newest = max(receipt.round for receipt in receipts.values())
+        _log_late(server_round, receipts, newest)
+        found = {node: one for node, one in receipts.items() if one.round == newest}
+        if len({one.model for one in found.values()}) != 1:
+            raise InconsistentMessageReplies(
+                f"round {server_round}: hospitals do not hold one model after quorate's round "
+                f"{newest}: {', '.join(f'node {n}: {r.model[:16]}' for n, r in found.items())}"
+            )
+        contents = [reply.content for reply in valid if reply.metadata.src_node_id in found]
+        return contents, next(iter(found.values()))
+
+    def _receipt(self, reply: Message) -> Receipt:
+        if (receipt := Receipt.read(reply.content)) is None:
+            raise InconsistentMessageReplies(
+                f"node {reply.metadata.src_node_id} answered without quorate's receipt: its "
+                "ClientApp has no quorate_mod"
+            )
+        return receipt
+
+
+def _log_late(server_round: int, receipts: dict[int, Receipt], newest: int) -> None:
+    """A hospital that was away answers for a round that the others have left."""
+    for node, receipt in receipts.items():
+        if receipt.round < newest:
+            log(
+                WARNING,
+                "quorate: node %s is late in round %s: it answers for quorate's round %s, and the "
+                "others for %s",
+                node,
+                server_round,
+                receipt.round,
+                newest,
+            )

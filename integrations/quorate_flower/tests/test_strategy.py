@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server with QuorateFedAvg gets no arrays, sends them once, and compares receipts."""
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+from flwr.app import ConfigRecord, Error, Message, MetricRecord, RecordDict
+from flwr.serverapp.exception import InconsistentMessageReplies
+from quorate_flower.records import record_of
+
+from quorate_flower import QuorateFedAvg, Receipt
+from tests.local_grid import GridOf
+
+INITIAL = record_of({"w": np.zeros(3, np.float32)})
+
+
+@pytest.fixture
+def strategy() -> QuorateFedAvg:
+    return QuorateFedAvg()
+
+
+def sent(strategy: QuorateFedAvg, number: int, nodes: int = 3) -> dict[int, Message]:
+    messages = strategy.configure_train(number, INITIAL, ConfigRecord(), GridOf(nodes))
+    return {message.metadata.dst_node_id: message for message in messages}
+
+
+def reply(message: Message, number: int = 1, model: str = "aa", **metrics: Any) -> Message:
+    receipt = Receipt("cardio", number, model, 3, True, "applied")
+    numbers = MetricRecord({"num-examples": 1, **metrics})
+    return Message(RecordDict({"metrics": numbers, "quorate": receipt.record()}), reply_to=message)
+
+
+def test_the_initial_model_is_sent_to_each_hospital_until_it_has_answered(
+    strategy: QuorateFedAvg,
+) -> None:
+    first = sent(strategy, 1)
+    assert len(first) == 3
+    assert all(list(one.content["arrays"]) == ["w"] for one in first.values())
+    assert all(one.content["quorate"]["initial"] for one in first.values())
+    failed = Message(Error(2, "away"), reply_to=first[3])
+    strategy.aggregate_train(1, [reply(first[1]), reply(first[2]), failed])
+    second = sent(strategy, 2)
+    assert [len(second[node].content["arrays"]) for node in (1, 2, 3)] == [0, 0, 1]
+    assert [second[node].content["quorate"]["initial"] for node in (1, 2, 3)] == [
+        False,
+        False,
+        True,
+    ]
+    assert second[3].content["config"]["server-round"] == 2
+
+
+def test_a_receipt_that_all_agree_on_is_kept_and_no_arrays_come_out(
+    strategy: QuorateFedAvg,
+) -> None:
+    first = sent(strategy, 1)
+    arrays, metrics = strategy.aggregate_train(
+        1, [reply(one, loss=float(node)) for node, one in first.items()]
+    )
+    assert arrays is None
+    assert metrics is not None
+    assert metrics["loss"] == pytest.approx(2.0)
+    assert strategy.receipts == {1: Receipt("cardio", 1, "aa", 3, True, "applied")}
+
+
+def test_hospitals_that_hold_two_models_after_one_round_are_named(strategy: QuorateFedAvg) -> None:
+    first = sent(strategy, 1)
+    replies = [reply(first[1]), reply(first[2]), reply(first[3], model="bb")]
+    with pytest.raises(InconsistentMessageReplies, match=r"node 1: aa.*node 3: bb"):
+        strategy.aggregate_train(1, replies)
+
+
+def test_a_receipt_of_an_earlier_round_is_late_and_no_disagreement(
+    strategy: QuorateFedAvg, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = sent(strategy, 3)
+    replies = [reply(first[1], 3, "cc", loss=1.0), reply(first[2], 2, "bb", loss=9.0)]
+    with caplog.at_level(logging.WARNING, "flwr"):
+        _, metrics = strategy.aggregate_train(3, replies)
+    assert "node 2 is late in round 3" in caplog.text
+    assert strategy.receipts[3].round == 3
+    assert metrics is not None
+    assert metrics["loss"] == 1.0
+
+
+def test_an_answer_without_a_receipt_is_of_an_app_without_the_mod(strategy: QuorateFedAvg) -> None:
+    first = sent(strategy, 1)
+    bare = RecordDict({"arrays": INITIAL, "metrics": MetricRecord({"num-examples": 150})})
+    with pytest.raises(InconsistentMessageReplies, match=r"node 1 answered without .* quorate_mod"):
+        strategy.aggregate_train(1, [Message(bare, reply_to=first[1])])
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"round": 1}, {"round": "1"}, {"in_sum": 1}, {"contributors": "all"}]
+)
+def test_a_receipt_that_cannot_be_read_is_none(said: dict[str, Any]) -> None:
+    whole = dict(Receipt("cardio", 1, "aa", 3, True, "applied").record())
+    record = ConfigRecord({**whole, **said} if said else {})
+    found = Receipt.read(RecordDict({"quorate": record}))
+    assert (found is not None) == (said == {"round": 1})
+
+
+def test_nothing_comes_of_a_round_in_which_all_have_failed(strategy: QuorateFedAvg) -> None:
+    first = sent(strategy, 1)
+    replies = [Message(Error(2, "away"), reply_to=one) for one in first.values()]
+    assert strategy.aggregate_train(1, replies) == (None, None)
+    assert strategy.aggregate_evaluate(1, replies) is None
+
+
+def test_evaluation_sends_no_arrays_and_leaves_out_who_is_at_another_model(
+    strategy: QuorateFedAvg,
+) -> None:
+    messages = list(strategy.configure_evaluate(2, INITIAL, ConfigRecord(), GridOf(3)))
+    assert not any(len(one.content["arrays"]) for one in messages)
+    replies = [reply(messages[0], 2, loss=1.0), reply(messages[1], 1, "bb", loss=9.0)]
+    metrics = strategy.aggregate_evaluate(2, replies)
+    assert metrics is not None
+    assert metrics["loss"] == 1.0
+
+
+def test_a_server_cannot_choose_some_of_the_hospitals() -> None:
+    with pytest.raises(TypeError, match="fraction_train"):
+        QuorateFedAvg(fraction_train=0.5)
