@@ -402,11 +402,15 @@ class OtherTraining(ParticipantError, says="study {study}: it is trained with an
 
 
 class NoStart(ParticipantError, says="study {study} starts from {start}: {reason}"):
-    """The model that a study starts from cannot be had here; ``start``: study and round."""
+    """The model that a study starts from cannot be had here; ``start``: study and round.
+
+    place: the name in this federation's folder under which it would be found.
+    """
 
     study: str
     start: str
     reason: str
+    place: str
 
 
 # ── a running agent and its door ──

@@ -3,6 +3,7 @@
 from participant.report.facts import Contents, StudyFacts
 from participant.report.markup import Markup, element, join, table
 from participant.report.words import count, names, when
+from participant.words import start_words
 from protocol.messages import Statistic, Training
 from protocol.terms import Terms
 from protocol.words import shown
@@ -55,15 +56,13 @@ def rules(found: StudyFacts, terms: Terms) -> list[str]:
         "have.",
     ]
     work = plan.work
-    return common + (_training(work) if isinstance(work, Training) else _statistic(work))
+    return common + (_training(work, terms) if isinstance(work, Training) else _statistic(work))
 
 
-def _training(work: Training) -> list[str]:
+def _training(work: Training, terms: Terms) -> list[str]:
     equal = work.weights == "equal"
     app = f"the app with SHA-256 {work.app.hex()}" if work.app else "an app that it chose itself"
-    start = "the app's initial model"
-    if work.start_study:
-        start = f"the model of {work.start_study} after round {work.start_round}"
+    start = start_words(work, terms, "the app's initial model")
     run = f", for the run {shown(work.run)}" if work.run else ""
     suite = _SUITES.get(work.suite, f"the suite {work.suite}")
     return [

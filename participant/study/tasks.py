@@ -92,6 +92,11 @@ class ProposalTask(StudyTask):
         work = self._plan.work
         if not isinstance(work, Training) or not work.start_study:
             return
+        if work.start_federation:
+            if not self._board.key.inheritance.model_of(work):
+                reason = f"no model of {work.start_study}/{work.start_round} was taken over"
+                raise BadPlan("start", f"{reason} from the federation that is named")
+            return
         found = self._board.studies.get(work.start_study)
         if found is None or not found.study.is_training:
             raise BadPlan("start", f"there is no study {work.start_study} that trains")

@@ -22,7 +22,7 @@ from participant.model import Layout, LocalEntries, Model, checked, entry_facts
 from participant.rounds import Reading, other_rounds_waiting, round_waiting, step_waiting
 from participant.training.bounds import Bounds
 from participant.training.fitting import Fitter
-from participant.training.outcome import Standing, load, start_of
+from participant.training.outcome import KeptBefore, Standing, load, start_of
 from participant.training.round_in_progress import RoundInProgress
 from participant.training.stance import Report, Stance
 from participant.training.starts import Alike, alike_before
@@ -47,6 +47,7 @@ class StudyCourse:
         storage: Storage,
         report: Report,
         board: Board,
+        kept_before: KeptBefore,
     ) -> None:
         """Raises BadApp, NoStart, ForeignModel and DamagedFile.
 
@@ -55,7 +56,7 @@ class StudyCourse:
         """
         self.state, self.study, self._keys = state, state.study, keys
         self._app, self._turns, self._board = app, turns, board
-        self._storage, self._report = storage, report
+        self._storage, self._report, self._kept_before = storage, report, kept_before
         self._scoring: tuple[int, Future[dict[str, Any]]] | None = None  # of which round's model
         self._index = keys.index
         self._ledger, self._history = SetLedger(storage), OpenedSets(self.study.terms)
@@ -86,7 +87,9 @@ class StudyCourse:
             if found := load(self._storage, name, number, self._layout):
                 return found
         if self.study.training.start_study:
-            model = start_of(self._storage, self.study, self._layout)
+            digest = self._board.key.inheritance.model_of(self.study.training)
+            place = self._storage, self.study, self._layout
+            model = start_of(*place, self._kept_before, digest)
         else:
             model = Model.of(checked(initial, self._layout, "initial_parameters"))
         return Standing(0, model, Bounds())

@@ -5,6 +5,7 @@ whole; the bounds are written before it, so that a model is never there without 
 """
 
 import math
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,9 @@ from protocol.encoding import decode, encode
 from protocol.errors import Malformed
 
 _MAX_BOUNDS_BYTES = 100
+
+# What this hospital has kept under terms before these, by their digest and the name; None for none.
+KeptBefore = Callable[[bytes, str], bytes | None]
 
 
 @dataclass(frozen=True)
@@ -107,17 +111,35 @@ def load(storage: Storage, study: str, number: int, layout: Layout) -> Standing 
     return Standing(number, model, bounds)
 
 
-def start_of(storage: Storage, study: Study, layout: Layout) -> Model:
-    """The model that a study takes from another one; raises NoStart if it cannot be had here."""
+def start_of(
+    storage: Storage, study: Study, layout: Layout, kept_before: KeptBefore, digest: bytes | None
+) -> Model:
+    """The model that a study takes from another one; raises NoStart if it cannot be had here.
+
+    digest: of the model, where the study takes it from a federation before. Then it may lie as the
+    study's own first one, where people have put it, or in the folder of that federation.
+    """
     work = study.training
-    start = f"{work.start_study}/{work.start_round}"
-    data = storage.read(model_name(work.start_study, work.start_round))
-    if data is None:
-        raise NoStart(study.name, start, "this hospital does not have that model")
+    first, last = (study.name, 0), (work.start_study, work.start_round)
+    start, place, found = f"{last[0]}/{last[1]}", model_name(*last), list[Model]()
+    if work.start_federation:
+        start, place = f"{start} of a federation before", model_name(*first)
+        there = kept_before(work.start_federation, model_name(*last))
+        stored = [(storage.read(place), first), (there, last)]
+    else:
+        stored = [(storage.read(place), last)]
     try:
-        return read_model(data, layout, work.start_study, work.start_round)
+        found = [read_model(data, layout, *of) for data, of in stored if data is not None]
     except ForeignModel as error:
-        raise NoStart(study.name, start, f"it is no model of this app: {error.reason}") from None
+        reason = f"it is no model of this app: {error.reason}"
+        raise NoStart(study.name, start, reason, place) from None
+    if not found:
+        raise NoStart(study.name, start, "this hospital does not have that model", place)
+    for model in found:
+        if not work.start_federation or model.digest == digest:
+            return model
+    reason = "this hospital has another model there than the members of that study had stated"
+    raise NoStart(study.name, start, reason, place)
 
 
 def keep_start(storage: Storage, study: str, model: Model) -> None:

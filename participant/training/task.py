@@ -19,6 +19,7 @@ from participant.study import (
     require_member,
 )
 from participant.training.course import StudyCourse
+from participant.training.outcome import KeptBefore
 from participant.training.round_in_progress import RoundInProgress
 from participant.training.stance import Report
 from participant.waiting import Waiting
@@ -43,9 +44,11 @@ class TrainingTask(Task):
         app: App | GivenApp,
         storage: Storage,
         report: Report = lambda number, event, facts: None,
+        kept_before: KeptBefore = lambda federation, name: None,
     ) -> None:
         """``name``: the study's."""
         self.name, self._keys, self._storage, self._report = name, keys, storage, report
+        self._kept_before = kept_before
         self._app, self._board = _given(app), Board(terms)
         self._course: StudyCourse | None = None
 
@@ -108,7 +111,14 @@ class TrainingTask(Task):
         check_app(state.study, kept, self._app)
         app = self._app.load(state.study)
         self._course = StudyCourse(
-            state, self._keys, app, self._app.turns(), self._storage, self._report, self._board
+            state,
+            self._keys,
+            app,
+            self._app.turns(),
+            self._storage,
+            self._report,
+            self._board,
+            self._kept_before,
         )
 
     @property

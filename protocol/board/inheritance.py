@@ -18,6 +18,7 @@ from protocol.messages import (
     InheritedPart,
     InheritedSums,
     KeyInherited,
+    Training,
     part_name,
     read_inherited_sums,
 )
@@ -49,6 +50,13 @@ class Inheritance:
         """The parts that are not here, ascending; none before it is known which they are."""
         count = len(self.counted.sums) if self.counted else 0
         return [number for number in range(count) if number not in self.parts]
+
+    def model_of(self, work: Training) -> bytes | None:
+        """The digest of the model that a plan takes from a federation before; None if unknown."""
+        if self.sums is None:
+            return None
+        start = work.start_federation, work.start_study, work.start_round
+        return self.sums.model_after(*start)
 
     def part_excess(self, body: InheritedPart) -> str:
         """Why a part does not count; empty if it does."""

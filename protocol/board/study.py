@@ -288,6 +288,9 @@ def _check_training(work: Training, n_members: int) -> None:
         raise BadPlan("bits", f"sums of {n_members} members would not be exact")
     if bool(work.start_study) != bool(work.start_round):
         raise BadPlan("start", "it must be a study and one of its rounds, or nothing")
+    if work.start_federation and not (work.start_study and len(work.start_federation) == 32):
+        reason = "it must be the 32 bytes of terms before these, with a start, or nothing"
+        raise BadPlan("start_federation", reason)
     if work.app and len(work.app) != 32:
         raise BadPlan("app", "it must be a SHA-256, 32 bytes, or nothing")
 

@@ -166,6 +166,9 @@ class StudyBudget:
         """Whether the model to begin with is one that a study here can have."""
         if not work.start_study:
             return ""
+        if work.start_federation:
+            known = self._key.inheritance.model_of(work)
+            return "" if known else "no model that it could start from was taken over with the key"
         state = self._studies.get(work.start_study)
         if state is None or not state.study.is_training:
             return "nobody has proposed the study whose model it starts from"

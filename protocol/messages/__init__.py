@@ -78,6 +78,7 @@ from protocol.messages.handover import (
 from protocol.messages.inherited_sums import (
     MAX_INHERITED_BYTES,
     AlikeStarts,
+    InheritedModels,
     InheritedPart,
     InheritedStart,
     InheritedSum,

@@ -1,5 +1,7 @@
 """The sums that may be open under the terms before, as a new federation takes them over.
 
+And the models that studies trained there: a study of the new federation may go on from one.
+
 They have one encoding, in parts that fit into posts. The key's word names the parts by their
 hashes, so that whoever has a part may put it on the board.
 """
@@ -11,7 +13,7 @@ from msgspec import Meta
 
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
-from protocol.messages.fields import NAME, Count, Digest
+from protocol.messages.fields import NAME, Count, Digest, StudyName
 from protocol.terms import fault_of_name
 
 PART_BYTES = 128 << 10
@@ -53,6 +55,18 @@ class AlikeStarts(Message, frozen=True):
     starts: tuple[Count, ...]
 
 
+class InheritedModels(Message, frozen=True):
+    """What a study trained; ``federation``: the digest of the terms that it was under.
+
+    models: the digests of those after its rounds 1, 2 and so on, as enough members have stated them
+    (``Study.least_agreeing``). Nothing where they have not.
+    """
+
+    federation: Digest
+    study: StudyName
+    models: tuple[Annotated[bytes, Meta(max_length=32)], ...]
+
+
 class InheritedSums(Message, frozen=True):
     """All that counts as open. A hospital is known by its name, in whichever federation it was."""
 
@@ -60,6 +74,17 @@ class InheritedSums(Message, frozen=True):
     starts: tuple[InheritedStart, ...] = ()
     sums: tuple[InheritedSum, ...] = ()
     alike: tuple[AlikeStarts, ...] = ()
+    models: tuple[InheritedModels, ...] = ()
+
+    def model_after(self, federation: bytes, study: str, number: int) -> bytes | None:
+        """The digest of the model after a round of a study; None if it is not known.
+
+        federation: the digest of the terms that the study was under. number: from 1 on.
+        """
+        for one in self.models:
+            if (one.federation, one.study) == (federation, study):
+                return one.models[number - 1] or None if number <= len(one.models) else None
+        return None
 
     def parts(self) -> tuple[bytes, ...]:
         """What is put on the board; nothing where nothing is inherited.
@@ -108,7 +133,15 @@ def read_inherited_sums(parts: tuple[bytes, ...]) -> InheritedSums:
     for alike in found.alike:
         _check_places(alike.starts, n_starts)
         _check_places((alike.hospital,), n_hospitals)
+    _check_models(found.models)
     return found
+
+
+def _check_models(studies: tuple[InheritedModels, ...]) -> None:
+    if len({(one.federation, one.study) for one in studies}) < len(studies):
+        raise Malformed(_WHAT, "a study is listed twice")
+    if any(len(model) not in (0, 32) for one in studies for model in one.models):
+        raise Malformed(_WHAT, "a model is no digest")
 
 
 def _check_places(places: tuple[int, ...], count: int) -> None:

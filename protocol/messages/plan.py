@@ -32,9 +32,11 @@ class Training(Message, frozen=True, tag="training"):
     ``clip``: the most that a weight changes. ``bits``: of a value. ``max_examples``: the most
     examples of a hospital. ``weights``: whether a hospital counts by its examples, or all count the
     same; then ``max_examples`` is 1. ``start_study``, ``start_round``: whose model after which
-    round is the first one; the app's initial parameters where there is no such study. ``app``:
-    SHA-256 of the app (participant/app), or nothing where each hospital chooses its own. ``run``:
-    the run of a framework that it is trained for; empty where the first program names it.
+    round is the first one; the app's initial parameters where there is no such study.
+    ``start_federation``: the digest of the terms that this study was under, if they are terms
+    before these. ``app``: SHA-256 of the app (participant/app), or nothing where each hospital
+    chooses its own. ``run``: the run of a framework that it is trained for; empty where the first
+    program names it.
     """
 
     rounds: Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -45,6 +47,7 @@ class Training(Message, frozen=True, tag="training"):
     weights: Literal["examples", "equal"] = "examples"
     start_study: Annotated[str, Meta(pattern=rf"^({NAME})?\Z")] = ""
     start_round: Count = 0
+    start_federation: Annotated[bytes, Meta(max_length=32)] = b""
     app: Annotated[bytes, Meta(max_length=32)] = b""
     run: RunName = ""
 

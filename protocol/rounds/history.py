@@ -81,12 +81,14 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+import msgspec
+
 from protocol.board import Board, KeyHistory, Posted, StudyState
 from protocol.messages import MAX_NEAR, Contribution, InheritedSums, Opening, read_session
 from protocol.rounds.isolation import Difference, Sums, fewest_missing, isolated, largest
 from protocol.rounds.span import Members
 from protocol.rounds.variables import Added, Classes, OpenSum, Start, TakenOver, hand_on
-from protocol.rounds.view import RoundView
+from protocol.rounds.view import RoundView, models_up_to
 from protocol.terms import Terms
 
 A = TypeVar("A")
@@ -383,11 +385,11 @@ class OpenedSets:
 
 
 def sums_up_to(board: Board, position: int) -> InheritedSums:
-    """What a board hands on with the key that was released by the entry of that position."""
+    """What a board hands on with the key that was released by that entry; models go with it."""
     found = OpenedSets(board.terms, board.studies, board.key)
     for posted in board.entries[:position]:
         found.receive(posted)
-    return found.handed_on()
+    return msgspec.structs.replace(found.handed_on(), models=models_up_to(board, position))
 
 
 def _opened_at(view: RoundView) -> int:

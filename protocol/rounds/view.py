@@ -1,7 +1,7 @@
 """What the board says about one round: who contributed, what was closed, who helps to decrypt."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeGuard
 
@@ -10,12 +10,13 @@ from gmpy2 import mpz
 from numpy.typing import NDArray
 
 from keyshare.rounds import SlotReader, read_head, unpack
-from protocol.board import B, Posted, Study, suite_of
+from protocol.board import B, Board, Posted, Study, suite_of
 from protocol.encoding import digest, encode
 from protocol.messages import (
     Closing,
     Complaint,
     Contribution,
+    InheritedModels,
     Omission,
     Opening,
     Partial,
@@ -157,6 +158,35 @@ class RoundView:
         if self.closed is None:
             return None
         return digest("quorate/chosen set", federation, self.session.encode(), encode(self.closed))
+
+
+def models_up_to(board: Board, position: int) -> tuple[InheritedModels, ...]:
+    """The models of a board's studies, and those that it took over itself, before that entry.
+
+    A model counts where ``Study.least_agreeing`` members have stated it: more than f, so that an
+    honest one holds it.
+    """
+    taken = board.key.inheritance.sums
+    found = list(taken.models if taken else ())
+    for study in (state.study for state in board.studies.values()):
+        models = list(_models_of(study, board, position)) if study.is_training else []
+        while models and not models[-1]:
+            models.pop()
+        if models:
+            found.append(InheritedModels(study.terms.federation, study.name, tuple(models)))
+    return tuple(found)
+
+
+def _models_of(study: Study, board: Board, position: int) -> Iterator[bytes]:
+    """After each round that was opened by then; nothing where too few have stated one."""
+    for number in range(1, study.rounds + 1):
+        session = study.round(number)
+        said = [posted for posted in board.session(session) if posted.position <= position]
+        view = RoundView.of(session, said)
+        if view.opening is None:
+            return
+        agreed = view.agreed(study.least_agreeing).values()
+        yield next((statement.result for statement in agreed), b"")
 
 
 def bounds_of(alike: Iterable[Statement], study: Study) -> tuple[float, int]:

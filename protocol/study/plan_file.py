@@ -12,6 +12,7 @@ import tomli_w
 from msgspec import Meta
 
 from protocol.board import Study, check_plan, labels_bytes
+from protocol.encoding import encode_binary
 from protocol.errors import BadPlan
 from protocol.messages import MAX_LABELS_BYTES, MAX_REASON, NAME, RUN, Plan, Statistic, Training
 from protocol.terms import NotToml, Table, Terms, normal, read_toml
@@ -79,10 +80,12 @@ def _document(text: str) -> dict[str, Any]:
 
 def _training(table: Table, name: str) -> Training:
     weights = _one_of("training.weights", table.text("weights", "examples"), ("examples", "equal"))
-    start_study, start_round = "", 0
+    start_study, start_round, before = "", 0, b""
     if table.has("start"):
         start_study, start_round = read_start(table.text("start"))
-    if start_study == name:
+    if table.has("start_federation"):
+        before = table.binary("start_federation", 32)
+    if start_study == name and not before:
         raise BadPlan("training.start", f"{name} cannot start from itself. Name another study")
     max_examples = 1
     if weights == "examples" or table.has("max_examples"):
@@ -97,6 +100,7 @@ def _training(table: Table, name: str) -> Training:
         weights=weights,  # type: ignore[arg-type]  # checked above, as suite is
         start_study=start_study,
         start_round=start_round,
+        start_federation=before,
         app=_hash(table.text("app")) if table.has("app") else b"",
         run=_run(table.text("run")) if table.has("run") else "",
     )
@@ -240,6 +244,10 @@ def _training_lines(work: Training) -> Iterator[str]:
     yield "# Without this line it starts from the app's own initial parameters."
     start = f"{work.start_study}/{work.start_round}"
     yield _line("start", start) if work.start_study else '# start = "STUDY/ROUND"'
+    yield "# If that study was under terms before these: their identity, as the table [predecessor]"
+    yield "# of federation.toml has it. study new --old writes it."
+    before = encode_binary(work.start_federation)
+    yield _line("start_federation", before) if before else '# start_federation = "…"'
     yield "# SHA-256 of the app, so that a hospital runs no other. study new --app writes it."
     yield _line("app", work.app.hex()) if work.app else '# app = "…"'
     yield "# The run of a framework that it is trained for, as its adapter names it. Without this"

@@ -9,6 +9,7 @@ from gmpy2 import mpz
 from typer import Option
 
 from participant.app import hash_of_app
+from participant.home import read_terms
 from participant.statistic import read_numbers
 from protocol.board import Study
 from protocol.errors import BadPlan
@@ -20,11 +21,12 @@ from protocol.words import shown
 _TRAINING, _STATISTIC = "training", "statistic"
 _ONLY: dict[str, tuple[str, ...]] = {
     _TRAINING: (
-        "rounds", "clip", "bits", "max_examples", "weights", "suite", "start", "app", "run",
+        "rounds", "clip", "bits", "max_examples", "weights", "suite", "start", "old", "app",
+        "run",
     ),
     _STATISTIC: ("data", "numbers", "label", "length", "decimals"),
 }  # fmt: skip
-_NAMED_OTHERWISE = {"members": "member", "labels": "label"}
+_NAMED_OTHERWISE = {"members": "member", "labels": "label", "start_federation": "old"}
 _SECONDS = {_TRAINING: 600, _STATISTIC: 3_600}
 _ROUNDS, _CLIP, _BITS, _MAX_EXAMPLES = 10, 8.0, 32, 100_000
 _NO_KEY = mpz(1)  # no number that phe encrypted is under it
@@ -65,6 +67,10 @@ class NewStudy:
     ] = None
     start: Annotated[
         str | None, Option(metavar="STUDY/ROUND", help="Start from another study's model.")
+    ] = None
+    old: Annotated[
+        Path | None,
+        Option(metavar="FEDERATION", help="The terms before, if --start is a study under those."),
     ] = None
     app: Annotated[
         Path | None, Option(help="Pin this app, a file or a folder: hospitals run no other.")
@@ -130,6 +136,7 @@ class NewStudy:
             weights=self.weights or "examples",  # type: ignore[arg-type]  # likewise
             start_study=start_study,
             start_round=start_round,
+            start_federation=b"" if self.old is None else read_terms(self.old).terms.federation,
             app=hash_of_app(self.app) if self.app is not None else b"",
             run=self.run or "",
         )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from participant import errors
 from participant.cli.sentences.sentence import COMMAND, REFUSED, Context, Said, Sentence, plain
+from participant.home import federation_folder
 from protocol.errors import BadPlan
 from protocol.words import pasted, shown
 
@@ -106,6 +107,17 @@ def _other_app(e: errors.OtherApp, c: Context) -> Sentence:
     )
 
 
+def _no_start(e: errors.NoStart, c: Context) -> Sentence:
+    place = Path(e.place)
+    if c.home is not None and c.terms is not None:
+        place = federation_folder(c.home, c.terms.federation) / place
+    return Sentence(
+        f"{e.study} starts from the model of {e.start}, which cannot be had here: {e.reason}",
+        "copy that model from the data folder of a hospital that has it. It is the same "
+        f"everywhere. Its place here: {pasted(place)}",
+    )
+
+
 STUDIES: Said = {
     BadPlan: _bad_plan,
     errors.UnknownStudy: _unknown,
@@ -145,8 +157,5 @@ STUDIES: Said = {
         "leave --app out, to follow that. Or approve this app with study approve, and start the "
         "agent again",
     ),
-    errors.NoStart: plain(
-        "{e.study} starts from the model of {e.start}, which cannot be had here: {e.reason}",
-        "copy that model from the data folder of a hospital that has it. It is the same everywhere",
-    ),
+    errors.NoStart: _no_start,
 }

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
+from participant.words import start_words
 from participant.words.fingerprint import fingerprint
 from protocol.board import Study
 from protocol.messages import Statistic, Training
@@ -12,6 +13,7 @@ from protocol.words.duration import duration
 
 _WIDTH = 84  # characters of a text beside its heading
 _HEAD = 14
+_OWN_START = "the app's own initial parameters, which must be the same at every hospital"
 _LONGEST = 2_000  # of what others say: sixteen names, or a purpose
 
 
@@ -31,7 +33,7 @@ def _training_rows(study: Study, work: Training) -> Iterator[str]:
     yield from row("computed", _trained(work))
     yield from row("app", _app(work))
     yield said("run", _run(work))
-    yield said("starts from", _start(work))
+    yield from row("starts from", start_words(work, study.terms, _OWN_START))
     yield from _members(study)
     yield from row(
         "each sends",
@@ -108,12 +110,6 @@ def _run(work: Training) -> str:
     if not work.run:
         return "the one that the first program names, if any. The study is for no other then"
     return f"{work.run}. A program that trains for another one is refused"
-
-
-def _start(work: Training) -> str:
-    if work.start_study:
-        return f"the model of {work.start_study} after round {work.start_round}"
-    return "the app's own initial parameters, which must be the same at every hospital"
 
 
 def _weight(work: Training) -> str:

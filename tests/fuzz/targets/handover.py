@@ -13,6 +13,7 @@ from protocol.key.epoch import MAX_EPOCH_BYTES, read_epoch
 from protocol.messages.handover import HandoverProposal, KeyInherited
 from protocol.messages.inherited_sums import (
     AlikeStarts,
+    InheritedModels,
     InheritedStart,
     InheritedSum,
     InheritedSums,
@@ -90,5 +91,6 @@ def inherited_sums() -> Case:
 
     starts = (InheritedStart("model", DIGEST), InheritedStart("data", b"visits"))
     sums = (InheritedSum("cardio/1", 0, (0, 1)), InheritedSum("age/1", 1, (1, 2)))
-    said = InheritedSums(("H1", "Left", "H2"), starts, sums, (AlikeStarts(1, (0, 1)),))
+    alike, models = (AlikeStarts(1, (0, 1)),), (InheritedModels(DIGEST, "cardio", (DIGEST, b"")),)
+    said = InheritedSums(("H1", "Left", "H2"), starts, sums, alike, models)
     return Case(run, [encode(said)])

@@ -106,6 +106,7 @@ def test_a_statistic_takes_labels_and_decimals_of_a_file_and_none_of_its_numbers
         (["training", "--name", "Cardio"], 1, "--name (name): Cardio"),
         (["training", "--start", "cardio"], 1, "--start (training.start): cardio"),
         (["training", "--start", "plan/1"], 1, "plan cannot start from itself"),
+        (["training", "--old", "federation.toml"], 1, "--old (training.start_federation)"),
         (["training", "--weights", "none"], 1, "--weights (training.weights)"),
         (["training", "--weights", "equal", "--max-examples", "7"], 1, "it must be 1 where all"),
         (["training", "--app", "none.py"], 1, "no app at none.py"),

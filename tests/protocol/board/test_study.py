@@ -40,6 +40,9 @@ def test_plans_as_they_should_be_pass():
         check_plan(plan, TERMS)
 
 
+FROM_BEFORE = {"start_study": "other", "start_round": 1}
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -70,6 +73,8 @@ def test_no_study_is_below_the_federations_floor_or_beyond_its_members(changes, 
         ({"weights": "equal", "max_examples": 2}, "max_examples"),
         ({"start_study": "other"}, "start"),
         ({"start_round": 1}, "start"),
+        ({"start_federation": b"f" * 32}, "start_federation"),
+        (FROM_BEFORE | {"start_federation": b"f" * 31}, "start_federation"),
         ({"app": b"short"}, "app"),
     ],
 )
@@ -108,6 +113,7 @@ def test_every_field_of_a_plan_its_name_and_the_federation_change_its_digest():
     works: list[dict[str, Any]] = [{"rounds": 6}, {"clip": 9.0}, {"bits": 25}]
     works += [{"max_examples": 999}, {"suite": "auto"}, {"weights": "equal"}]
     works += [{"start_study": "x"}, {"start_round": 1}, {"app": b"a" * 32}, {"run": "a/1"}]
+    works += [{"start_federation": b"f" * 32}]
     other += [training_study(TERMS, **changes) for changes in plans + works]
     assert len({study.digest, *(one.digest for one in other)}) == len(other) + 1
     assert {k for c in plans for k in c} | {"work"} == set(Plan.__struct_fields__)

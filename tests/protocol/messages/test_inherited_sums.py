@@ -10,6 +10,7 @@ from protocol.errors import Malformed
 from protocol.messages import inherited_sums
 from protocol.messages.inherited_sums import (
     AlikeStarts,
+    InheritedModels,
     InheritedStart,
     InheritedSum,
     InheritedSums,
@@ -18,7 +19,9 @@ from protocol.messages.inherited_sums import (
 
 START, DATA = InheritedStart("model", b"m" * 32), InheritedStart("data", b"patients")
 FIRST = InheritedSum("cardio/1", 0, (0, 1, 2))
-SUMS = InheritedSums(("A", "B", "C"), (START, DATA), (FIRST,), (AlikeStarts(1, (0, 1)),))
+OLD, OLDER = b"f" * 32, b"g" * 32
+MODELS = InheritedModels(OLD, "cardio", (b"1" * 32, b"", b"3" * 32))
+SUMS = InheritedSums(("A", "B", "C"), (START, DATA), (FIRST,), (AlikeStarts(1, (0, 1)),), (MODELS,))
 
 
 def test_what_is_written_is_read_whatever_its_parts_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +61,10 @@ def test_what_the_board_does_not_take_has_no_parts(monkeypatch: pytest.MonkeyPat
         {"alike": (AlikeStarts(3, (0, 1)),)},
         {"alike": (AlikeStarts(1, (0, 2)),)},
         {"alike": (AlikeStarts(1, ()),)},
+        {"models": (MODELS, replace(MODELS, models=()))},
+        {"models": (replace(MODELS, models=(b"1" * 31,)),)},
+        {"models": (replace(MODELS, federation=b"f" * 31),)},
+        {"models": (replace(MODELS, study="Cardio"),)},
     ],
 )
 def test_what_names_nothing_in_its_lists_is_refused(changes: dict[str, Any]) -> None:
@@ -68,3 +75,11 @@ def test_what_names_nothing_in_its_lists_is_refused(changes: dict[str, Any]) -> 
 def test_other_bytes_are_refused() -> None:
     with pytest.raises(Malformed):
         read_inherited_sums((encode(SUMS)[:-1],))
+
+
+def test_a_model_is_known_by_federation_study_and_round() -> None:
+    said = replace(SUMS, models=(MODELS, InheritedModels(OLDER, "cardio", (b"o" * 32,))))
+    assert said.model_after(OLD, "cardio", 3) == b"3" * 32
+    assert said.model_after(OLDER, "cardio", 1) == b"o" * 32
+    for unknown in [(OLD, "cardio", 2), (OLD, "cardio", 4), (OLD, "other", 1), (b"x" * 32, "", 1)]:
+        assert said.model_after(*unknown) is None

@@ -32,6 +32,7 @@ def _training(**changes: Any) -> list[Any]:
         "weights": "equal",
         "start_study": "a" * 64,
         "start_round": (1 << 48) - 1,
+        "start_federation": b"f" * 32,
         "app": b"x" * 32,
         "run": "flower/" + "1" * 193,
     }
@@ -70,6 +71,7 @@ def _training(**changes: Any) -> list[Any]:
         _training(suite="rot13"),
         _training(weights="mine"),
         _training(start_study="a" * 65),
+        _training(start_federation=b"f" * 33),
         _training(app=b"x" * 33),
         _training(run="a run"),
         _training(run="x" * 201),

@@ -1,20 +1,27 @@
-"""Which sums a board hands on, and what they are under other terms."""
+"""Which sums and models a board hands on, and what they are under other terms."""
 
-from protocol.messages.bodies import SetLock
+from collections.abc import Iterable
+
+from protocol.board.draft import Draft
+from protocol.messages.bodies import SetLock, Statement
 from protocol.messages.inherited_sums import (
     AlikeStarts,
+    InheritedModels,
     InheritedStart,
     InheritedSum,
     InheritedSums,
 )
+from protocol.messages.session import round_session
 from protocol.rounds.history import OpenedSets, sums_up_to
 from protocol.rounds.isolation import Difference
 from protocol.rounds.variables import Classes, OpenSum, Start, TakenOver, hand_on
+from protocol.rounds.view import models_up_to
 from protocol.terms.terms import Member, Terms
 from tests.protocol.rounds.test_history import lock, play
+from tests.stage.rounds.delayed import LENGTH, DelayedTable
 from tests.stage.rounds.toy_round import TERMS
 from tests.stage.studies import statistic_plan
-from tests.stage.toy import Table, replace_terms
+from tests.stage.toy import Table, replace_terms, toy_epoch
 
 MODEL, OTHER = Start("model", b"m" * 32), Start("model", b"o" * 32)
 
@@ -114,3 +121,77 @@ def test_two_that_left_are_named_where_a_sum_would_show_them() -> None:
 
 def test_without_a_board_nothing_is_taken_over() -> None:
     assert OpenedSets(TERMS).handed_on() == InheritedSums()
+
+
+# ── the models that studies may go on from ──
+
+
+A, B = b"a" * 32, b"b" * 32
+
+
+def table() -> DelayedTable:
+    """Five hospitals; three state a model before a round goes on from it."""
+    return DelayedTable(toy_epoch(5, 3))
+
+
+def state(at: DelayedTable, number: int, model: bytes, members: Iterable[int] = (1, 2, 3)) -> None:
+    for member in members:
+        said = Statement(model, LENGTH, 8.0, 1_000)
+        at.say(member, Draft(round_session("cardio", number), said))
+
+
+def models(at: DelayedTable, position: int = 1 << 30) -> tuple[bytes, ...]:
+    found = models_up_to(at.board, position)
+    assert all((one.federation, one.study) == (at.terms.federation, "cardio") for one in found)
+    return found[0].models if found else ()
+
+
+def test_the_models_after_all_rounds_are_handed_on_as_enough_have_stated_them() -> None:
+    at = table()
+    at.begin("cardio")
+    at.begin("age", statistic_plan(at.terms))
+    state(at, 0, B)
+    assert models(at) == ()
+    state(at, 1, A)
+    at.open_round(round_session("cardio", 2))
+    state(at, 2, B, (3, 4, 5))
+    assert models(at) == (A, B)
+
+
+def test_what_too_few_have_stated_is_no_model_of_a_round() -> None:
+    at = table()
+    at.begin("cardio")
+    state(at, 1, A, (1, 2))
+    state(at, 1, B, (3, 4))
+    assert models(at) == ()
+    at.open_round(round_session("cardio", 2))
+    state(at, 2, B)
+    assert models(at) == (b"", B)
+
+
+def test_what_is_stated_after_the_release_is_not_handed_on() -> None:
+    at = table()
+    at.begin("cardio")
+    state(at, 1, A)
+    assert models(at, len(at.entries)) == (A,)
+    assert models(at, len(at.entries) - 1) == ()
+    assert sums_up_to(at.board, len(at.entries)) == InheritedSums(
+        models=(InheritedModels(at.terms.federation, "cardio", (A,)),)
+    )
+
+
+def test_the_last_word_of_a_hospital_counts() -> None:
+    at = table()
+    at.begin("cardio")
+    state(at, 1, A)
+    state(at, 1, B)
+    assert models(at) == (B,)
+
+
+def test_a_later_federation_hands_on_what_it_took_over() -> None:
+    at, older = table(), InheritedModels(b"f" * 32, "cardio", (A,))
+    at.board.key.inheritance.sums = InheritedSums(models=(older,))
+    at.begin("cardio")
+    state(at, 1, B)
+    own = InheritedModels(at.terms.federation, "cardio", (B,))
+    assert models_up_to(at.board, len(at.entries)) == (older, own)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from keyshare.ceremony import LEAST_KEY_BITS
 from protocol.board import Study, check_plan
-from protocol.encoding import encode
+from protocol.encoding import encode, encode_binary
 from protocol.errors import BadPlan
 from protocol.messages import Plan, Statistic, Training
 from protocol.study import parse_plan, read_start, render_plan
@@ -48,6 +48,12 @@ def broken(plan: Plan, path: str, value: Any) -> BadPlan:
     return raised.value
 
 
+def _start(work: Training) -> dict[str, Any]:
+    """A round where there is a study, and without one no federation."""
+    before = work.start_federation if work.start_study else b""
+    return {"start_round": 7 * bool(work.start_study), "start_federation": before}
+
+
 words = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=20)
 trainings = st.builds(
     Training,
@@ -57,8 +63,9 @@ trainings = st.builds(
     max_examples=st.integers(1, 10**9),
     suite=st.sampled_from(["auto", "paillier", "hybrid", "hybrid-s2"]),
     start_study=st.sampled_from(["", "first"]),
+    start_federation=st.sampled_from([b"", b"f" * 32]),
     app=st.sampled_from([b"", b"h" * 32]),
-).map(lambda work: msgspec.structs.replace(work, start_round=7 * bool(work.start_study)))
+).map(lambda work: msgspec.structs.replace(work, **_start(work)))
 equal = trainings.map(lambda w: msgspec.structs.replace(w, weights="equal", max_examples=1))
 labels = st.lists(st.from_regex(r"[a-zé]([a-z ]*[a-z])?", fullmatch=True), max_size=5, unique=True)
 statistics = st.builds(
@@ -91,6 +98,14 @@ def test_members_stand_by_name_in_any_order():
     assert parse_plan(text, TERMS).members == (1, 2, 4)
     # In whichever normal form their names were typed.
     assert 3 in parse_plan(text_of(STATISTIC).replace("Ç", "C\u0327"), TERMS).members
+
+
+def test_a_study_goes_on_under_its_name_from_a_federation_before():
+    document = tomllib.loads(text_of(TRAINING))
+    before = {"start": "cardio/5", "start_federation": encode_binary(b"f" * 32)}
+    document["training"] |= before
+    work = parse_plan(tomli_w.dumps(document), TERMS).training
+    assert (work.start_study, work.start_round, work.start_federation) == ("cardio", 5, b"f" * 32)
 
 
 def test_where_hospitals_weigh_the_same_nobody_needs_to_say_that_one_is_the_most():
@@ -157,6 +172,8 @@ OF_TRAINING: list[tuple[str, Any]] = [
     ("training.start", "first"),
     ("training.start", "first/0"),
     ("training.start", "cardio/1"),
+    ("training.start_federation", "short"),
+    ("training.start_federation", encode_binary(b"f" * 32)),
     ("training.app", "h" * 64),
     ("training.app", "00"),
     ("training.colour", "red"),
