@@ -1,0 +1,172 @@
+"""A study of a new federation goes on from a model that hospitals trained in the one before."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from participant.errors import NoStart
+from participant.model.file import model_name
+from participant.study.tasks import ProposalTask
+from participant.training.task import TrainingTask
+from protocol.board.budget import Surplus
+from protocol.board.study import Study
+from protocol.errors import BadPlan
+from protocol.messages.bodies import Statement
+from tests.simulator.disk import Disk
+from tests.stage.handover.inherited import InheritedKey
+from tests.stage.handover.posted import PostedHandover
+from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.studies import SESSION, STUDY, proposal, training_plan, training_study
+from tests.stage.toy import ToyEpoch, toy_epoch
+
+TOY = toy_epoch(5, 3)
+OLD = TOY.federation.terms.federation
+STAY = [3, 1, 2, 5]  # by their old numbers; hospital 4 has left
+NEWCOMER = 5
+LAST, FIRST = model_name(STUDY, 1), model_name(STUDY, 0)
+
+
+class WithKey(RoundTable):
+    """At the board on which the key came to be."""
+
+    def found(self, study: Study, approving: Any = None) -> Any:
+        if not self.board.entries:
+            for entry in self.toy.table.entries:
+                self.board.append(entry)
+                self.entries.append(entry)
+        return super().found(study, approving)
+
+
+def kept_by(disk: Disk, federation: bytes, name: str) -> bytes | None:
+    return disk.read(name) if federation == OLD else None
+
+
+def after_a_round() -> tuple[RoundTable, ToyEpoch]:
+    """A study that was trained for a round, and the federation that then took the key over."""
+    table = WithKey(TOY)
+    for i in TOY.federation.members:
+        table.train(i, Steps())
+    table.play(SESSION)
+    table.settle()  # all state their models
+    handed = PostedHandover(table, TOY.secrets, [*STAY, "G1"], 3).run()
+    return table, InheritedKey(handed).say_all().toy
+
+
+def going_on(**changes: Any) -> RoundTable:
+    """The new federation, where a study of the same name goes on; changes: to its plan."""
+    old, toy = after_a_round()
+    start: dict[str, Any] = {"start_study": STUDY, "start_round": 1, "start_federation": OLD}
+    start |= changes
+    found = WithKey(toy, training_study(toy.federation.terms, **start))
+    disks = {i: old.disks[number] for i, number in enumerate(STAY, start=1)}
+    found.before = {i: partial(kept_by, disk) for i, disk in disks.items()}
+    return found
+
+
+def stated(table: RoundTable) -> set[bytes]:
+    said = (p.post.body for p in table.board.session(f"study/{STUDY}/0"))
+    return {body.result for body in said if isinstance(body, Statement)}
+
+
+def test_a_study_goes_on_from_the_last_model_of_the_federation_before() -> None:
+    table = going_on()
+    given = table.before[1](OLD, LAST)
+    assert given is not None
+    table.disks[NEWCOMER].write(FIRST, given)  # a person has put it there
+    for i in table.toy.federation.members:
+        table.train(i, Steps())
+    table.settle()
+    known = table.board.key.inheritance.sums
+    assert known is not None
+    assert stated(table) == {known.model_after(OLD, STUDY, 1)}
+    table.play(SESSION)
+    for task in table.tasks.values():
+        assert isinstance(task, TrainingTask)
+        np.testing.assert_allclose(task.parameters[0], 0.2, atol=1e-3)
+
+
+def test_without_a_start_a_study_begins_anew() -> None:
+    table = going_on(start_study="", start_round=0, start_federation=b"")
+    task = table.train(1, Steps())
+    np.testing.assert_array_equal(task.parameters[0], 0)
+
+
+def test_who_has_no_such_model_is_told_where_to_put_it() -> None:
+    table = going_on()
+    with pytest.raises(NoStart, match="does not have that model") as caught:
+        table.train(NEWCOMER, Steps())
+    assert caught.value.start == "cardio/1 of a federation before"
+    assert caught.value.place == FIRST
+
+
+def other_model() -> bytes:
+    """What another study has made, in a file of the same layout."""
+    apart = RoundTable(TOY)
+    for i in TOY.federation.members:
+        apart.train(i, Steps(0.3))
+    apart.play(SESSION)
+    found = apart.disks[1].read(LAST)
+    assert found is not None
+    return found
+
+
+def test_a_file_with_another_model_is_no_start() -> None:
+    table = going_on()
+    table.disks[NEWCOMER].write(FIRST, other_model())
+    with pytest.raises(NoStart, match="another model"):
+        table.train(NEWCOMER, Steps())
+    assert not stated(table)
+
+
+def test_an_old_folder_with_another_model_is_no_start() -> None:
+    table = going_on()
+    data = other_model()
+    table.before[1] = lambda federation, name: data
+    with pytest.raises(NoStart, match="another model"):
+        table.train(1, Steps())
+
+
+def test_the_own_old_model_does_where_a_wrong_file_was_given() -> None:
+    table = going_on()
+    table.disks[1].write(FIRST, other_model())
+    np.testing.assert_allclose(table.train(1, Steps()).parameters[0], 0.1, atol=1e-3)
+
+
+def test_a_model_of_another_app_is_no_start() -> None:
+    class Wider(Steps):
+        def initial_parameters(self, config: Any) -> Any:
+            return [np.zeros((1, 3)), np.zeros(1, dtype=np.float32)]
+
+    with pytest.raises(NoStart, match="no model of this app"):
+        going_on().train(1, Wider())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"start_study": "other"}, {"start_round": 2}, {"start_federation": b"o" * 32}],
+    ids=["study", "round", "federation"],
+)
+def test_no_plan_starts_from_what_was_not_taken_over(changes: dict[str, Any]) -> None:
+    table = going_on(start_study="", start_round=0, start_federation=b"")
+    terms = table.terms
+    start: dict[str, Any] = {"start_study": STUDY, "start_round": 1, "start_federation": OLD}
+    start |= changes
+    task = ProposalTask(terms, 1, "next", training_plan(terms, **start))
+    task.begin(table.board)
+    with pytest.raises(BadPlan, match="was taken over") as caught:
+        task.due()
+    assert caught.value.field == "start"
+    posted = table.say(1, proposal(training_study(terms, "next", **start)))
+    assert posted.post.body == Surplus(
+        "no model that it could start from was taken over with the key"
+    )
+    assert "next" not in table.board.studies
+
+
+def test_no_plan_starts_from_a_federation_before_where_no_key_was_taken_over() -> None:
+    table, terms = WithKey(TOY), TOY.federation.terms
+    start: dict[str, Any] = {"start_study": STUDY, "start_round": 1, "start_federation": OLD}
+    posted = table.say(1, proposal(training_study(terms, "next", **start)))
+    assert isinstance(posted.post.body, Surplus)
