@@ -70,7 +70,7 @@ def run(folder: Path, key_bits: int, console: Console) -> None:
         console.print(record.describe(left), highlight=False, soft_wrap=True)
     with Running(new) as running:
         console.rule("8. The new members go on, under the same key", align="left")
-        changed |= succession.go_on(running, consortium.terms)
+        changed |= succession.go_on(running, consortium)
         running.stop(new.hospitals)
         changed["record"] = succession.leave_record(new, Path(left["record"]))
     console.rule("9. What came out", align="left")

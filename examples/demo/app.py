@@ -6,17 +6,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from safetensors.numpy import load_file
-
 Parameters = dict[str, Any]  # NumPy's arrays, or PyTorch's tensors
 Config = dict[str, Any]
 EXAMPLES = {"tumours": "examples.breast_cancer"}  # any other study trains on digits
 
 
 def initial_parameters(config: Config) -> Parameters:
-    """The model before the first round; the one in the file START, if there is one."""
-    if start := os.environ.get("START"):
-        return load_file(start)
+    """The model before the first round, where the plan names no other one."""
     found: Parameters = _app(config).initial_parameters(config)
     return found
 

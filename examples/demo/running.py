@@ -3,7 +3,6 @@
 import contextlib
 import subprocess
 from collections.abc import Callable, Collection
-from pathlib import Path
 from typing import Self
 
 from examples.demo.consortium import Consortium
@@ -32,18 +31,17 @@ class Running:
         self._aggregator.close()
         self._aggregator.enter_context(self.consortium.serving(module))
 
-    def start(self, hospital: Hospital, interrupt: str = "", start: Path | None = None) -> None:
+    def start(self, hospital: Hospital, interrupt: str = "") -> None:
         """Start a hospital's agent; the first one is shown, the others write to their logs.
 
-        interrupt: where the app is to wait to be stopped. start: the model that it begins with, in
-        place of its own.
+        interrupt: where the app is to wait to be stopped.
         """
         consortium = self.consortium
         log = consortium.log_of(hospital) if hospital.number > 1 else None
         studies = (consortium.tumours, consortium.digits)
         number = hospital.number  # who joins later has no file
         given = {s.variable: str(s.files[number - 1]) for s in studies if number <= len(s.files)}
-        given |= {"INTERRUPT": interrupt, "START": str(start or "")}
+        given |= {"INTERRUPT": interrupt}
         names = [part for name in given for part in ("--app-env", name)]
         self._agents[hospital.number] = hospital.start(
             "serve", str(consortium.terms_file), *names, log=log, **given

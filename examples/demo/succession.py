@@ -29,7 +29,7 @@ from keyshare.key.partial_decryption import partial_decryption
 from participant.handover import RECEIPT_NAME
 from participant.model import model_name
 from protocol.key import Epoch, HeldKey
-from protocol.terms import Terms, parse
+from protocol.terms import parse
 
 NEWCOMER, LOST = "Haarlem", 4  # who joins, and the number of the hospital that has lost its share
 SECONDS = 120.0
@@ -58,22 +58,21 @@ def change(consortium: Consortium) -> tuple[Consortium, dict[str, Any]]:
     }
 
 
-def go_on(running: Running, before: Terms) -> dict[str, Any]:
+def go_on(running: Running, before: Consortium) -> dict[str, Any]:
     """One more round of the tumours under the handed-over key: the newcomer helps to open it.
 
-    It begins with the last model of the old federation.
+    Its plan says that it begins with the last model of the old federation.
     """
     new, study = running.consortium, running.consortium.tumours
     *stays, newcomer = new.hospitals
-    for hospital in stays:
-        last = hospital.folder(before.federation) / model_name(study.name, study.rounds)
-        running.start(hospital, start=last)
-    running.start(newcomer)
+    for hospital in new.hospitals:
+        running.start(hospital)
     members = [part for h in stays for part in ("--member", h.name)]
     propose(
         stays[0], new.terms_file, study.name,
         "--kind", "training", "--purpose", f"{study.purpose}, one round more",
         "--rounds", "1", "--seconds", str(WAIT_SECONDS), "--clip", "8", "--max-examples", "1000",
+        "--start", f"{study.name}/{study.rounds}", "--old", str(before.terms_file),
         "--app", str(APP), *members,
     )  # fmt: skip
     new.approve(stays, [study.name], "--app", str(APP))

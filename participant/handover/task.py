@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from participant.agent import Task
 from participant.handover.errors import HandoverGivenUp, NewShareLost, NoKeyToHandOver
-from participant.handover.open_rounds import has_open_rounds
+from participant.handover.open_rounds import has_open_rounds, has_unstated_models
 from participant.handover.place import AttemptShelf, Place
 from participant.handover.wish import Wish, has_room
 from participant.home import now_ms
@@ -285,7 +285,11 @@ class HandoverTask(Task):
         now = self._clock()
         if self._freezes_at is None:
             self._freezes_at = now + min(FREEZE_SECONDS, self._board.terms.step_seconds / 2)
-        return now < self._freezes_at and has_open_rounds(self._board)
+        if now >= self._freezes_at:
+            return False
+        is_succession = self.handover is not None and not self.handover.is_refresh
+        is_stating = is_succession and has_unstated_models(self._board)
+        return is_stating or has_open_rounds(self._board)
 
     def explains(self, post: Post) -> bool:
         """Another one has proposed it first."""

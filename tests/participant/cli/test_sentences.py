@@ -19,6 +19,7 @@ from participant.errors import (
     IdentityInUse,
     Interrupted,
     MissingFile,
+    NoStart,
     NotApproved,
     NotInStudy,
     OtherApp,
@@ -167,6 +168,7 @@ def test_no_sentence_is_for_an_error_that_is_gone() -> None:
         (OtherApp("c", "a.py", "plan", b"a" * 32, b"b" * 32), REFUSED, ["61" * 32, "62" * 32]),
         (OtherApp("c", "App", "approval", b"a" * 32, b""), REFUSED, ["no file", "approved here"]),
         (StudyEnded("cardio", ("H1", "H2"), 3), FAILED, ["H1, H2", "round 3"]),
+        (NoStart("c", "b/7", "it is gone", "studies/b/m"), FAILED, ["of b/7, which", "it is gone"]),
         (UnfitNumbers("n.csv", "2 numbers", "ask"), FAILED, ["n.csv", "2 numbers"]),
         (
             HandoverGivenUp("handover/1", ["H2", ""], ["a lie", "no sum"], "deal", ["H3"]),
@@ -211,3 +213,9 @@ def test_a_missing_file_has_the_remedy_of_its_kind(what: str, remedy: str) -> No
 def test_numbers_that_do_not_fit_bring_their_remedy() -> None:
     said = describe(UnfitNumbers("n.csv", "2 numbers", "ask them"), context())
     assert said.remedy == "ask them. No number was sent"
+
+
+def test_a_model_to_start_from_has_its_place_in_the_folder_of_the_federation() -> None:
+    place, folder = "studies/c/model-0.safetensors", toy_federation().terms.federation.hex()[:16]
+    said = describe(NoStart("c", "b/7", "it is gone", place), context())
+    assert said.remedy.endswith(f"home/{folder}/{place}")

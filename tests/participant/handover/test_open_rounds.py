@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from participant.handover.open_rounds import has_open_rounds
-from protocol.messages.bodies import Refusal
+from participant.handover.open_rounds import has_open_rounds, has_unstated_models
+from protocol.board.draft import Draft
+from protocol.messages.bodies import Refusal, Statement
+from protocol.messages.plan import Ending
 from tests.stage.desk import Desk
+from tests.stage.rounds.delayed import LENGTH, DelayedTable
+from tests.stage.toy import toy_epoch
 
 
 @pytest.fixture
@@ -33,3 +37,29 @@ def test_a_round_is_waited_for_from_its_opening_until_too_many_refuse_to_open_it
     for member in (1, 2):
         desk.say(member, session, Refusal("min-contributors", 0, "too few"))
     assert not has_open_rounds(desk.service.board)
+
+
+def test_before_others_take_the_key_over_a_model_is_waited_for_until_enough_state_it() -> None:
+    table = DelayedTable(toy_epoch(5, 3))
+    session = table.begin("cardio")
+    assert not has_unstated_models(table.board)
+    table.contribute(session, (1, 2, 3))
+    table.close_round(session)
+    table.settle(session)
+    assert not has_open_rounds(table.board)
+    for member in (1, 2, 3):
+        assert has_unstated_models(table.board)
+        table.say(member, Draft(session, Statement(b"m" * 32, LENGTH, 8.0, 1_000)))
+    assert not has_unstated_models(table.board)
+
+
+def test_no_model_is_waited_for_where_its_study_has_ended() -> None:
+    table = DelayedTable(toy_epoch(5, 3))
+    session = table.begin("cardio")
+    table.contribute(session, (1, 2, 3))
+    table.close_round(session)
+    table.settle(session)
+    study = table.study_of(session)
+    for member in (1, 2, 3, 4):
+        table.say(member, Draft(study.session, Ending(study.digest)))
+    assert not has_unstated_models(table.board)
