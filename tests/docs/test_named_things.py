@@ -23,9 +23,11 @@ PROGRAMS = {
     "quorate-participant": get_command(of_hospital),
     "quorate-aggregator": get_command(of_aggregator),
 }
-FOLDERS = (*PACKAGES, "benchmarks", "docs", "examples", "tests")
+FOLDERS = (*PACKAGES, "benchmarks", "docs", "examples", "integrations", "tests")
 # Words between backticks that are of others' programs or of the reader's own files.
-OF_OTHERS = {"PIP_EXTRA_INDEX_URL", "passagemath-standard-no-symbolics", "process_logs"}
+OF_OTHERS = {
+    "PIP_EXTRA_INDEX_URL", "evaluate_fn", "passagemath-standard-no-symbolics", "process_logs",
+}  # fmt: skip
 
 
 @cache
