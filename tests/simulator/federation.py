@@ -86,6 +86,7 @@ class Federation:
         self.declined: list[tuple[int, Declined]] = []  # posts beyond a hospital's budget
         self.chaos = random.Random(plan.seed + 1)
         self.services = [Service(folder / "aggregator")]
+        _make_blob_folders(folder / "aggregator")
         self.served_by = dict.fromkeys(range(1, plan.n_members + 1), 0)
         self.hospitals = {i: self._hospital(i, folder, disk_of(i)) for i in self.served_by}
         self.set_back: set[int] = set()  # whose disks went back in time
@@ -415,6 +416,12 @@ class Federation:
         attachments = recorded(aggregator.board.entries, self.terms.n_members)
         blobs = {a.digest: aggregator._blobs.payload(a) for a in attachments}
         return files_of(self.toy, entries, blobs)
+
+
+def _make_blob_folders(folder: Path) -> None:
+    """All of them, or a seed would not be one run: which are made is as random as seals are."""
+    for first in range(256):
+        (folder / "blobs" / f"{first:02x}").mkdir(parents=True)
 
 
 @contextlib.contextmanager
