@@ -65,7 +65,8 @@ class HandoverTask(Task):
     def waiting(self, board: Board) -> Waiting:
         """Who has not done what is due in the attempt."""
         if self.handover is None:
-            return Waiting("link", (AGGREGATOR,))
+            is_guest = self._number > board.terms.n_members
+            return self._waiting_for_proposal(board) if is_guest else Waiting("link", (AGGREGATOR,))
         about, attempt = self.handover.about, self.handover.view.attempt
         if self._is_against and not attempt.outcome:
             assert self._wish is not None
@@ -75,6 +76,10 @@ class HandoverTask(Task):
         if found is None:
             return Waiting("task")
         return _waiting(self.handover, *found, is_refresh=about.is_refresh)
+
+    def _waiting_for_proposal(self, board: Board) -> Waiting:
+        facts = {"session": self.session, "step": "propose", "needed": 1, "is_refresh": False}
+        return Waiting("handover", tuple(range(1, board.terms.n_members + 1)), facts)
 
     def begin(self, board: Board) -> None:
         """Choose the attempt that is under way, or that ended when others had typed the same.
@@ -205,10 +210,11 @@ class HandoverTask(Task):
         return Draft(self.session, content)
 
     def _proposal(self) -> Draft | None:
+        """What old members say first; a guest waits for it, also where the last one was thawed."""
         assert self._board is not None
-        if self._wish is None:
-            return None
         key, terms = self._board.key, self._board.terms
+        if self._wish is None or self._number > terms.n_members:
+            return None
         if key.handovers.successor is not None:
             raise NoKeyToHandOver(terms.name, is_gone=True)
         if key.newest is None:

@@ -18,6 +18,7 @@ from participant.words.fingerprint import fingerprint
 from protocol.words import pasted
 
 STEPS = {  # what is waited for
+    "propose": "a proposal of {session}",
     "consent": "agreement to {session}",
     "arrive": "the new members of {session}, who have to verify the board",
     "freeze": "a pause of all sums, in {session}",

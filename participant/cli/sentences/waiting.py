@@ -212,6 +212,8 @@ def _typed(waiting: Waiting, own: int, c: Context) -> str:
         return f"Type: {command}"
     if AGGREGATOR in waiting.members or not waiting.members:
         return _OPERATOR
+    if waiting.facts.get("step") == "propose":
+        return f"One of them types: {command}"
     others = [_name(waiting, m, c) for m in waiting.members if m != own]
     who = others[0] if len(others) == 1 else "each of them"
     return f"If the agent does not run there, {who} types: {command}"
