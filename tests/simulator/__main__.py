@@ -1,4 +1,4 @@
-"""Run seeds: ``python -m tests.simulator --seeds N [--first S] [--studies | --refreshes]``."""
+"""Run seeds: ``python -m tests.simulator --handovers --first S --seeds N --jobs J``."""
 
 import argparse
 import contextlib
@@ -12,10 +12,11 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 from tests.simulator.handover.oracle import refresh
+from tests.simulator.handover.successor_oracle import hand_over
 from tests.simulator.oracle import simulate
 from tests.simulator.plan import Plan
 
-What = Literal["", "studies", "refreshes"]
+What = Literal["", "studies", "refreshes", "handovers"]
 PROGRESS_SECONDS = 30.0
 GARBAGE = 20_000  # objects more than before, after which what nobody holds is looked for
 
@@ -33,6 +34,8 @@ def run(seed: int, what: What, forgetful: bool) -> Ended:
     try:
         if what == "refreshes":
             return Ended(seed, refresh(Plan.of_refreshes(seed), forgetful=forgetful))
+        if what == "handovers":
+            return Ended(seed, hand_over(Plan.of_handovers(seed), forgetful=forgetful))
         plan = Plan.of_studies(seed) if what == "studies" else Plan.of(seed)
         return Ended(seed, simulate(plan, forgetful=forgetful))
     except AssertionError as violation:
@@ -63,6 +66,7 @@ def main() -> int:
     for what, text in (
         ("studies", "several at once, without ceremony"),
         ("refreshes", "the same, and the key is refreshed beside them"),
+        ("handovers", "the same, and the key goes to other members"),
     ):
         kind.add_argument(f"--{what}", action="store_const", dest="what", const=what, help=text)
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")

@@ -6,7 +6,7 @@ import random
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
@@ -27,6 +27,7 @@ from tests.simulator.liar import LIES
 from tests.simulator.plan import Plan
 from tests.simulator.rogue import shifting_sums
 from tests.simulator.studies.founding import found
+from tests.simulator.studies.script import StudyScript
 from tests.stage import toy
 from tests.stage.record.memory import MemoryFiles, files_of
 
@@ -77,17 +78,20 @@ class Service:
 class Federation:
     """One run of a plan; ``services`` has a second member once the aggregator forks the board."""
 
+    calm_after = CALM_AFTER
+    studies_before: Sequence[StudyScript] = ()  # on the board of the federation before it
+
     def __init__(
         self, plan: Plan, folder: Path, disk_of: Callable[[int], Disk] = lambda index: Disk()
     ) -> None:
-        self.plan, self.toy = plan, toy_of(plan)
+        self.plan, self.toy = plan, self._toy(plan)
         self.terms = self.toy.terms
         self.clock = Clock()
         self.declined: list[tuple[int, Declined]] = []  # posts beyond a hospital's budget
         self.chaos = random.Random(plan.seed + 1)
         self.services = [Service(folder / "aggregator")]
         _make_blob_folders(folder / "aggregator")
-        self.served_by = dict.fromkeys(range(1, plan.n_members + 1), 0)
+        self.served_by = dict.fromkeys(self._numbers(), 0)
         self.hospitals = {i: self._hospital(i, folder, disk_of(i)) for i in self.served_by}
         self.set_back: set[int] = set()  # whose disks went back in time
         self.moments = Counter[int]()  # so many have been, by whose; 0 is the aggregator
@@ -96,9 +100,21 @@ class Federation:
             hospital.tries_again = bool(plan.liar)
             hospital.clock = hospital.person.clock = lambda: self.clock.now
         if plan.founded:
-            found(self.toy, folder / "aggregator", self.hospitals)
+            found(self.toy, folder / "aggregator", self.members)
         if plan.liar:
             self.hospitals[plan.liar].lie = LIES[plan.lie]
+
+    def _toy(self, plan: Plan) -> toy.Federation:
+        return toy_of(plan)
+
+    def _numbers(self) -> range:
+        """Of all who speak on the board."""
+        return range(1, self.plan.n_members + 1)
+
+    @property
+    def members(self) -> dict[int, Hospital]:
+        """Those that are no guests."""
+        return {i: self.hospitals[i] for i in self.toy.members}
 
     def _hospital(self, index: int, folder: Path, disk: Disk) -> Hospital:
         """A member; folder: where it may keep what is not on its disk."""
@@ -107,7 +123,7 @@ class Federation:
     @property
     def rough(self) -> bool:
         """Whether faults may still happen."""
-        return self.clock.now < CALM_AFTER
+        return self.clock.now < self.calm_after
 
     def _fault(self, who: int, probability: Callable[[], float]) -> Callable[[], None]:
         """A crash at a moment that the plan names, of a hospital or the aggregator, or by chance.
@@ -129,6 +145,13 @@ class Federation:
 
         limit: virtual seconds; TIME_LIMIT unless told.
         """
+        self.begin()
+        rogue = shifting_sums() if self.plan.rogue else contextlib.nullcontext()
+        with self._crashing_syncs(), rogue:
+            return self.clock.run(self._is_over, limit or TIME_LIMIT)
+
+    def begin(self) -> None:
+        """Start everybody's programs, and what is to happen to them."""
         self._start_service(self.services[0])
         for hospital in self.hospitals.values():
             self._start_hospital(hospital)
@@ -138,9 +161,6 @@ class Federation:
         self._crash_now_and_then(self.plan.aggregator_crash_every, self._crash_the_service)
         if self.plan.fork:
             self.clock.after(self.chaos.uniform(0.5, 12), self._fork)
-        rogue = shifting_sums() if self.plan.rogue else contextlib.nullcontext()
-        with self._crashing_syncs(), rogue:
-            return self.clock.run(self._is_over, limit or TIME_LIMIT)
 
     def _is_over(self) -> bool:
         hospitals = self.hospitals.values()
@@ -406,10 +426,10 @@ class Federation:
             self._start_service(self.services[0])
         return aggregator.board.entries
 
-    def record(self) -> MemoryFiles:
-        """What the aggregator has, as a record; it is started again if it is down."""
-        while (aggregator := self.services[0].aggregator) is None:
-            self._start_service(self.services[0])
+    def record(self, number: int = 0) -> MemoryFiles:
+        """What one of the services has, as a record; it is started again if it is down."""
+        while (aggregator := self.services[number].aggregator) is None:
+            self._start_service(self.services[number])
         entries = list[Entry]()
         while len(entries) < aggregator.board.head.position:
             entries += map(decode_entry, aggregator.entries_after(len(entries)).entries)

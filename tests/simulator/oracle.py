@@ -34,7 +34,7 @@ F = TypeVar("F", bound=Federation)
 # What honest hospitals say may cross with an end, a withdrawal, another's plan, or a handover.
 CROSSED = (
     *("has ended", "is taken", "is due, once the one before it is over"),
-    *("the key is being handed over", "is given up", "handed over since"),
+    *("the key is being handed over", "is given up", "handed over since", "this part is here"),
 )
 
 
@@ -62,10 +62,7 @@ def judge(federation: F, in_time: bool, keys: Callable[[F], None] | None = None)
     """
     hospitals = list(federation.hospitals.values())
     failures = {h.index: h.failure for h in hospitals if h.failure}
-    (keys or one_key)(federation)
-    nothing_is_done_that_was_not_approved(federation)
-    who_has_withdrawn_is_in_no_sum(federation)
-    no_few_are_shown(federation)
+    nothing_forbidden(federation, keys or one_key)
     if federation.plan.fork and any(_names_the_fork(f) for f in failures.values()):
         return "fork"
     honest = [found for found in federation.declined if found[0] != federation.plan.liar]
@@ -84,6 +81,14 @@ def judge(federation: F, in_time: bool, keys: Callable[[F], None] | None = None)
     exact_models(federation)
     exact_statistics(federation)
     return "done"
+
+
+def nothing_forbidden(federation: F, keys: Callable[[F], None]) -> None:
+    """What must be true however a run ended."""
+    keys(federation)
+    nothing_is_done_that_was_not_approved(federation)
+    who_has_withdrawn_is_in_no_sum(federation)
+    no_few_are_shown(federation)
 
 
 def _names_the_fork(failure: Exception | None) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tests.simulator.handover import script as handover
+from tests.simulator.handover.heirs import drawn_handovers, liars_of
 from tests.simulator.liar import LIES
 from tests.simulator.studies.script import StudyScript, common, drawn
 
@@ -62,9 +63,22 @@ class Plan:
         """As ``of_studies``, with a study of several rounds, and refreshes of the key beside."""
         draw, plan = random.Random(f"refreshes {seed}"), cls.of_studies(seed)
         n = draw.choice([3, 4, 4, 5])
-        script = handover.drawn(draw, n, floor_of_liars(n))
+        script = handover.drawn(draw, n, liars_of(n))
         studies = (*drawn(draw, n, plan.suite)[:2], handover.studied(draw, n, plan.suite))
-        quorum = draw.randint(2, n - floor_of_liars(n))
+        quorum = draw.randint(2, n - liars_of(n))
+        return replace(
+            plan, n_members=n, quorum=quorum, scripts=studies, refresh=script,
+            laggard=min(plan.laggard, n), step_seconds=40, patience=500.0,
+        )  # fmt: skip
+
+    @classmethod
+    def of_handovers(cls, seed: int) -> Plan:
+        """As ``of_refreshes``, and the key goes to other terms."""
+        draw, plan = random.Random(f"handovers {seed}"), cls.of_studies(seed)
+        n = draw.choice([3, 4, 4, 5])
+        quorum = draw.randint(2, n - liars_of(n))
+        studies = (*drawn(draw, n, plan.suite)[:1], handover.studied(draw, n, plan.suite))
+        script = drawn_handovers(draw, n, plan.suite)
         return replace(
             plan, n_members=n, quorum=quorum, scripts=studies, refresh=script,
             laggard=min(plan.laggard, n), step_seconds=40, patience=500.0,
@@ -96,8 +110,3 @@ class Plan:
         if plan.fork or draw.random() >= 0.2:
             return plan
         return replace(plan, liar=draw.randint(1, n), lie=draw.choice(sorted(LIES)))
-
-
-def floor_of_liars(n_members: int) -> int:
-    """How many members may lie."""
-    return (n_members - 1) // 3

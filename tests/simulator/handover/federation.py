@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
+from participant.handover import Wish
 from participant.handover import task as handover_task
 from tests.simulator.disk import Disk
 from tests.simulator.federation import Federation
@@ -21,6 +22,7 @@ class RefreshingFederation(Federation):
     """``plan.refresh`` must be there."""
 
     hospitals: dict[int, KeepingHospital]  # type: ignore[assignment]
+    members: dict[int, KeepingHospital]  # type: ignore[assignment]
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         assert plan.refresh is not None
@@ -30,20 +32,35 @@ class RefreshingFederation(Federation):
         self._snapshots = dict[SetBack, Snapshot]()
         for hospital in self.hospitals.values():
             hospital.keeper.clock = lambda: self.clock.now
-            hospital.move_in()
+        if plan.founded:
+            for hospital in self.members.values():
+                hospital.move_in()
 
     def _hospital(self, index: int, folder: Path, disk: Disk) -> KeepingHospital:
         return KeepingHospital(
             self.terms, index, self.toy.keys[index], self.plan, self.chaos, disk,
-            script=self.script, folder=self.folder / f"h{index}",
+            name=self.terms.name_of(index), script=self.script, home=self.home(index),
+            wish_of=self.wish_of,
         )  # fmt: skip
 
-    def run(self, limit: float | None = None) -> bool:
+    def home(self, index: int) -> Path:
+        """A hospital's data folder, in which each federation has one of its own."""
+        return self.folder / f"h{index}"
+
+    def wish_of(self, heir: int) -> Wish:
+        """What is typed for an heir; 0 for a refresh."""
+        assert heir == 0
+        return Wish(self.terms)
+
+    def begin(self) -> None:
         for away in self.script.away:
             self.clock.after(away.at, lambda a=away: self._leave(a.member, a.seconds))  # type: ignore[misc]
         for back in self.script.set_back:
             self.clock.after(back.taken, lambda b=back: self._take(b))  # type: ignore[misc]
             self.clock.after(back.put_back, lambda b=back: self._put_back(b))  # type: ignore[misc]
+        super().begin()
+
+    def run(self, limit: float | None = None) -> bool:
         with (
             patch.object(handover_task, "JOIN_SECONDS", JOIN_SECONDS),
             patch.object(handover_task, "UNAGREED_SECONDS", UNAGREED_SECONDS),

@@ -1,25 +1,36 @@
-"""A simulated hospital that keeps its key share in a real vault, as ``serve`` does."""
+"""A simulated hospital that keeps its key share in a real vault, as ``serve`` does, or a guest."""
 
 import shutil
+from collections.abc import Callable
+from math import inf
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from participant.agent.agent import Agent
 from participant.agent.task import Task
 from participant.agent.tasks import Tasks
 from participant.errors import MissingFile, RetiredShare
-from participant.handover import HandoverTask
+from participant.handover import HandoverTask, Wish, begin_from_record
 from participant.home.address import Address
+from participant.home.folders import federation_folder
 from participant.home.identity import Identity
 from participant.home.key_notes import keep_share
 from participant.home.membership import Membership
 from participant.home.vault import Vault
+from participant.key.inheritance import InheritanceTask
 from protocol.encoding import decode
 from protocol.key.epoch import EpochSecret, HeldKey, read_secret
+from protocol.record import RecordFiles
 from tests.simulator.handover.keeper import Keeper
 from tests.simulator.handover.script import RefreshScript
 from tests.simulator.hospital import Hospital
 from tests.stage.toy_home import CHEAP, PASSPHRASE
+
+Wishes = Callable[[int], Wish]  # what is typed for an heir, by its number in the script
+
+
+GIVES_UP_AT = 1_000.0  # virtual seconds until which a guest waits to be let in
 
 
 class Snapshot(dict[str, bytes]):
@@ -27,12 +38,18 @@ class Snapshot(dict[str, bytes]):
 
 
 class KeepingHospital(Hospital):
-    """``folder``: with its vault and the notes beside it."""
+    """``folder``: the federation's in its home, with its vault and the notes beside it."""
 
-    def __init__(self, *given: Any, script: RefreshScript, folder: Path) -> None:
+    is_guest = False
+    on_old_board: "KeepingHospital | None" = None  # under new terms
+
+    def __init__(
+        self, *given: Any, name: str, script: RefreshScript, home: Path, wish_of: Wishes
+    ) -> None:
         super().__init__(*given)
-        self.folder = folder
-        self.keeper = Keeper(script, self.index)
+        self.name, self.folder = name, federation_folder(home, self.terms.federation)
+        self.is_gone = script.is_gone(self.index)
+        self.keeper = Keeper(script, self.index, wish_of, self.is_guest)
 
     def move_in(self) -> None:
         """Put the key share that lies on the disk into the vault."""
@@ -43,9 +60,16 @@ class KeepingHospital(Hospital):
     def member(self) -> Membership:
         """As a new process enters it."""
         vault = Vault(self.folder / "vault", self.terms.federation, self.index, CHEAP)
-        identity = Identity(self.terms.name_of(self.index), self.key)
+        identity = Identity(self.name, self.key)
         address = Address(self.terms.aggregator_key, None, self.folder)
         return Membership(self.terms, self.index, identity, self.folder, vault, PASSPHRASE, address)
+
+    @property
+    def has_share(self) -> bool:
+        """Whether its key share is here, and the handover that gave it leaves it alone."""
+        old = self.on_old_board
+        is_moving = old and any((old.folder / "vault").glob("handover-*.share"))
+        return bool(self.member().vault.epochs()) and not is_moving
 
     def held_key(self) -> HeldKey | None:
         try:
@@ -61,15 +85,24 @@ class KeepingHospital(Hospital):
         self.keeper.come(self.agent, member)
 
     def _over(self, task: Task, error: Exception | None) -> None:
-        ends = self.keeper.over if isinstance(task, HandoverTask) else self.person.over
+        is_keepers = isinstance(task, HandoverTask | InheritanceTask)
+        ends = self.keeper.over if is_keepers else self.person.over
         ends(task, error)
 
     def look(self) -> bool:
-        return super().look() | self.keeper.look()
+        says = not self._has_handed_over and super().look()
+        return self.keeper.look() or says
 
     @property
     def finished(self) -> bool:
-        return self.keeper.is_done and super().finished
+        """Once another federation has the key, nobody works with it here any more."""
+        if self.is_gone or self.agent is None or not self.keeper.is_done:
+            return self.is_gone
+        return self._has_handed_over or super().finished
+
+    @property
+    def _has_handed_over(self) -> bool:
+        return bool(self.agent and self.agent.board.key.handovers.successor is not None)
 
     # ── its disk ──
 
@@ -95,3 +128,32 @@ class KeepingHospital(Hospital):
         vault = self.member().vault
         found = (vault.read_key_share(epoch, PASSPHRASE) for epoch in vault.epochs())
         return [decode(data, EpochSecret, "key share", 1 << 20) for data in found]
+
+
+class Guest(KeepingHospital):
+    """A new hospital on the old board; ``record``: gives that board's, as it is by then."""
+
+    is_guest = True
+    record: Callable[[], RecordFiles]
+    is_let_in: Callable[[], bool]
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.person.leave()
+
+    @property
+    def comes_at(self) -> float:
+        """When somebody types ``handover`` first, in virtual seconds; infinite if nobody does."""
+        return min((wished.at for wished in self.keeper.wishes), default=inf)
+
+    def start(self) -> None:
+        """As the command, which checks the record first."""
+        place = SimpleNamespace(terms=self.terms, storage=self.disk)
+        begin_from_record(place, self.record(), Path("record"))  # type: ignore[arg-type]
+        super().start()
+
+    @property
+    def finished(self) -> bool:
+        """Or nobody has typed it there; or it is never let in, since no proposal names it."""
+        is_shut_out = self.clock() > GIVES_UP_AT and not self.is_let_in()
+        return self.comes_at == inf or is_shut_out or super().finished

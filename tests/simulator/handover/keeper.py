@@ -1,10 +1,10 @@
-"""Whoever types ``key refresh`` at a hospital, and its agent, which takes part by itself."""
+"""Whoever types ``key refresh`` or ``handover`` at a hospital, and its agent's part in it."""
 
 from collections.abc import Callable
 
 from participant.agent.agent import Agent
 from participant.agent.task import Task
-from participant.handover import HandoverTask, Wish
+from participant.handover import AnotherHandover, HandoverTask, Wish
 from participant.handover.own import OwnPlace
 from participant.home.membership import Membership
 from participant.service.due import due_tasks
@@ -22,43 +22,57 @@ RETRY_SECONDS = 5.0
 class Keeper:
     """At one hospital; ``ends``: how its tasks ended, with whether people had asked for them."""
 
-    def __init__(self, script: RefreshScript, index: int) -> None:
+    def __init__(
+        self, script: RefreshScript, index: int, wish_of: Callable[[int], Wish], is_guest: bool
+    ) -> None:
+        """wish_of: what is typed for an heir of a number, 0 for a refresh."""
         self._script, self._index = script, index
-        self._times = script.wishes_of(index)
+        self._wish_of, self._is_guest = wish_of, is_guest
+        self.wishes = script.wishes_of(index)
+        self.typed = set[int]()  # heirs for which it was
         self.clock: Callable[[], float] = lambda: 0.0
         self._closed = self._tries = 0  # wishes that are over; how often the next one was tried
         self._not_before = 0.0
         self.ends: list[tuple[bool, Exception | None]] = []
         self.agent: Agent | None = None
         self.task: HandoverTask | None = None
+        self.inheriting: Task | None = None
 
     def come(self, agent: Agent, member: Membership) -> None:
         """The hospital's program has begun, anew after each crash."""
-        self.agent, self._member, self.task = agent, member, None
+        self.agent, self._member, self.task, self.inheriting = agent, member, None, None
         self._over = dict[str, int]()  # sessions whose task has failed, and by what it was due
         self._since, self._seen = 0, object()
 
     def over(self, task: Task, error: Exception | None) -> None:
         """A task of the agent has ended."""
+        if task is self.inheriting:
+            self.inheriting = None
+            self.ends += [(False, error)] * (error is not None)
+            return
         assert self.task is not None
         assert task is self.task
         self.ends.append((self.task.wish is not None, error))
-        if self.task.wish is None:
-            if error is not None:
-                self._over[self.task.session] = self._since
-        elif error is None or self._tries + 1 == TRIES:
+        if self.task.wish is not None:
+            self._typed_in_vain(error)
+        elif error is not None:
+            self._over[self.task.session] = self._since
+        self.task = None
+
+    def _typed_in_vain(self, error: Exception | None) -> None:
+        """Unless there was no error, people type it again, some times."""
+        if error is None or self._tries + 1 == TRIES:
             self._closed, self._tries = self._closed + 1, 0
         else:
             self._tries, self._not_before = self._tries + 1, self.clock() + RETRY_SECONDS
-        self.task = None
 
     @property
     def is_done(self) -> bool:
         """Whether nobody is to type anything more, and nothing is left to do by itself."""
-        if self.agent is None:
+        if self.agent is None or self.inheriting is not None:
             return False
         if (task := self.task) is None:
-            return self._closed == len(self._times)
+            return self._closed == len(self.wishes)
         handover = task.handover
         if handover is None or not handover.is_over:
             return False
@@ -66,18 +80,19 @@ class Keeper:
 
     def _waits_for_the_mute(self, handover: Handover) -> bool:
         """Whether an attempt is released, and never settled."""
-        attempt, number = handover.view.attempt, read_session(handover.about.session).number
+        script, attempt, number = self._script, handover.view.attempt, _number(handover)
         missing = set(attempt.rosters.new) - attempt.acknowledged
         ends = HandoverWord.RELEASE, HandoverWord.ACKNOWLEDGE
         return attempt.is_released and any(
-            self._script.is_mute(member, word, number) for member in missing for word in ends
+            script.is_gone(member) or script.is_mute(member, word, number)
+            for member in missing
+            for word in ends
         )
 
     @property
     def _wish_is_due(self) -> bool:
-        now = self.clock()
-        times = self._times[self._closed :]
-        return bool(times) and now >= max(times[0], self._not_before)
+        left = self.wishes[self._closed :]
+        return bool(left) and self.clock() >= max(left[0].at, self._not_before)
 
     def look(self) -> bool:
         """Do what is due, and type what is; whether anything was."""
@@ -94,12 +109,18 @@ class Keeper:
         """As ``participant.service.work`` does it."""
         assert self.agent is not None
         member, board = self._member, self.agent.board
-        if self.task is not None:
+        if self._is_guest:
             return False
         keys = member.keys if member.vault.epochs() else None
         for due in due_tasks(board, member, keys, 0, lambda *given: []):
-            failed = self._over.get(due.session, -1) >= due.since
-            if read_session(due.session).kind == "handover" and not failed:
+            session = read_session(due.session)
+            if session.kind != "handover" or self._over.get(due.session, -1) >= due.since:
+                continue
+            if session.number == 0 and self.inheriting is None:
+                self.inheriting = due.make()
+                self.agent.tasks.add(self.inheriting, yields=True)
+                return True
+            if session.number > 0 and self.task is None:
                 self._since = due.since
                 self._add(None)
                 return True
@@ -108,11 +129,16 @@ class Keeper:
     def _type(self) -> bool:
         if not self._wish_is_due or (self.task is not None and self.task.wish is not None):
             return False
-        wish = Wish(self._member.terms)
-        if self.task is not None:
-            self.task.agree(wish)
-        else:
-            self._add(wish)
+        heir = self.wishes[self._closed].heir
+        self.typed.add(heir)
+        if self.task is None:
+            self._add(self._wish_of(heir))
+            return True
+        try:
+            self.task.agree(self._wish_of(heir))
+        except AnotherHandover as error:
+            self.ends.append((True, error))
+            self._typed_in_vain(error)
         return True
 
     def _add(self, wish: Wish | None) -> None:
@@ -121,6 +147,10 @@ class Keeper:
         task = MuteTask(self._index, OwnPlace(self._member), wish, self.clock, now_ms)
         task.script, self.task = self._script, task
         self.agent.tasks.add(task, yields=wish is None)
+
+
+def _number(handover: Handover) -> int:
+    return read_session(handover.about.session).number
 
 
 class MuteTask(HandoverTask):

@@ -10,7 +10,7 @@ from typing import Any
 from aggregator.server.service import Aggregator
 from keyshare.key.partial_decryption import combine, partial_decryption, trial_ciphertext
 from keyshare.key.threshold_key import SecretShare
-from participant.handover import HandoverGivenUp, NewShareLost
+from participant.handover import AnotherHandover, HandoverGivenUp, NewShareLost, NoKeyToHandOver
 from protocol.board.board import Board
 from protocol.encoding import decode
 from protocol.handover import HandoverWord
@@ -73,14 +73,16 @@ def _services(federation: RefreshingFederation) -> list[Aggregator]:
     return [s.aggregator for s in federation.services if s.aggregator is not None]
 
 
-def _boards(federation: RefreshingFederation) -> Iterator[Board]:
+def boards_with(federation: RefreshingFederation) -> Iterator[Board]:
+    """Those of its aggregators, and of its hospitals and guests that run."""
     yield from (service.board for service in _services(federation))
     yield from (h.agent.board for h in federation.hospitals.values() if h.agent)
 
 
-def _honest(federation: RefreshingFederation) -> list[KeepingHospital]:
+def honest(federation: RefreshingFederation) -> list[KeepingHospital]:
+    """Its members that do what their programs do, and whose machines are not lost."""
     liars = federation.script.liars
-    return [h for h in federation.hospitals.values() if h.index not in liars]
+    return [h for h in federation.members.values() if h.index not in liars and not h.is_gone]
 
 
 # ── one epoch at a time ──
@@ -89,7 +91,7 @@ def _honest(federation: RefreshingFederation) -> list[KeepingHospital]:
 def no_attempt_is_released_and_thawed(federation: RefreshingFederation) -> None:
     """Neither on one board nor on two."""
     released, thawed = set[int](), set[int]()
-    for board in _boards(federation):
+    for board in boards_with(federation):
         passed = attempts_of(board)
         released |= {one.number for one in passed if one.released_at}
         thawed |= {one.number for one in passed if one.thawed_at}
@@ -100,7 +102,7 @@ def no_attempt_is_released_and_thawed(federation: RefreshingFederation) -> None:
 def no_number_has_two_epochs(federation: RefreshingFederation) -> None:
     """All boards have the same epochs, as far as each goes."""
     found = dict[int, bytes]()
-    for board in _boards(federation):
+    for board in boards_with(federation):
         for one in board.key.epochs:
             if found.setdefault(one.epoch.number, one.epoch.digest) != one.epoch.digest:
                 raise Violation(f"there are two epochs {one.epoch.number}")
@@ -186,7 +188,7 @@ def one_key_decrypts(federation: RefreshingFederation) -> None:
         if (held := hospital.held_key()) is not None:
             by_epoch.setdefault(held.epoch.digest, {})[hospital.index] = held
             moduli.add(int(held.epoch.joint_key().n))
-    if len(moduli) != 1:
+    if len(moduli) > 1:
         raise Violation("hospitals hold shares of different keys")
     for held_by in by_epoch.values():
         _decrypts(held_by)
@@ -212,7 +214,7 @@ def all_have_the_newest_share(federation: RefreshingFederation) -> None:
     last = board.key.handovers.last
     is_between = last is not None and last.released_at and not last.view.attempt.is_settled
     allowed = {newest.number, newest.number - 1} if is_between else {newest.number}
-    for hospital in _honest(federation):
+    for hospital in honest(federation):
         held, is_lost = hospital.held_key(), hospital.index in federation.set_back
         if (held is None or held.epoch != newest) and not is_lost:
             raise Violation(f"{hospital} has no share of epoch {newest.number}")
@@ -226,21 +228,23 @@ def wishes_came_true(federation: RefreshingFederation) -> None:
     Tasks end well, or since the attempt was given up.
     """
     board, script = federation.board, federation.script
+    wishers, heirs = ({wished[k] for wished in script.wishes} for k in (1, 2))
     for hospital in federation.hospitals.values():
         is_set_back = hospital.index in federation.set_back
         for _, error in hospital.keeper.ends:
             is_told = isinstance(error, NewShareLost) and is_set_back
+            is_told |= isinstance(error, (AnotherHandover, NoKeyToHandOver)) and len(heirs) > 1
             if error is not None and not isinstance(error, HandoverGivenUp) and not is_told:
                 raise Violation(f"{hospital}: a handover ended with {error!r}")
     last = board.key.handovers.last
     if last is not None and not last.is_over:
         raise Violation(f"an attempt is under way: {last.view.attempt}")
-    wishers = {wished.member for wished in script.wishes}
     least = max(federation.terms.quorum, federation.terms.lock_threshold)
     is_disturbed = script.mutes or script.set_back or script.away
-    is_possible = len(wishers) == federation.plan.n_members >= least and not is_disturbed
+    is_possible = len(wishers) == len(federation.hospitals) >= least and not is_disturbed
+    is_possible &= len(heirs) == 1
     if is_possible and not any(one.released_at for one in board.key.handovers.all):
-        raise Violation("no refresh went through")
+        raise Violation("no handover went through")
 
 
 # ── what is erased ──
@@ -253,18 +257,18 @@ def nothing_old_is_left(federation: RefreshingFederation) -> None:
     if last is None:
         return
     attempt = last.view.attempt
-    for hospital in _honest(federation):
+    for hospital in honest(federation):
         names = {path.name for path in (hospital.folder / "vault").iterdir()}
         kept = {n for n in names if n.startswith("handover-") and n.endswith(".seed.sealed")}
         if (attempt.is_thawed or attempt.is_settled) and kept:
             raise Violation(f"{hospital} still has {kept}")
         assert board.epoch is not None
         least = board.epoch.number - (0 if attempt.is_thawed or attempt.is_settled else 1)
-        if old := {e: at for e, at in _epochs_in_memory(hospital).items() if e < least}:
+        if old := {e: at for e, at in epochs_in_memory(hospital).items() if e < least}:
             raise Violation(f"{hospital} still has shares of {old} in memory")
 
 
-def _epochs_in_memory(hospital: KeepingHospital) -> dict[int, str]:
+def epochs_in_memory(hospital: KeepingHospital) -> dict[int, str]:
     """Of which epochs its program holds a share in any object that it can reach, and where."""
     found, seen = dict[int, str](), set[int]()
     known = [secret.secret_share() for secret in hospital.stored_secrets()]

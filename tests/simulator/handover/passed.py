@@ -23,6 +23,10 @@ class Passed:
 
     number: int
     proposed_at: int
+    new: frozenset[int]  # who takes over, by the numbers on this board
+    heir: bytes  # the new terms' identity, or the old ones'
+    consents: int  # so many old members have to agree
+    epoch: int  # which is handed over
     said: dict[tuple[HandoverWord, int], int] = field(default_factory=dict)  # at which entry
     frozen_at: int | None = None
     held_at: int | None = None
@@ -39,6 +43,11 @@ class Passed:
         found = self.said.get((HandoverWord.FREEZE, member))
         return found or self.said.get((HandoverWord.FREEZE_ONLY, member))
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether all new members have acknowledged that it was released."""
+        return self.released_at is not None and self.who(HandoverWord.ACKNOWLEDGE) >= self.new
+
     def take(self, terms: Terms, posted: Posted, word: HandoverWord) -> None:
         """The next word; one that is said too early or too late has no effect."""
         at, sender = posted.position, posted.post.sender
@@ -49,11 +58,11 @@ class Passed:
         if word in (HandoverWord.SHOW, HandoverWord.VOID) and not is_open:
             return
         self.said.setdefault((word, sender), at)
-        everyone, enough = terms.n_members, terms.lock_threshold
+        enough = terms.lock_threshold
         frozen = self.who(HandoverWord.FREEZE, HandoverWord.FREEZE_ONLY)
         if len(frozen) >= enough and self.frozen_at is None:
             self.frozen_at = at
-        if is_open and len(self.who(HandoverWord.SHOW)) == everyone:
+        if is_open and self.who(HandoverWord.SHOW) >= self.new:
             self.held_at = at
         elif is_open and len(self.who(HandoverWord.VOID)) >= enough:
             self.void_at = at
@@ -64,16 +73,29 @@ class Passed:
 
 
 def attempts_of(board: Board) -> list[Passed]:
-    """All refreshes of a board, in their order."""
+    """All handovers of a board, in their order."""
     found = list[Passed]()
     for posted in board.entries:
         body = posted.post.body
         if isinstance(body, HandoverProposal):
-            found.append(Passed(len(found) + 1, posted.position))
+            found.append(_proposed(board, len(found) + 1, posted.position, body))
         elif isinstance(body, Said):
             number = read_session(posted.post.session).number
             found[number - 1].take(board.terms, posted, word_of(body))
     return found
+
+
+def _proposed(board: Board, number: int, position: int, body: HandoverProposal) -> Passed:
+    old, epoch = board.terms, board.key.by_digest[body.epoch].number
+    new = decode(body.terms, Terms, "terms", 1 << 20) if body.terms else old
+    places, guests = set[int](), old.n_members
+    for member in new.members:
+        known = old.index_of(member.key)
+        guests += known is None
+        places.add(known or guests)
+    is_weaker = new.quorum < old.quorum or (new != old and 2 * new.quorum <= new.n_members)
+    consents = old.n_members if is_weaker else max(old.quorum, old.lock_threshold)
+    return Passed(number, position, frozenset(places), new.federation, consents, epoch)
 
 
 class Uttered(NamedTuple):

@@ -1,9 +1,11 @@
-"""What happens around the refreshes of a run: who wishes for one, who is away, mute or set back."""
+"""What happens around the handovers of a run: who wishes for one, who is away, mute or set back."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import NamedTuple
 
 from protocol.handover import HandoverWord
@@ -25,10 +27,15 @@ SPOKEN = (
 
 
 class Wished(NamedTuple):
-    """Somebody types ``key refresh`` at a hospital, in virtual seconds."""
+    """Somebody types ``key refresh`` at a hospital, in virtual seconds, or ``handover``.
+
+    member: a new hospital has a number after the old ones', in the order of the script's guests.
+    heir: the number of the new terms in the script, from 1 on; 0 for a refresh.
+    """
 
     at: float
     member: int
+    heir: int = 0
 
 
 class Mute(NamedTuple):
@@ -40,7 +47,7 @@ class Mute(NamedTuple):
 
 
 class Away(NamedTuple):
-    """A hospital that is down from a time on, for so many seconds."""
+    """A hospital that is down from a time on, for so many seconds; for ever if infinite."""
 
     member: int
     at: float
@@ -56,22 +63,54 @@ class SetBack(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Heir:
+    """Terms that may take the key over, and what their members do with it.
+
+    who: old members by their numbers, and new hospitals by their names, in the order of the terms.
+    A new one with the name of an old one is its new machine. wishes: refreshes on the new board.
+    """
+
+    who: tuple[int | str, ...]
+    quorum: int
+    scripts: tuple[StudyScript, ...] = ()
+    wishes: tuple[Wished, ...] = ()
+
+    @property
+    def guests(self) -> tuple[str, ...]:
+        """The new hospitals' names, in their order."""
+        return tuple(one for one in self.who if isinstance(one, str))
+
+
+@dataclass(frozen=True)
 class RefreshScript:
-    """All of it; who is mute counts among those who may lie."""
+    """All of it; who is mute counts among those who may lie.
+
+    heirs: all that have new hospitals have the same ones, in the same order.
+    """
 
     wishes: tuple[Wished, ...]
     mutes: tuple[Mute, ...] = ()
     away: tuple[Away, ...] = ()
     set_back: tuple[SetBack, ...] = ()
+    heirs: tuple[Heir, ...] = ()
+
+    @property
+    def guests(self) -> tuple[str, ...]:
+        """The names of the new hospitals."""
+        return max((heir.guests for heir in self.heirs), key=len, default=())
+
+    def is_gone(self, member: int) -> bool:
+        """Whether a hospital's machine is lost in the course of the run, with all that it has."""
+        return any(away.member == member and away.seconds == inf for away in self.away)
 
     @property
     def liars(self) -> frozenset[int]:
         """Who does not do what its program is to do."""
         return frozenset(mute.member for mute in self.mutes)
 
-    def wishes_of(self, member: int) -> tuple[float, ...]:
-        """When somebody types it there, ascending."""
-        return tuple(sorted(at for at, who in self.wishes if who == member))
+    def wishes_of(self, member: int) -> tuple[Wished, ...]:
+        """What somebody types there, in order."""
+        return tuple(sorted(wished for wished in self.wishes if wished.member == member))
 
     def is_mute(self, member: int, word: HandoverWord, attempt: int) -> bool:
         """Whether a member does not say a word in an attempt, from 1 on."""
@@ -111,7 +150,7 @@ def drawn(draw: random.Random, n_members: int, liars: int) -> RefreshScript:
     return found
 
 
-def _wave(draw: random.Random, members: range, start: float) -> list[Wished]:
+def _wave(draw: random.Random, members: Sequence[int], start: float) -> list[Wished]:
     """Most wish for it at about the same time; of the others the agents take part."""
     everyone = draw.random() < 0.6
     least = len(members) // 2 + 1

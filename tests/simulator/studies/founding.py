@@ -8,6 +8,7 @@ from aggregator.server.service import Aggregator
 from participant.agent.checkpoint import CHECKPOINT_NAME, Checkpoint
 from protocol.board.post import Head
 from protocol.encoding import encode
+from protocol.key.epoch import Epoch, EpochSecret
 from tests.simulator.disk import Disk
 from tests.simulator.studies.beginning import Beginning
 from tests.stage import toy
@@ -58,6 +59,12 @@ def _table(federation: toy.Federation) -> tuple[toy.CeremonyTable, toy.ToyEpoch]
         table = toy.CeremonyTable(federation).run()
         _FOUND[name] = table, toy.finished(table)
     return _FOUND[name]
+
+
+def first_shares(federation: toy.Federation) -> tuple[Epoch, Mapping[int, EpochSecret]]:
+    """The key that a founded federation begins with, and all shares of it."""
+    _, made = _table(federation)
+    return made.epoch, made.secrets
 
 
 BEGINNINGS: dict[bytes, Beginning] = {}  # of their boards

@@ -22,14 +22,14 @@ def all_wait_for_the_other_board(federation: Federation) -> bool:
         _waits_for_the_other_board(federation, hospital, script)
         for hospital in federation.hospitals.values()
         if not hospital.finished
-        for script in _unfinished(hospital, federation)
+        for script in _unfinished(hospital)
     )
 
 
-def _unfinished(hospital: Hospital, federation: Federation) -> Iterator[StudyScript]:
+def _unfinished(hospital: Hospital) -> Iterator[StudyScript]:
     person = hospital.person
     running = {job.study for job in person._running.values()}
-    for script in federation.plan.studies:
+    for script in person.scripts:
         if script.name in running or not person._is_over(script):
             yield script
 
@@ -39,7 +39,7 @@ def _waits_for_the_other_board(
 ) -> bool:
     agent, person = hospital.agent, hospital.person
     assert agent is not None
-    side = federation.served_by
+    side = {i: federation.served_by[i] for i in federation.members}
     there = {i for i in side if side[i] != side[hospital.index]}
     if script.name not in agent.board.studies:
         starts = [s for s in federation.plan.studies if s.name == script.after[0]]

@@ -58,7 +58,7 @@ class Person:
     ) -> None:
         """patience: virtual seconds from the key on."""
         self._terms, self._index, self._disk = terms, index, disk
-        self._scripts, self._app, self._tell = scripts, app, tell
+        self.scripts, self._app, self._tell = scripts, app, tell
         self._jobs = {script: _words_of(script, index) for script in scripts}
         words = [word.at for script in scripts for word in script.says(index)]
         self._patience = patience
@@ -78,6 +78,10 @@ class Person:
         """The hospital's program has begun, anew after each crash."""
         self.agent, self._keys, self._running = agent, keys, {}
         self.began = self.clock() if self.began is None else self.began
+
+    def leave(self) -> None:
+        """Nobody here has anything to say of studies."""
+        self.scripts, self._jobs, self._times = (), {}, []
 
     def over(self, task: Task, error: Exception | None) -> None:
         """A task of the agent has ended."""
@@ -128,7 +132,7 @@ class Person:
             return False
         if (seen := self._seen()) == self._open:
             return False
-        is_over = all(self._is_over(script) for script in self._scripts) and not list(self._due())
+        is_over = all(self._is_over(script) for script in self.scripts) and not list(self._due())
         self._open = () if is_over else seen
         return is_over
 
@@ -142,7 +146,7 @@ class Person:
         """Those that have come to their end, of a study."""
         return [
             word
-            for script in self._scripts
+            for script in self.scripts
             if script.name == name
             for turn, word in enumerate(script.says(self._index))
             if Job(name, word.what, 0, turn, script.variant) in self.ended
@@ -162,7 +166,7 @@ class Person:
         return job in self.ended or (job.study, job.what, job.round) in running or waits
 
     def _due(self) -> Iterator[Job]:
-        for script in self._scripts:
+        for script in self.scripts:
             yield from (job for job in self._due_of(script) if job not in self.ended)
 
     def _due_of(self, script: StudyScript) -> Iterator[Job]:
@@ -273,7 +277,7 @@ class Person:
 
     def _task(self, job: Job) -> Task:
         terms, index, disk = self._terms, self._index, self._disk
-        script = next(s for s in self._scripts if (s.name, s.variant) == (job.study, job.variant))
+        script = next(s for s in self.scripts if (s.name, s.variant) == (job.study, job.variant))
         if job.what == "propose":
             return ProposalTask(terms, index, job.study, script.study(terms).plan)
         if job.what == "withdraw":

@@ -126,7 +126,7 @@ def who_has_withdrawn_is_in_no_sum(federation: Federation) -> None:
         if isinstance(body, Approval | Withdrawal):
             contributes = isinstance(body, Approval) and body.contribute
             (approved.add if contributes else approved.discard)(sender)
-        elif isinstance(body, Closing) and _is_released(federation, posted.post.session, posted):
+        elif isinstance(body, Closing) and is_released(federation, posted.post.session, posted):
             gone = {c.member for c in body.contributors} - approved
             if gone:
                 raise Violation(f"{gone} had withdrawn before {posted.post.session} was closed")
@@ -143,7 +143,7 @@ def no_few_are_shown(federation: Federation) -> None:
     rows, sums = list[dict[tuple[int, object], int]](), list[str]()
     for posted in entries_of(federation):
         body, session = posted.post.body, posted.post.session
-        if isinstance(body, Closing) and _is_released(federation, session, posted):
+        if isinstance(body, Closing) and is_released(federation, session, posted):
             start = _start(federation, session)
             rows.append({(c.member, start): 1 for c in body.contributors})
             sums.append(session)
@@ -157,7 +157,7 @@ def no_few_are_shown(federation: Federation) -> None:
                 raise Violation(f"the sums of {sums} show what {few} added: {rows}")
 
 
-def _is_released(federation: Federation, session: str, closing: Posted) -> bool:
+def is_released(federation: Federation, session: str, closing: Posted) -> bool:
     """Whether any hospital has released its part of the set that a closing chose."""
     view = RoundView(session)
     view.receive(closing)
@@ -185,9 +185,11 @@ def every_job_ended_as_it_may(federation: Federation) -> None:
     A study that all approve and nobody stops, beside which no other is made from the same, is done
     by all.
     """
+    has_handed_over = federation.board.key.handovers.successor is not None
     for hospital in federation.hospitals.values():
         for job, error in hospital.person.ended.items():
             is_set_back = hospital.index in federation.set_back and isinstance(error, WITHOUT_SHARE)
+            is_set_back |= isinstance(error, RetiredShare) and has_handed_over
             if error is not None and not isinstance(error, ENDS) and not is_set_back:
                 raise Violation(f"{hospital}: {job} ended with {error!r}")
             if isinstance(error, LostRound) and not _is_lost(federation, error.round_name):
@@ -196,7 +198,7 @@ def every_job_ended_as_it_may(federation: Federation) -> None:
         if not _must_be_done(federation, script):
             continue
         is_last_lost = _is_lost(federation, f"{script.name}/{script.rounds}")
-        for hospital in federation.hospitals.values():
+        for hospital in federation.members.values():
             keeps_model = script.kind == "training" and hospital.index in script.members
             if is_last_lost and not keeps_model:
                 continue
@@ -220,9 +222,12 @@ def _is_lost(federation: Federation, name: str) -> bool:
 
 def _must_be_done(federation: Federation, script: StudyScript) -> bool:
     beside = federation.plan.refresh
+    if federation.board.key.handovers.successor is not None:
+        return False  # the key is another federation's
     if beside is not None and (beside.set_back or beside.away):
         return False  # a round may be over, or lost, without who was not there
     others = [s for s in federation.plan.studies if s is not script]
+    others += federation.studies_before
     if any(_is_near(script, other) for other in others) or script.after[0]:
         return False
     whats = {m: [w.what for w in script.says(m)] for m in range(1, federation.plan.n_members + 1)}
