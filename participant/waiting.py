@@ -14,7 +14,7 @@ Kind = (
     | Literal["link", "stalled", "board", "upload", "vector", "join", "ceremony", "seeds"]
     | Literal[
         "approvals", "other-rounds", "held-back", "checksums", "check", "handover", "inheritance",
-        "record", "app", "task",
+        "folder", "record", "app", "task",
     ]
 )  # fmt: skip
 
@@ -29,7 +29,9 @@ class Waiting(NamedTuple):
     ``reason`` and ``remedy`` (of the aggregator or the link), ``whose`` vector (a number), ``step``
     of a ceremony, and for "agreement" those of the event "disagreement". ``study``: its name. For
     "approvals" so many are ``needed`` to "contribute" or to "open", ``what``. For "other-rounds",
-    ``rounds``: those that must be over before this hospital contributes, as in cardio/7.
+    ``rounds``: those that must be over before this hospital contributes, as in cardio/7. For
+    "folder", ``path``: of the folder, and who holds it: ``pid`` (None where it has not said), and
+    for which ``command``.
     """
 
     kind: Kind

@@ -10,6 +10,7 @@ class HandoverGivenUp(ParticipantError, says="{session} was given up; the key st
 
     culprits, faults: who did wrong, and what, one for each; named "" where it is nobody's in
     particular. step, silent: what was due when it ended, and who had not done it. All by name.
+    too_many_sums: it was given up since the new board would not take all over (``TooManySums``).
     """
 
     session: str
@@ -17,6 +18,7 @@ class HandoverGivenUp(ParticipantError, says="{session} was given up; the key st
     faults: list[str]
     step: str
     silent: list[str]
+    too_many_sums: bool
 
 
 class AnotherHandover(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from participant.agent import Task
+from participant.errors import AlreadyRunning
 from participant.handover.errors import HandoverGivenUp, NewShareLost, NoKeyToHandOver
 from participant.handover.open_rounds import has_open_rounds, has_unstated_models
 from participant.handover.place import AttemptShelf, Place
@@ -50,6 +51,7 @@ class HandoverTask(Task):
         self._freezes_at: float | None = None
         self._has_asked_for_room = False
         self._has_share = self._is_done = False
+        self._in_the_way: AlreadyRunning | None = None  # who holds the new share's folder
         self.handover: Handover | None = None  # once it is known which
 
     @property
@@ -67,6 +69,8 @@ class HandoverTask(Task):
         if self.handover is None:
             is_guest = self._number > board.terms.n_members
             return self._waiting_for_proposal(board) if is_guest else Waiting("link", (AGGREGATOR,))
+        if self._in_the_way is not None:
+            return _waiting_for_folder(self._in_the_way, self._number)
         about, attempt = self.handover.about, self.handover.view.attempt
         if self._is_against and not attempt.outcome:
             assert self._wish is not None
@@ -235,13 +239,15 @@ class HandoverTask(Task):
             if not (handover.is_refresh or has_room(self._board)):
                 member.is_unfit = True  # or the key would be released to where it never counts
         self._take_share(handover)
+        if self._in_the_way is not None:
+            return None  # it acknowledges once its share has its place
         if content := member.due():
             return content
         if attempt.is_thawed:
             shelf.forget()
             self._leave_earlier()  # one of them may have been settled meanwhile
             if not self._is_against:
-                raise _given_up(handover)
+                raise _given_up(handover, self._board)
             self.handover, self.session = None, f"handover/{self._next_number}"
         if attempt.is_settled:
             self._place.settled(handover)
@@ -258,16 +264,24 @@ class HandoverTask(Task):
         return None
 
     def _take_share(self, handover: Handover) -> None:
-        """Put the new share into its place once the attempt is released, if it is to have one."""
+        """Put the new share into its place once the attempt is released, if it is to have one.
+
+        A process that works in the new federation's folder is waited for: each step looks again.
+        """
         attempt = handover.view.attempt
         if not attempt.is_released or self._number not in attempt.rosters.new or self._has_share:
             return
         assert self._shelf is not None and self._board is not None  # set with the handover
         if self._has_lost(handover):
             return
-        self._place.released(self._board, handover)
-        self._shelf.promote()
-        self._has_share = True
+        if self._in_the_way is None:  # else that is done
+            self._place.released(self._board, handover)
+        try:
+            self._shelf.promote()
+        except AlreadyRunning as error:
+            self._in_the_way = error
+            return
+        self._in_the_way, self._has_share = None, True
         self._place.renewed()
 
     def _waits_on(self, attempt: Attempt) -> bool:
@@ -311,6 +325,11 @@ def _waiting_for_end(handover: Handover, is_refresh: bool) -> Waiting:
     return _waiting(handover, "void", missing, needed, is_refresh)
 
 
+def _waiting_for_folder(held: AlreadyRunning, own: int) -> Waiting:
+    facts = {"path": str(held.path.parent), "pid": held.pid, "command": held.command}
+    return Waiting("folder", (own,), facts)
+
+
 def _waiting(
     handover: Handover, step: str, members: tuple[int, ...], needed: int, is_refresh: bool
 ) -> Waiting:
@@ -326,8 +345,9 @@ def _waiting(
     return Waiting("handover", members, facts)
 
 
-def _given_up(handover: Handover) -> HandoverGivenUp:
+def _given_up(handover: Handover, board: Board) -> HandoverGivenUp:
     names, misdeeds = handover.about.names, handover.view.misdeeds
+    is_looked_at = handover.view.attempt.is_dealt and not (handover.is_refresh or misdeeds)
     was_open = dataclasses.replace(handover.view.attempt, outcome="", confirmed=frozenset())
     due = handover_awaited(was_open)
     return HandoverGivenUp(
@@ -336,4 +356,5 @@ def _given_up(handover: Handover) -> HandoverGivenUp:
         [said.fault.value for said in misdeeds],
         due.step if due else "",
         [names[member] for member in due.members] if due else [],
+        is_looked_at and not has_room(board),
     )

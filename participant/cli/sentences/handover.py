@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from participant.cli.sentences.sentence import COMMAND, Context, Said, Sentence, plain
+from participant.door import SERVE
 from participant.handover import (
     AnotherHandover,
     BrokenRecord,
@@ -15,7 +16,7 @@ from participant.handover import (
     TooManySums,
 )
 from participant.words.fingerprint import fingerprint
-from protocol.words import pasted
+from protocol.words import pasted, shown
 
 STEPS = {  # what is waited for
     "propose": "a proposal of {session}",
@@ -38,6 +39,8 @@ _REACHED = {  # what was not reached
     "deal": "not all dealers had dealt",
     "show": "not all new members had proven their new key shares",
 }
+_TOO_MANY = "more sums were opened than a new board takes over, to compare others with"
+_NEW_KEY = f"make a new key: {COMMAND} terms succeed --new-key"
 
 
 def command_of(facts: Mapping[str, Any], c: Context) -> str:
@@ -49,8 +52,25 @@ def command_of(facts: Mapping[str, Any], c: Context) -> str:
     return f"{COMMAND} handover {c.pasted} --old {pasted(c.old)}"
 
 
+def held_folder(facts: Mapping[str, Any]) -> str:
+    """Which folder is waited for, and who has it; facts: of a wait of that kind."""
+    who = "another process"
+    if facts["pid"] is not None:
+        who = f"process {facts['pid']} ({shown(facts['command'])})"
+    return f"the folder {shown(facts['path'])} for its new key share, which {who} uses"
+
+
+def free_folder(facts: Mapping[str, Any], c: Context) -> str:
+    """What ends who has it."""
+    if facts["command"] != SERVE:
+        return "Wait for it to end, or stop it."
+    return f"End it: {COMMAND} stop {'NEW.toml' if c.old is None else c.here}"
+
+
 def _given_up(e: HandoverGivenUp, c: Context) -> Sentence:
     said = f"{e.session} was given up, and the key and all key shares are what they were"
+    if e.too_many_sums:
+        return Sentence(f"{said}: {_TOO_MANY}", _NEW_KEY)
     named = zip(e.culprits, e.faults, strict=True)
     why = ". ".join(f"{culprit or 'nobody in particular'}: {fault}" for culprit, fault in named)
     if not why and e.step in _REACHED:
@@ -103,10 +123,7 @@ HANDOVER: Said = {
     NewShareLost: _share_lost,
     NothingToHandOver: _nothing,
     NoKeyToHandOver: _no_key,
-    TooManySums: plain(
-        "{e.federation} has opened more sums than a new board takes over, to compare others with",
-        f"make a new key: {COMMAND} terms succeed --new-key",
-    ),
+    TooManySums: plain(f"{{e.federation}}: {_TOO_MANY}", _NEW_KEY),
     NoRecord: plain(
         "{e.name} is a new member, and has to verify the record of {e.federation} first",
         "give it as --record FOLDER. Any old member makes one: "

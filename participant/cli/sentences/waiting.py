@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from participant.cli.sentences.handover import STEPS as HANDOVER_STEPS
-from participant.cli.sentences.handover import command_of
+from participant.cli.sentences.handover import command_of, free_folder, held_folder
 from participant.cli.sentences.model import disagreement
 from participant.cli.sentences.omissions import held_back
 from participant.cli.sentences.sentence import COMMAND, Context
@@ -35,6 +35,7 @@ _WHY = {
     "inheritance": "The key counts here once enough members have said the same of it.",
     "check": "Their part of the check is not there.",
     "handover": "The key is handed over when all that is due has been said.",
+    "folder": "Once that has ended, this one goes on by itself.",
     "app": "The app begins, trains, or scores a model. The others may wait for it.",
 }
 _STEPS = {  # in words, with the facts, the round's ``name`` and its ``study``
@@ -117,6 +118,8 @@ def step_words(waiting: Waiting, c: Context) -> str:
         return f"reading {session or 'the board'}"
     if kind == "handover":
         return HANDOVER_STEPS[facts["step"]].format(session=session)
+    if kind == "folder":
+        return held_folder(facts)
     if kind == "check":
         return f"{session or 'a check of key shares'}, parts of a quorum"
     if kind == "vector":
@@ -203,6 +206,8 @@ def _typed(waiting: Waiting, own: int, c: Context) -> str:
     """What those who are waited for type, or this hospital itself."""
     if waiting.facts.get("abstains") and own in waiting.members:
         return _ONCE_THERE_ARE
+    if waiting.kind == "folder":
+        return free_folder(waiting.facts, c)
     study = waiting.study
     if waiting.kind == "handover":
         command = command_of(waiting.facts, c)

@@ -171,7 +171,7 @@ def test_no_sentence_is_for_an_error_that_is_gone() -> None:
         (NoStart("c", "b/7", "it is gone", "studies/b/m"), FAILED, ["of b/7, which", "it is gone"]),
         (UnfitNumbers("n.csv", "2 numbers", "ask"), FAILED, ["n.csv", "2 numbers"]),
         (
-            HandoverGivenUp("handover/1", ["H2", ""], ["a lie", "no sum"], "deal", ["H3"]),
+            HandoverGivenUp("handover/1", ["H2", ""], ["a lie", "no sum"], "deal", ["H3"], False),
             FAILED,
             ["handover/1 was given up", ": H2: a lie. nobody in particular: no sum"],
         ),
@@ -181,9 +181,14 @@ def test_no_sentence_is_for_an_error_that_is_gone() -> None:
             ["handover/1 is under way", f"fingerprint {fingerprint(bytes(32))}"],
         ),
         (
-            HandoverGivenUp("handover/1", [], [], "deal", ["H3"]),
+            HandoverGivenUp("handover/1", [], [], "deal", ["H3"], False),
             FAILED,
             [": not all dealers had dealt. Nothing came from H3"],
+        ),
+        (
+            HandoverGivenUp("handover/1", [], [], "show", ["H3"], True),
+            FAILED,
+            ["they were: more sums were opened than a new board takes over"],
         ),
     ],
 )

@@ -1,5 +1,6 @@
 """A key handed over to another federation by hospitals' agents, which begins on its new board."""
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from unittest.mock import Mock
 import pytest
 
 from participant.disk import hold
-from participant.errors import AlreadyRunning
 from participant.handover import HandoverGivenUp, HandoverTask, Wish
 from participant.handover.errors import TooManySums
 from participant.handover.own import OwnPlace
@@ -23,6 +23,7 @@ from participant.service.due import Due, due_tasks
 from protocol.board.board import Board
 from protocol.key.epoch import HeldKey
 from protocol.messages import inherited_sums
+from protocol.messages.handover import ShownPart
 from protocol.messages.inherited_sums import InheritedStart, InheritedSum, InheritedSums
 from protocol.terms.terms import sign_terms
 from tests.stage.hall import Hall
@@ -50,10 +51,13 @@ class Halls:
         self.new = Hall(self.folder / "new", NEW, 1_000_000_000, with_key=False)
         self.members = {i: member_at(self.folder / f"h{i}", i, TOY) for i in (1, 2, 3)}
 
+    @property
+    def wish(self) -> Wish:
+        return Wish(NEW.terms, tuple(sign_terms(NEW.terms, NEW.keys[i]) for i in NEW.members))
+
     def hand_over(self) -> None:
-        wish = Wish(NEW.terms, tuple(sign_terms(NEW.terms, NEW.keys[i]) for i in NEW.members))
         for i, own in self.members.items():
-            self.old.come(i, HandoverTask(i, OwnPlace(own), wish))
+            self.old.come(i, HandoverTask(i, OwnPlace(own), self.wish))
         self.old.talk()
 
     def new_folder(self, old_number: int) -> Path:
@@ -158,22 +162,57 @@ def test_nothing_is_shown_where_they_became_too_many_since(
 
     monkeypatch.setattr("participant.handover.wish.sums_up_to", opened)
     monkeypatch.setattr(inherited_sums, "MAX_INHERITED_BYTES", 40)
-    with pytest.raises(HandoverGivenUp):
+    with pytest.raises(HandoverGivenUp) as caught:
         halls.hand_over()
+    assert caught.value.too_many_sums
     handover = halls.old.service.board.key.handovers.last
     assert handover is not None
     assert handover.view.attempt.is_thawed
     assert not handover.view.attempt.shown
 
 
-def test_no_share_is_put_where_another_process_is_at_work(halls: Halls) -> None:
-    with hold(halls.new_folder(2), "serve"), pytest.raises(AlreadyRunning) as caught:
+def test_one_that_is_given_up_for_silence_is_not_said_to_have_too_many_sums(halls: Halls) -> None:
+    seconds = [0.0]
+    for i, own in halls.members.items():
+        halls.old.come(i, HandoverTask(i, OwnPlace(own), halls.wish, lambda: seconds[0]))
+    halls.old.silence([3], ShownPart)
+    halls.old.talk()
+    seconds[0] += 2 * TOY.federation.terms.step_seconds
+    with pytest.raises(HandoverGivenUp) as caught:
+        halls.old.talk()
+    assert not caught.value.too_many_sums
+
+
+def test_a_share_waits_until_no_other_process_is_at_work_in_its_folder(halls: Halls) -> None:
+    with hold(halls.new_folder(2), "serve"):
         halls.hand_over()
-    assert caught.value.command == "serve"
-    assert halls.new_member(2).vault.epochs() == []
-    halls.hand_over()  # the same again
+        waiting = halls.old.agents[2].tasks.main.waiting(halls.old.service.board)
+        assert waiting.kind == "folder"
+        assert waiting.facts["path"] == str(halls.new_folder(2))
+        assert (waiting.facts["pid"], waiting.facts["command"]) == (os.getpid(), "serve")
+        assert halls.new_member(2).vault.epochs() == []
+        assert halls.members[2].vault.epochs() == [1]
+        handover = halls.old.service.board.key.handovers.last
+        assert handover is not None
+        assert handover.view.attempt.is_released
+        assert 2 not in handover.view.attempt.acknowledged
+        assert halls.new_member(1).vault.epochs() == [2], "nobody waits for it"
+    halls.old.talk()  # by itself, at the next step
+    assert halls.old.agents[2].tasks.done
     assert halls.new_member(2).vault.epochs() == [2]
     assert halls.members[2].vault.epochs() == []
+    handover = halls.old.service.board.key.handovers.last
+    assert handover is not None
+    assert handover.view.attempt.is_settled
+
+
+def test_a_program_that_begins_anew_waits_for_the_folder_too(halls: Halls) -> None:
+    with hold(halls.new_folder(2), "train"):
+        halls.hand_over()
+        halls.hand_over()
+        assert halls.new_member(2).vault.epochs() == []
+    halls.old.talk()
+    assert halls.new_member(2).vault.epochs() == [2]
 
 
 def test_nothing_but_its_end_is_due_once_another_federation_has_the_key(halls: Halls) -> None:
