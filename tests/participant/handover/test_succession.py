@@ -9,6 +9,8 @@ from unittest.mock import Mock
 
 import pytest
 
+from participant.cli.sentences.sentence import Context
+from participant.cli.sentences.waiting import waiting_line
 from participant.disk import hold
 from participant.handover import HandoverGivenUp, HandoverTask, Wish
 from participant.handover.errors import TooManySums
@@ -20,6 +22,7 @@ from participant.home.vault import Vault
 from participant.key.inheritance import inheritance_task
 from participant.key.inherited_from import InheritedFrom, inherited_from, inherited_parts
 from participant.service.due import Due, due_tasks
+from participant.waiting import Waiting
 from protocol.board.board import Board
 from protocol.key.epoch import HeldKey
 from protocol.messages import inherited_sums
@@ -204,6 +207,22 @@ def test_a_share_waits_until_no_other_process_is_at_work_in_its_folder(halls: Ha
     handover = halls.old.service.board.key.handovers.last
     assert handover is not None
     assert handover.view.attempt.is_settled
+
+
+def test_people_are_told_who_has_the_folder_and_how_to_end_it() -> None:
+    facts = {"path": "/home/new", "pid": 12, "command": "serve"}
+    waiting, old = Waiting("folder", (2,), facts), Context(file=Path("federation.toml"))
+    new = Context(file=Path("federation-2.toml"), old=Path("federation.toml"))
+    said = waiting_line(waiting, 20, 2, new)
+    assert "this hospital" in said
+    assert "the folder /home/new for its new key share, which process 12 (serve) uses" in said
+    assert said.endswith("End it: quorate-participant stop federation-2.toml")
+    assert waiting_line(waiting, 20, 2, old).endswith(
+        "stop NEW.toml"
+    )  # an agent under the old terms
+    other = Waiting("folder", (2,), {**facts, "pid": None, "command": ""})
+    assert "which another process uses" in waiting_line(other, 20, 2, new)
+    assert waiting_line(other, 20, 2, new).endswith("Wait for it to end, or stop it.")
 
 
 def test_a_program_that_begins_anew_waits_for_the_folder_too(halls: Halls) -> None:
