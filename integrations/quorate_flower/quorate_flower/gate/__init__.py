@@ -10,7 +10,7 @@ its own, so that no header and no signature can carry anything either.
 
     bundle.py     which runs and apps may come in
     reply.py      what of a reply may go out
-    exchange.py   one message of the ServerApp, from its pull to its answer
+    errand.py   one message of the ServerApp, from its pull to its answer
     superlink.py  the gate as a client of the SuperLink
     gate.py       what the SuperNode is answered, request by request
     listener.py   HTTP on the hospital's side

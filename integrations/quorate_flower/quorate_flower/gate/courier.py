@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gate's errands at the SuperLink: what is fetched, and what is sent.
+"""The gate's ways to the SuperLink: what is fetched, and what is sent.
 
 Nothing that the SuperNode chooses is in a request, but the records of a reply that
 ``quorate_flower.gate.reply`` has built. When the SuperNode asks tells the SuperLink little, as the
@@ -29,13 +29,13 @@ from flwr.proto.run_pb2 import GetRunRequest, Run
 from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, get_object_tree
 
 from quorate_flower.gate.bundle import judge_fab, judge_run
+from quorate_flower.gate.errand import Errand, Stage
 from quorate_flower.gate.errors import GateError, Refused, RunOver, SuperLinkAway
-from quorate_flower.gate.exchange import Exchange, Stage
 from quorate_flower.gate.superlink import HEARTBEAT, SuperLink
 
 LOGGER = logging.getLogger("quorate.gate")
 LEAST = 1.0  # seconds between two pulls, and ten times that between two heartbeats
-GIVE_UP = 600.0  # seconds for which an errand is tried again while the SuperLink is away
+GIVE_UP = 600.0  # seconds for which a request is made again while the SuperLink is away
 UNAVAILABLE = 120.0  # seconds for which an object may be on its way to the SuperLink
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ class Courier:
         self._beaten = time.monotonic()
         return is_known
 
-    async def next_message(self) -> Exchange | None:
+    async def next_message(self) -> Errand | None:
         """A message that the SuperLink has for the node, still without its objects."""
         if time.monotonic() - self._pulled < LEAST:
             return None
@@ -96,21 +96,21 @@ class Courier:
             return None
         message, tree = found.messages_list[0], found.message_object_trees[0]
         try:
-            return Exchange.of(message, tree, self._node_id)
+            return Errand.of(message, tree, self._node_id)
         except Refused as refused:
             LOGGER.warning("a message of the SuperLink is refused: %s", refused.text)
             return None
 
-    async def fetch(self, exchange: Exchange) -> None:
+    async def fetch(self, errand: Errand) -> None:
         """The run, the app and every object of a message. Raises Refused, RunOver."""
-        exchange.run, exchange.fab = await self._app(exchange.run_id)
-        for object_id in exchange.object_ids():
-            content = await self._object(exchange.run_id, object_id)
-            if exchange.stage is not Stage.FETCHING:
+        errand.run, errand.fab = await self._app(errand.run_id)
+        for object_id in errand.object_ids():
+            content = await self._object(errand.run_id, object_id)
+            if errand.stage is not Stage.FETCHING:
                 return
-            exchange.keep(object_id, content)
+            errand.keep(object_id, content)
         request = ConfirmMessageReceivedRequest(
-            node=self._node(), run_id=exchange.run_id, message_object_id=exchange.message_id
+            node=self._node(), run_id=errand.run_id, message_object_id=errand.message_id
         )
         await _patiently(lambda: self._superlink.confirm(request))
 
@@ -169,12 +169,12 @@ class Courier:
         return Node(node_id=self._node_id)
 
 
-async def _patiently(errand: Callable[[], Awaitable[T]]) -> T:
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
     """Its result, tried again while the SuperLink is away."""
     end, pause = time.monotonic() + GIVE_UP, 1.0
     while True:
         try:
-            return await errand()
+            return await ask()
         except SuperLinkAway:
             if time.monotonic() + pause > end:
                 raise

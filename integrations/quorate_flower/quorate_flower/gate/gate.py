@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flwr.app import Message as AppMessage
+from flwr.app import RecordDict
 from flwr.proto.fab_pb2 import GetFabRequest, GetFabResponse
 from flwr.proto.fleet_pb2 import (
     ActivateNodeRequest,
@@ -40,12 +41,13 @@ from flwr.proto.run_pb2 import GetRunRequest, GetRunResponse
 from google.protobuf.message import DecodeError, Message
 
 from quorate_flower.gate.courier import Courier
+from quorate_flower.gate.errand import Errand, Stage
 from quorate_flower.gate.errors import Refused, RunOver, SuperLinkAway, SuperLinkRefuses
-from quorate_flower.gate.exchange import Exchange, Stage
 from quorate_flower.gate.reply import (
     MOD_REFUSED,
     MOST_OBJECT_BYTES,
     NO_ARRAYS,
+    RECEIPT,
     Failure,
     check_object,
     judge,
@@ -80,7 +82,8 @@ class Gate:
 
     def __init__(self, courier: Courier, listed: frozenset[str]) -> None:
         self._courier, self._listed = courier, listed
-        self._exchange: Exchange | None = None
+        self._errand: Errand | None = None
+        self._study = 0, ""  # by the id of its run
         self._pulling = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self.requests: Mapping[str, Request] = {
@@ -122,13 +125,13 @@ class Gate:
 
     def too_large(self, name: str) -> None:
         """A request was larger than it may be: if it was of a reply, the reply is refused."""
-        exchange = self._exchange
-        if not exchange or not name.startswith("push-"):
+        errand = self._errand
+        if not errand or not name.startswith("push-"):
             return
-        if exchange.stage in (Stage.HANDED, Stage.AT_WORK):
+        if errand.stage in (Stage.HANDED, Stage.AT_WORK):
             most = self.requests[name].most_bytes >> 10
             text = f"a reply has more than {most} KiB in one piece: {NO_ARRAYS}"
-            self._refuse(exchange, Refused(text, MOD_REFUSED))
+            self._refuse(errand, Refused(text, MOD_REFUSED))
 
     async def close(self) -> None:
         """Answer what is not answered, and take the node off the SuperLink."""
@@ -144,7 +147,7 @@ class Gate:
         return RegisterNodeFleetResponse(node_id=await self._courier.join())
 
     async def _activate(self, _: ActivateNodeRequest) -> ActivateNodeResponse:
-        if self._exchange and self._exchange.stage in (Stage.HANDED, Stage.AT_WORK):
+        if self._errand and self._errand.stage in (Stage.HANDED, Stage.AT_WORK):
             self._abandon("it was started anew")
         return ActivateNodeResponse(node_id=await self._courier.join())
 
@@ -162,43 +165,43 @@ class Gate:
     async def _pull_messages(self, _: PullMessagesRequest) -> PullMessagesResponse:
         end = time.monotonic() + WAIT
         async with self._pulling:
-            if self._exchange and self._exchange.stage is Stage.AT_WORK:
+            if self._errand and self._errand.stage is Stage.AT_WORK:
                 self._abandon("it asks for the next message")
-            if self._exchange is None and not await self._next():
+            if self._errand is None and not await self._next():
                 return PullMessagesResponse()
-            while (exchange := self._exchange) and exchange.stage is Stage.FETCHING:
+            while (errand := self._errand) and errand.stage is Stage.FETCHING:
                 if time.monotonic() > end:
                     return PullMessagesResponse()
                 await asyncio.sleep(0.05)
-            if exchange is None or exchange.stage not in (Stage.READY, Stage.HANDED):
+            if errand is None or errand.stage not in (Stage.READY, Stage.HANDED):
                 return PullMessagesResponse()
-            exchange.stage = Stage.HANDED
+            errand.stage = Stage.HANDED
             return PullMessagesResponse(
-                messages_list=[exchange.message], message_object_trees=[exchange.tree]
+                messages_list=[errand.message], message_object_trees=[errand.tree]
             )
 
     async def _next(self) -> bool:
         """Whether there is another message, which is being fetched from now on."""
-        exchange = await self._courier.next_message()
-        if exchange is None:
+        errand = await self._courier.next_message()
+        if errand is None:
             return False
-        self._exchange = exchange
-        self._start(self._fetch(exchange))
+        self._errand = errand
+        self._start(self._fetch(errand))
         return True
 
-    async def _fetch(self, exchange: Exchange) -> None:
+    async def _fetch(self, errand: Errand) -> None:
         try:
-            await self._courier.fetch(exchange)
+            await self._courier.fetch(errand)
         except Refused as refused:
-            self._refuse(exchange, refused)
+            self._refuse(errand, refused)
         except RunOver:
-            self._end(exchange)
+            self._end(errand)
         except (SuperLinkAway, SuperLinkRefuses) as error:
-            LOGGER.warning("message %s was not fetched: %s", exchange.message_id[:12], error)
-            self._end(exchange)
+            LOGGER.warning("message %s was not fetched: %s", errand.message_id[:12], error)
+            self._end(errand)
         else:
-            if exchange.stage is Stage.FETCHING:
-                exchange.stage = Stage.READY
+            if errand.stage is Stage.FETCHING:
+                errand.stage = Stage.READY
 
     async def _get_run(self, request: GetRunRequest) -> GetRunResponse:
         return GetRunResponse(run=self._at_hand(request.run_id).run)
@@ -210,12 +213,12 @@ class Gate:
         return GetFabResponse(fab=fab)
 
     async def _pull_object(self, request: PullObjectRequest) -> PullObjectResponse:
-        exchange = self._at_hand(request.run_id)
-        content = exchange.kept(request.object_id)
+        errand = self._at_hand(request.run_id)
+        content = errand.kept(request.object_id)
         if content is None:
             return PullObjectResponse(object_found=False)
-        if exchange.stage is Stage.HANDED:
-            exchange.stage = Stage.AT_WORK
+        if errand.stage is Stage.HANDED:
+            errand.stage = Stage.AT_WORK
         return PullObjectResponse(object_found=True, object_available=True, object_content=content)
 
     async def _confirm(self, request: ConfirmMessageReceivedRequest) -> Message:
@@ -226,71 +229,83 @@ class Gate:
         if len(request.messages_list) != 1 or len(request.message_object_trees) != 1:
             raise Denied(400, "push-messages must have one message with its objects")
         about, tree = request.messages_list[0].metadata, request.message_object_trees[0]
-        exchange = self._at_hand(about.run_id)
-        if about.reply_to_message_id != exchange.message_id:
+        errand = self._at_hand(about.run_id)
+        if about.reply_to_message_id != errand.message_id:
             raise Denied(409, "this is no reply to the message that was handed to the SuperNode")
         try:
-            session = exchange.expect(tree)
+            session = errand.expect(tree)
         except Refused as refused:
-            raise self._refuse(exchange, refused) from None
-        exchange.stage = Stage.AT_WORK
+            raise self._refuse(errand, refused) from None
+        errand.stage = Stage.AT_WORK
         return PushMessagesResponse(
-            results={tree.object_id: 0}, objects_to_push=sorted(exchange.expected),
+            results={tree.object_id: 0}, objects_to_push=sorted(errand.expected),
             session_id=session,
         )  # fmt: skip
 
     async def _push_object(self, request: PushObjectRequest) -> PushObjectResponse:
-        exchange = self._at_hand(request.run_id)
-        if request.session_id != exchange.session or request.object_id not in exchange.expected:
+        errand = self._at_hand(request.run_id)
+        if request.session_id != errand.session or request.object_id not in errand.expected:
             raise Denied(409, "this is no object of the reply that is being pushed")
         try:
             check_object(request.object_id, request.object_content)
-            exchange.contents[request.object_id] = request.object_content
-            if exchange.contents.keys() == exchange.expected:
-                found = judge(exchange.root, exchange.contents, self._listed)
-                self._finish(exchange, exchange.content_reply(found))
+            errand.contents[request.object_id] = request.object_content
+            if errand.contents.keys() == errand.expected:
+                found = judge(errand.root, errand.contents, self._listed)
+                self._require_one_study(errand.run_id, found)
+                self._finish(errand, errand.content_reply(found))
                 said = "an error" if isinstance(found, Failure) else "a reply"
-                LOGGER.info("message %s: %s leaves", exchange.message_id[:12], said)
+                LOGGER.info("message %s: %s leaves", errand.message_id[:12], said)
         except Refused as refused:
-            raise self._refuse(exchange, refused) from None
+            raise self._refuse(errand, refused) from None
         return PushObjectResponse(stored=True)
 
-    def _at_hand(self, run_id: int) -> Exchange:
+    def _require_one_study(self, run_id: int, found: RecordDict | Failure) -> None:
+        """Raise Refused if a receipt names another study than an earlier one of the run."""
+        if isinstance(found, Failure) or RECEIPT not in found.config_records:
+            return
+        if not (study := str(found.config_records[RECEIPT]["study"])):
+            return  # before the first round
+        if self._study[0] != run_id:
+            self._study = run_id, study
+        if self._study[1] != study:
+            raise Refused("a receipt names another study than the run's others", MOD_REFUSED)
+
+    def _at_hand(self, run_id: int) -> Errand:
         """The message that the SuperNode works on, if it is of this run; raises Denied.
 
         403 is what a SuperNode takes for a run that is over: it lets the message be.
         """
-        exchange = self._exchange
-        if exchange is None or exchange.stage not in (Stage.HANDED, Stage.AT_WORK):
+        errand = self._errand
+        if errand is None or errand.stage not in (Stage.HANDED, Stage.AT_WORK):
             raise Denied(403, "the gate has no message at the SuperNode")
-        if exchange.run_id != run_id:
+        if errand.run_id != run_id:
             raise Denied(403, "the message that the gate has at the SuperNode is of another run")
-        return exchange
+        return errand
 
     def _abandon(self, why: str) -> None:
         """Tell the ServerApp that the message at hand gets no reply."""
-        if self._exchange:
+        if self._errand:
             text = f"the SuperNode gives no reply: {why}"
-            self._refuse(self._exchange, Refused(text, CRASHED))
+            self._refuse(self._errand, Refused(text, CRASHED))
 
-    def _refuse(self, exchange: Exchange, refused: Refused) -> Denied:
+    def _refuse(self, errand: Errand, refused: Refused) -> Denied:
         """Log it and tell the ServerApp; returns what the SuperNode is answered."""
         LOGGER.warning(
-            "run %s, message %s: %s", exchange.run_id, exchange.message_id[:12], refused.text
+            "run %s, message %s: %s", errand.run_id, errand.message_id[:12], refused.text
         )
-        if exchange.stage is not Stage.ENDED:
-            self._finish(exchange, exchange.error_reply(refused.text, refused.code))
+        if errand.stage is not Stage.ENDED:
+            self._finish(errand, errand.error_reply(refused.text, refused.code))
         return Denied(422, f"the gate refuses the reply: {refused.text}")
 
-    def _finish(self, exchange: Exchange, reply: AppMessage) -> None:
+    def _finish(self, errand: Errand, reply: AppMessage) -> None:
         """From here on the gate sees to it that the reply arrives, if the SuperLink is away too."""
-        self._end(exchange)
-        self._start(self._courier.deliver(exchange.run_id, reply))
+        self._end(errand)
+        self._start(self._courier.deliver(errand.run_id, reply))
 
-    def _end(self, exchange: Exchange) -> None:
-        exchange.close()
-        if self._exchange is exchange:
-            self._exchange = None
+    def _end(self, errand: Errand) -> None:
+        errand.close()
+        if self._errand is errand:
+            self._errand = None
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)

@@ -27,6 +27,8 @@ from quorate_flower.gate.errors import Refused
 MOST_OBJECTS = 8  # the message, its dict of records, and the records
 MOST_OBJECT_BYTES = 16 << 10
 MOST_ROUND = 1 << 31
+MOST_HOSPITALS = 255
+MOST_NAME = 64  # characters of a study's name, which the gate lets no reply of a run change
 DIGITS = 6  # significant, of a metric
 MOD_REFUSED = 6  # Flower's code for what may not go through
 CODES = range(9)  # Flower's codes of errors
@@ -167,14 +169,21 @@ def _hex(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= 64 and set(value) <= set(string.hexdigits[:16])
 
 
+def _name(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= MOST_NAME
+
+
 def _count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST_ROUND
 
 
 _OF_A_RECEIPT: Mapping[str, Callable[[Any], bool]] = {
+    "study": _name,
     "round": _count,
     "model": _hex,
-    "outcome": lambda value: value in ("applied", "late", "void", "model", "end"),
+    "contributors": lambda value: _count(value) and value <= MOST_HOSPITALS,
+    "in_sum": lambda value: isinstance(value, bool),
+    "outcome": lambda value: value in ("applied", "late", "void", "model"),
 }
 
 

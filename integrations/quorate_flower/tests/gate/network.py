@@ -99,12 +99,13 @@ class Network:
         (bundle,) = made.glob("*.fab")
         return folder, hashlib.sha256(bundle.read_bytes()).hexdigest()
 
-    def run(self, app: Path, sends: str = "numbers") -> list[str]:
-        """What the ServerApp says that it got."""
-        said = self.flwr("run", app, "local", "--stream", "--run-config", f'sends="{sends}"')
-        found = re.findall(r"GOT (.*)", said)
-        assert [line.strip() for line in found[-1:]] == ["all"], said + self.log("gate")
-        return [line.strip() for line in found[:-1]]
+    def run(self, app: Path, *sends: str) -> dict[str, str]:
+        """What the ServerApp says that it got, by what it has asked for."""
+        said = self.flwr("run", app, "local", "--stream", "--run-config",
+                         f'sends="{" ".join(sends)}"')  # fmt: skip
+        found = {kind: text.strip() for kind, text in re.findall(r"GOT (\w+):(.*)", said)}
+        assert found.keys() == {*sends, "all"}, said + self.log("gate")
+        return found
 
     def flwr(self, *arguments: object, cwd: Path | None = None) -> str:
         """What ``flwr`` prints."""
@@ -127,10 +128,10 @@ class Network:
         """What a process has said until now."""
         return (self.folder / f"{name}.log").read_text()
 
-    def stop(self, name: str) -> int:
+    def stop(self, name: str, number: int = signal.SIGTERM) -> int:
         """Interrupt a process; returns its exit status."""
         process = self._running.pop(name)
-        os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(process.pid, number)
         return int(process.wait(20))
 
     def close(self) -> None:

@@ -72,7 +72,10 @@ def reply(content: RecordDict | Error, to: Message | None = None) -> Pushed:
 
 def receipt(**change: Any) -> ConfigRecord:
     """What quorate_mod says in place of a model."""
-    fields: dict[str, Any] = {"round": 3, "model": "ab" * 32, "outcome": "applied"}
+    fields: dict[str, Any] = {
+        "study": "cardio", "round": 3, "model": "ab" * 32, "contributors": 3, "in_sum": True,
+        "outcome": "applied",
+    }  # fmt: skip
     return ConfigRecord(fields | change)
 
 

@@ -2,10 +2,10 @@
 """Which runs and bundles come in."""
 
 import pytest
-from replies import APP, BUNDLE, RUN, fab, run
-
 from quorate_flower.gate.bundle import judge_fab, judge_run
 from quorate_flower.gate.errors import Refused
+
+from tests.gate.replies import APP, BUNDLE, RUN, fab, run
 
 APPS = frozenset({APP})
 

@@ -4,6 +4,7 @@
 import json
 import math
 import struct
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,6 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Error, MetricRecord, Reco
 from flwr.proto.message_pb2 import ObjectTree
 from flwr.proto.recorddict_pb2 import MetricRecord as ProtoMetricRecord
 from flwr.proto.recorddict_pb2 import MetricRecordValue
-from replies import LISTED, PATIENT, Pushed, assembled, good, made, receipt, reply
-
 from quorate_flower.gate.errors import Refused
 from quorate_flower.gate.reply import (
     MOST_OBJECT_BYTES,
@@ -23,6 +22,9 @@ from quorate_flower.gate.reply import (
     object_ids,
     rounded,
 )
+from quorate_flower.receipt import Receipt
+
+from tests.gate.replies import LISTED, PATIENT, Pushed, assembled, good, made, receipt, reply
 
 
 def judged(pushed: Pushed) -> RecordDict | Failure:
@@ -49,7 +51,7 @@ def test_listed_metrics_a_count_of_one_and_the_receipt_leave() -> None:
     found = judged(reply(good()))
     assert isinstance(found, RecordDict)
     assert dict(found["metrics"]) == {"num-examples": 1, "train_loss": 0.25}
-    assert dict(found["quorate"]) == {"round": 3, "model": "ab" * 32, "outcome": "applied"}
+    assert found["quorate"] == receipt()
 
 
 def test_replies_of_the_older_api_leave() -> None:
@@ -169,20 +171,32 @@ def test_a_config_does_not_leave() -> None:
         {"model": b"ab"},
         {"model": ["ab"]},
         {"outcome": PATIENT},
+        {"study": "x" * 65},
+        {"study": 3},
+        {"contributors": 256},
+        {"contributors": 3.0},
+        {"in_sum": 1},
+        {"in_sum": PATIENT},
     ],
 )
-def test_a_receipt_has_three_fields_of_three_forms(change: dict[str, Any]) -> None:
+def test_a_field_of_a_receipt_has_its_form(change: dict[str, Any]) -> None:
     assert "receipt" in refused(reply(good(quorate=receipt(**change))))
 
 
 def test_a_receipt_without_a_field_is_refused() -> None:
-    content = RecordDict({"quorate": ConfigRecord({"round": 3, "outcome": "applied"})})
-    assert "other fields" in refused(reply(content))
+    left = ConfigRecord({k: v for k, v in receipt().items() if k != "model"})
+    assert "other fields" in refused(reply(good(quorate=left)))
+
+
+def test_the_receipt_is_that_of_quorate_mod() -> None:
+    assert set(receipt()) == {field.name for field in fields(Receipt)}
+    assert Receipt.read(good()) is not None
 
 
 @pytest.mark.parametrize("change", [{"code": 5}, {"more": 1}])
 def test_a_status_is_good_or_refused(change: dict[str, Any]) -> None:
-    status = ConfigRecord({"code": 0, "message": ""} | change)
+    fields_of_it: dict[str, Any] = {"code": 0, "message": ""}
+    status = ConfigRecord(fields_of_it | change)
     assert "a name that" in refused(reply(RecordDict({"fitres.status": status})))
 
 

@@ -9,17 +9,26 @@ app = ClientApp()
 
 @app.train()
 def train(message: Message, context: Context) -> Message:
-    """``sends`` in the run's config chooses the reply."""
+    """The message says what kind of a reply it wants."""
+    sends = message.content.config_records["config"]["sends"]
+    if sends == "error":
+        raise RuntimeError("what a patient has")
     metrics = MetricRecord({"num-examples": 1, "train_loss": 0.123456789})
-    receipt = ConfigRecord({"round": 3, "model": "ab" * 32, "outcome": "applied"})
-    if context.run_config["sends"] == "text":
+    receipt = ConfigRecord(
+        {
+            "study": "cardio",
+            "round": 3,
+            "model": "ab" * 32,
+            "contributors": 3,
+            "in_sum": True,
+            "outcome": "applied",
+        }
+    )
+    if sends == "text":
         receipt["note"] = "what a patient has"
     content = RecordDict({"metrics": metrics, "quorate": receipt})
-    sends = context.run_config["sends"]
     if sends == "arrays":
         content["arrays"] = ArrayRecord([np.arange(6.0)])
     if sends == "large":
         content["arrays"] = ArrayRecord([np.arange(1e6)])
-    if sends == "error":
-        raise RuntimeError("what a patient has")
     return Message(content, reply_to=message)

@@ -25,7 +25,7 @@ BAD_MESSAGE = 3  # Flower's code for a message that is not available
 
 
 class Stage(Enum):
-    """Where an exchange stands."""
+    """Where an errand stands."""
 
     FETCHING = auto()  # from the SuperLink
     READY = auto()  # for the SuperNode to pull
@@ -35,7 +35,7 @@ class Stage(Enum):
 
 
 @dataclass
-class Exchange:
+class Errand:
     """A message of the ServerApp and what came of it. ``folder`` holds its objects, by id."""
 
     message: Message
@@ -51,7 +51,7 @@ class Exchange:
     _bytes: int = 0
 
     @classmethod
-    def of(cls, message: Message, tree: ObjectTree, node_id: int) -> "Exchange":
+    def of(cls, message: Message, tree: ObjectTree, node_id: int) -> "Errand":
         """Raise Refused, if this is no message to the node."""
         ids = set(_ids(tree))
         about = message.metadata
