@@ -207,8 +207,9 @@ def check_before(evidence: Evidence, result: Result) -> None:
 @check(
     "8.5",
     "all that may be open was taken over",
-    "the sums that may be open on the predecessor's board up to the release, as recomputed, are "
-    "those that the members name. With these the sums of this record are compared",
+    "the sums that may be open on the predecessor's board up to the release, and the models that "
+    "its studies trained, as recomputed, are those that the members name. With these sums those of "
+    "this record are compared",
     (*BOARD, BEFORE),
 )
 def check_sums(evidence: Evidence, result: Result) -> None:
@@ -222,9 +223,9 @@ def check_sums(evidence: Evidence, result: Result) -> None:
         return
     position, word = counted
     found = sums_up_to(before.evidence.replay.board, word.position)
-    result.count += len(found.sums)
+    result.count += len(found.sums) + len(found.models)
     if tuple(map(part_name, found.parts())) != word.sums:
-        reason = "the sums that may be open on the predecessor's board are others than they say"
+        reason = "the sums or models of the predecessor's board are others than they say"
         result.fail(position, NOBODY, reason)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from protocol.board import Posted, StudyState
+from protocol.board import Inheritance, Posted, StudyState
 from protocol.messages import Closing, Opening
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.contribution_checks import remark
@@ -54,7 +54,8 @@ def _approval(contribute: bool, opens: bool) -> str:
     "7.2",
     "rounds were opened of approved studies",
     "each opening names the plan of its study. Enough members had approved to contribute and to "
-    "open before it, and the study had not ended",
+    "open before it, and the study had not ended. A study that goes on from a federation before "
+    "begins with the model that was taken over",
     BOARD,
 )
 def check_opened(evidence: Evidence, result: Result) -> None:
@@ -62,18 +63,25 @@ def check_opened(evidence: Evidence, result: Result) -> None:
         opening = found.view.opening
         if opening is not None:
             result.count += 1
-            for reason in _faults_of_opening(found, opening):
+            inheritance = evidence.replay.board.key.inheritance
+            for reason in _faults_of_opening(found, opening, inheritance):
                 said = f"{found.session}: {reason}"
                 remark(result, found)(opening.position, evidence.name(AGGREGATOR), said)
 
 
-def _faults_of_opening(found: RoundEvidence, opening: Posted[Opening]) -> Iterator[str]:
+def _faults_of_opening(
+    found: RoundEvidence, opening: Posted[Opening], inheritance: Inheritance
+) -> Iterator[str]:
     if opening.post.body.plan != found.study.digest:
         yield "it is opened under another plan"
     if found.state.is_ended(opening.position):
         yield "it is opened though the study had ended"
     elif not found.state.is_open(opening.position):
         yield "it is opened though too few members approved of that then"
+    if found.session == found.study.round(1) and found.study.is_training:
+        work = found.study.training
+        if work.start_federation and opening.post.body.model != inheritance.model_of(work):
+            yield "it begins with another model than the plan names"
 
 
 @check(

@@ -14,6 +14,7 @@ from protocol.board.draft import Draft
 from protocol.messages.bodies import Statement
 from protocol.messages.inherited_sums import InheritedSums
 from protocol.messages.session import round_session
+from protocol.record.audit.checks import audit
 from protocol.rounds.history import sums_up_to
 from tests.attacks.studies.test_over_a_handover import (
     LEAVE,
@@ -27,6 +28,7 @@ from tests.attacks.studies.test_over_a_handover import (
 )
 from tests.stage.handover import inherited
 from tests.stage.handover.rosters import Who
+from tests.stage.record.memory import files_of
 from tests.stage.rounds.delayed import LENGTH, DelayedTable
 from tests.stage.studies import training_plan
 
@@ -46,15 +48,21 @@ def gone_on() -> DelayedTable:
     return old
 
 
+def begun_again(new: DelayedTable, model: bytes = GONE_ON) -> str:
+    """The first round of a study of the new federation, whose plan goes on from that model."""
+    known = new.board.key.inheritance.sums
+    assert known is not None
+    assert new.terms.predecessor is not None
+    before = new.terms.predecessor.federation
+    assert known.model_after(before, "cardio", 1) == GONE_ON
+    start: dict[str, Any] = {"start_federation": before, "start_study": "cardio"}
+    return new.begin("cardio", training_plan(new.terms, start_round=1, **start), model=model)
+
+
 def again(old: DelayedTable, who: Who, *names: str) -> set[tuple[str, str]]:
     """Who refuses what, where the new federation goes on from that model over these."""
     new = handed_over(old, TOY, who)
-    known = new.board.key.inheritance.sums
-    assert known is not None
-    assert known.model_after(old.terms.federation, "cardio", 1) == GONE_ON
-    start: dict[str, Any] = {"start_federation": old.terms.federation, "start_study": "cardio"}
-    session = new.begin("cardio", training_plan(new.terms, start_round=1, **start), model=GONE_ON)
-    return refused(new, closed(new, session, numbers(new, *names)))
+    return refused(new, closed(new, begun_again(new), numbers(new, *names)))
 
 
 @pytest.mark.parametrize("who", [STAY, LEAVE], ids=["stays", "leaves"])
@@ -75,3 +83,13 @@ def test_without_the_old_row_the_difference_is_open(monkeypatch: pytest.MonkeyPa
 
 def test_the_same_hospitals_go_on() -> None:
     assert not again(gone_on(), STAY, "H1", "H2", "H3", "H4")
+
+
+@pytest.mark.parametrize(("model", "count"), [(GONE_ON, 0), (b"x" * 32, 1)])
+def test_the_audit_sees_a_study_that_begins_with_another_model(model: bytes, count: int) -> None:
+    new = handed_over(gone_on(), TOY, STAY)
+    begun_again(new, model)
+    files = files_of(new.federation, new.entries, {}, new.federation.members)
+    (found,) = [r for r in audit(files, bytes(32)).results if r.number == "7.2"]
+    said = [one.reason for one in found.findings]
+    assert said == ["study/cardio/1: it begins with another model than the plan names"] * count

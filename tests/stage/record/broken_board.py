@@ -187,7 +187,7 @@ def post_not_in_canonical_form(made: Good) -> Broken:
     # A whole number in nine bytes that one would hold reads as the same.
     written = write(story)
     post = written.entries[place - 1].post.post
-    said, end = encode(story.at(place).body), encode((0.0, 0, b""))[1:]
+    said, end = encode(story.at(place).body), encode((0.0, 0, b"", ""))[1:]
     assert post.endswith(said)
     assert said.endswith(b"\x02" + end)  # the length, and what follows it
     spelled = post[: -len(end) - 1] + b"\xcf" + (2).to_bytes(8, "big") + end

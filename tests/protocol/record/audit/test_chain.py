@@ -10,7 +10,7 @@ from protocol.encoding import decode, encode
 from protocol.key.epoch import MAX_EPOCH_BYTES, Epoch
 from protocol.messages.bodies import SetLock
 from protocol.messages.handover import BareWord, KeyInherited
-from protocol.messages.inherited_sums import InheritedPart, read_inherited_sums
+from protocol.messages.inherited_sums import InheritedPart, part_name, read_inherited_sums
 from protocol.record import MANIFEST_PATH
 from protocol.record.audit.chain_checks import NOT_GIVEN
 from protocol.record.audit.checks import Audit, audit
@@ -271,21 +271,33 @@ def test_without_the_sums_no_key_counts() -> None:
 # ── the sums that were taken over ──
 
 
+OTHER_SUMS = "the sums or models of the predecessor's board are others than they say"
+
+
 def test_the_sums_of_the_record_before_are_recomputed() -> None:
     found = result_of(audited(chained().middle, chained().oldest), "8.5")
-    assert (found.count, found.failures) == (2, [])  # of two rounds
+    assert (found.count, found.failures) == (3, [])  # of two rounds, and a study's models
     newest = result_of(audited(chained().newest, chained().middle), "8.5")
-    assert (newest.count, newest.failures) == (2, [])  # and handed on again
+    assert (newest.count, newest.failures) == (3, [])  # and handed on again
 
 
 def test_fewer_sums_than_may_be_open_fail() -> None:
     story = told(sums=())
     del story.said[story.federation.terms.n_members :]
     found = audited(story, chained().oldest)
-    assert failures(found, "8.5") == [
-        "the sums that may be open on the predecessor's board are others than they say"
-    ]
+    assert failures(found, "8.5") == [OTHER_SUMS]
     assert not found.holds
+
+
+def test_other_models_than_were_stated_fail() -> None:
+    place = chained().middle.find(SESSION, InheritedPart)
+    sums = read_inherited_sums((chained().middle.body(place, InheritedPart).data,))
+    (trained,) = sums.models
+    (data,) = replace(sums, models=(replace(trained, models=(bytes(32),)),)).parts()
+    story = told(sums=(part_name(data),))
+    story.alter(place, data=data)
+    found = audited(story, chained().oldest)
+    assert failures(found, "8.5") == [OTHER_SUMS]
 
 
 def test_the_words_are_of_a_release() -> None:
