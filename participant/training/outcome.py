@@ -8,12 +8,14 @@ import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from keyshare.rounds import Counts, Marks
 from participant.disk import Storage
 from participant.errors import DamagedFile, ForeignModel, NoStart
+from participant.home import federation_folder
 from participant.model import Layout, Model, NextModel, Vector, model_name, read_model, write_model
 from participant.training.bounds import Bounds
 from protocol.board import Study
@@ -21,6 +23,7 @@ from protocol.encoding import decode, encode
 from protocol.errors import Malformed
 
 _MAX_BOUNDS_BYTES = 100
+_MISSING = "this hospital does not have that model"
 
 # What this hospital has kept under terms before these, by their digest and the name; None for none.
 KeptBefore = Callable[[bytes, str], bytes | None]
@@ -121,25 +124,45 @@ def start_of(
     """
     work = study.training
     first, last = (study.name, 0), (work.start_study, work.start_round)
-    start, place, found = f"{last[0]}/{last[1]}", model_name(*last), list[Model]()
+    stored = [(storage.read(model_name(*last)), last)]
     if work.start_federation:
-        start, place = f"{start} of a federation before", model_name(*first)
         there = kept_before(work.start_federation, model_name(*last))
-        stored = [(storage.read(place), first), (there, last)]
-    else:
-        stored = [(storage.read(place), last)]
+        stored = [(storage.read(model_name(*first)), first), (there, last)]
     try:
         found = [read_model(data, layout, *of) for data, of in stored if data is not None]
     except ForeignModel as error:
-        reason = f"it is no model of this app: {error.reason}"
-        raise NoStart(study.name, start, reason, place) from None
+        raise _no_start(study, f"it is no model of this app: {error.reason}") from None
     if not found:
-        raise NoStart(study.name, start, "this hospital does not have that model", place)
+        raise _no_start(study, _MISSING)
     for model in found:
         if not work.start_federation or model.digest == digest:
             return model
     reason = "this hospital has another model there than the members of that study had stated"
-    raise NoStart(study.name, start, reason, place)
+    raise _no_start(study, reason)
+
+
+def lacking_start(study: Study, folder: Path) -> NoStart | None:
+    """What ``start_of`` will raise of a study that goes on from a federation before, if anything.
+
+    folder: the hospital's for this federation. What a file holds is not looked at.
+    """
+    work = study.training
+    if not work.start_federation:
+        return None
+    before = federation_folder(folder.parent, work.start_federation)
+    last = before / model_name(work.start_study, work.start_round)
+    is_here = (folder / model_name(study.name, 0)).exists() or last.exists()
+    return None if is_here else _no_start(study, _MISSING)
+
+
+def _no_start(study: Study, reason: str) -> NoStart:
+    work = study.training
+    start = f"{work.start_study}/{work.start_round}"
+    if work.start_federation:
+        start, place = f"{start} of a federation before", model_name(study.name, 0)
+    else:
+        place = model_name(work.start_study, work.start_round)
+    return NoStart(study.name, start, reason, place)
 
 
 def keep_start(storage: Storage, study: str, model: Model) -> None:

@@ -14,6 +14,7 @@ from participant.cli.views import (
     plan_lines,
     say,
     say_json,
+    sentence_of,
     study_facts,
     study_lines,
 )
@@ -43,6 +44,7 @@ from participant.study import (
     read_plan,
     write_plan,
 )
+from participant.training import lacking_start
 from protocol.board import Study
 from protocol.words import pasted
 from protocol.words.counted import counted
@@ -154,8 +156,12 @@ def approve(
     )
     run(course, worker)
     say(f"Approved by {own}: {name}, {what}. It acts from the next round on.")
-    if contributes:
-        say(f"Next: {_next(study, given.context.here, app)}")
+    if not contributes:
+        return
+    if study.is_training and (lack := lacking_start(study, worker.folder)):
+        said = sentence_of(lack, given.context)
+        say(f"Before it can train: {said.what}. {said.remedy}")
+    say(f"Next: {_next(study, given.context.here, app)}")
 
 
 @study_app.command("withdraw")

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from participant.errors import NoStart
+from participant.home import read_terms
+from protocol.encoding import encode_binary
 from protocol.messages import Statistic, Training, round_session
 from tests.stage.consortium import Consortium, found, run_all
 
@@ -128,6 +131,16 @@ def test_what_no_plan_can_have_is_named_by_its_option_and_nothing_is_written(
     _, errors = new(signed, "plan.toml", *NEW, *words, expect=exit_code)
     assert said in one_line(errors.replace("│", " "))
     assert not (signed.folder / "plan.toml").exists()
+
+
+def test_a_study_that_goes_on_names_the_terms_before(signed: Consortium) -> None:
+    words = ["training", "--start", "cardio/7", "--old", "federation.toml"]
+    said, _ = new(signed, "cardio.toml", *NEW, *words)
+    assert "the model of cardio after round 7, of an earlier federation" in one_line(said)
+    before = read_terms(signed.folder / "federation.toml").terms.federation
+    text = (signed.folder / "cardio.toml").read_text()
+    assert 'start = "cardio/7"' in text
+    assert f'start_federation = "{encode_binary(before)}"' in text
 
 
 @pytest.mark.parametrize(
@@ -338,3 +351,15 @@ def test_what_is_not_there_is_told_with_what_is(consortium: Consortium) -> None:
     for words in (["show", "No such"], ["approve", "No such"]):
         _, errors = consortium.typed(1, "study", *words, expect=2)
         assert "'No such'" in errors
+
+
+def test_who_approves_is_told_of_a_first_model_that_is_not_here(
+    consortium: Consortium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lack = NoStart("further", "cardio/7", "it is not here", "studies/further/model-0.safetensors")
+    monkeypatch.setattr("participant.cli.commands.study.lacking_start", lambda *about: lack)
+    consortium.planned("further", Training(1, 8.0, 24, 1_000))
+    consortium.typed(1, "study", "propose", "further.toml")
+    said, _ = consortium.typed(1, "study", "approve", "further", "--yes", "--unpinned")
+    assert "Before it can train: further starts from the model of cardio/7" in said
+    assert "studies/further/model-0.safetensors" in said

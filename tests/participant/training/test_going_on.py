@@ -1,14 +1,17 @@
 """A study of a new federation goes on from a model that hospitals trained in the one before."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from participant.errors import NoStart
+from participant.home.folders import federation_folder
 from participant.model.file import model_name
 from participant.study.tasks import ProposalTask
+from participant.training.outcome import lacking_start
 from participant.training.task import TrainingTask
 from protocol.board.budget import Surplus
 from protocol.board.study import Study
@@ -170,3 +173,18 @@ def test_no_plan_starts_from_a_federation_before_where_no_key_was_taken_over() -
     start: dict[str, Any] = {"start_study": STUDY, "start_round": 1, "start_federation": OLD}
     posted = table.say(1, proposal(training_study(terms, "next", **start)))
     assert isinstance(posted.post.body, Surplus)
+
+
+def test_it_is_known_before_the_training_whether_the_model_lies_here(tmp_path: Path) -> None:
+    start: dict[str, Any] = {"start_study": STUDY, "start_round": 1, "start_federation": OLD}
+    study = training_study(TOY.federation.terms, "next", **start)
+    here, before = tmp_path / "here", federation_folder(tmp_path, OLD)
+    lack = lacking_start(study, here)
+    assert lack is not None
+    assert lack.place == model_name("next", 0)
+    for path in (here / model_name("next", 0), before / LAST):
+        path.parent.mkdir(parents=True)
+        path.touch()
+        assert lacking_start(study, here) is None
+        path.unlink()
+    assert lacking_start(training_study(TOY.federation.terms), here) is None
