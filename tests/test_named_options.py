@@ -19,8 +19,9 @@ DOCUMENTS = ids([page for page in OF_TODAY if page.name != "CONTRIBUTING.md"])
 FOR_HOSPITALS = ("README.md", "docs/tutorial.md")  # which surely name options
 NAMED = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 STYLES = ROOT / "participant/report/style.py"  # whose variables begin alike
-# Of the benchmarks, and of fuzzing.
-OF_OTHERS = {"--help", "--mbit", "--delay-ms", "--peer", "--jobs"}
+# Of the benchmarks, of fuzzing, and of Flower's SuperNode.
+OF_OTHERS = {"--help", "--mbit", "--delay-ms", "--peer", "--jobs", "--node-config"}
+GATE = ROOT / "integrations/quorate_flower/quorate_flower/gate/command.py"  # needs Flower to run
 
 
 def options(command: Any) -> Iterator[str]:
@@ -30,6 +31,7 @@ def options(command: Any) -> Iterator[str]:
         yield from options(below)
 
 
+OF_GATE = set(re.findall(r'add\(\s*"(--[a-z-]+)"', GATE.read_text()))
 THERE = {*options(get_command(of_hospital)), *options(get_command(of_aggregator))} | OF_OTHERS
 
 
@@ -51,4 +53,4 @@ def test_every_option_in_a_document_is_one_of_the_programs(document: str) -> Non
     lines = (ROOT / document).read_text().splitlines()
     found = {name for line in lines if "python -m" not in line for name in NAMED.findall(line)}
     assert found or document not in FOR_HOSPITALS, "the check must see what it is about"
-    assert found <= THERE, document
+    assert found <= (THERE | OF_GATE if "flower" in document else THERE), document

@@ -74,11 +74,10 @@ class Courier:
                     await self._superlink.unregister(self._node_id)
         await self._superlink.close()
 
-    async def heartbeat(self) -> bool:
-        """Whether the SuperLink knows the node."""
-        if time.monotonic() - self._beaten < 10 * LEAST:
-            return True
-        return await self._beat()
+    async def heartbeat(self) -> None:
+        """Keep the node online; after a SuperLink was started anew, it is a new one."""
+        if time.monotonic() - self._beaten >= 10 * LEAST:
+            await self.join()
 
     async def _beat(self) -> bool:
         request = SendNodeHeartbeatRequest(node=self._node(), heartbeat_interval=HEARTBEAT)
@@ -91,6 +90,8 @@ class Courier:
         if time.monotonic() - self._pulled < LEAST:
             return None
         self._pulled = time.monotonic()
+        if not self._node_id:
+            await self.join()  # the gate was started anew, and the SuperNode was not
         found = await self._superlink.pull_messages(PullMessagesRequest(node=self._node()))
         if not found.messages_list or not found.message_object_trees:
             return None

@@ -21,6 +21,7 @@ from quorate_flower.gate.reply import CODES, Failure, is_object_id, object_ids
 
 MOST_BYTES = 1 << 30  # of all objects of a message
 MOST_OBJECTS = 1 << 16
+MOST_HANDED = 3
 BAD_MESSAGE = 3  # Flower's code for a message that is not available
 
 
@@ -49,6 +50,7 @@ class Errand:
     expected: frozenset[str] = frozenset()
     contents: dict[str, bytes] = field(default_factory=dict)
     _bytes: int = 0
+    _handed: int = 0
 
     @classmethod
     def of(cls, message: Message, tree: ObjectTree, node_id: int) -> "Errand":
@@ -102,6 +104,16 @@ class Errand:
             return (Path(self.folder.name) / object_id).read_bytes()
         except OSError:
             return None
+
+    @property
+    def is_unwanted(self) -> bool:
+        """Whether it was handed out often enough, and nothing of it was pulled."""
+        return self.stage is Stage.HANDED and self._handed >= MOST_HANDED
+
+    def hand(self) -> None:
+        """Give it to the SuperNode, once more if the answer may have been lost."""
+        self.stage = Stage.HANDED
+        self._handed += 1
 
     def expect(self, tree: ObjectTree) -> str:
         """Begin to take a reply with these objects; returns its session. Raises Refused."""

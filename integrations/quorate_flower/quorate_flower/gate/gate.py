@@ -41,7 +41,7 @@ from flwr.proto.run_pb2 import GetRunRequest, GetRunResponse
 from google.protobuf.message import DecodeError, Message
 
 from quorate_flower.gate.courier import Courier
-from quorate_flower.gate.errand import Errand, Stage
+from quorate_flower.gate.errand import BAD_MESSAGE, Errand, Stage
 from quorate_flower.gate.errors import Refused, RunOver, SuperLinkAway, SuperLinkRefuses
 from quorate_flower.gate.reply import (
     MOD_REFUSED,
@@ -160,12 +160,13 @@ class Gate:
         return UnregisterNodeFleetResponse()  # the node is the gate's, until the gate ends
 
     async def _heartbeat(self, _: SendNodeHeartbeatRequest) -> SendNodeHeartbeatResponse:
-        return SendNodeHeartbeatResponse(success=await self._courier.heartbeat())
+        await self._courier.heartbeat()
+        return SendNodeHeartbeatResponse(success=True)
 
     async def _pull_messages(self, _: PullMessagesRequest) -> PullMessagesResponse:
         end = time.monotonic() + WAIT
         async with self._pulling:
-            if self._errand and self._errand.stage is Stage.AT_WORK:
+            if self._errand and (self._errand.stage is Stage.AT_WORK or self._errand.is_unwanted):
                 self._abandon("it asks for the next message")
             if self._errand is None and not await self._next():
                 return PullMessagesResponse()
@@ -175,7 +176,7 @@ class Gate:
                 await asyncio.sleep(0.05)
             if errand is None or errand.stage not in (Stage.READY, Stage.HANDED):
                 return PullMessagesResponse()
-            errand.stage = Stage.HANDED
+            errand.hand()
             return PullMessagesResponse(
                 messages_list=[errand.message], message_object_trees=[errand.tree]
             )
@@ -197,8 +198,9 @@ class Gate:
         except RunOver:
             self._end(errand)
         except (SuperLinkAway, SuperLinkRefuses) as error:
-            LOGGER.warning("message %s was not fetched: %s", errand.message_id[:12], error)
-            self._end(errand)
+            LOGGER.warning("message %s: %s", errand.message_id[:12], error)
+            text = "the gate could not fetch the whole message from the SuperLink"
+            self._refuse(errand, Refused(text, BAD_MESSAGE))
         else:
             if errand.stage is Stage.FETCHING:
                 errand.stage = Stage.READY

@@ -57,6 +57,7 @@ HEARTBEAT = 30.0  # seconds, Flower's
 SMALL = 64 << 10  # bytes of an answer that has no object
 MOST_MESSAGE_BYTES = 16 << 20  # of a message with its tree of object ids
 MOST_OBJECT_BYTES = 32 << 20
+_AWAY = (502, 503, 504)
 _UNKNOWN = 401
 _FORBIDDEN = 403  # Flower's answer when a run is not running
 
@@ -198,7 +199,9 @@ class SuperLink:
                 raise self._away(f"sends more than {most} bytes in one answer")
         return bytes(body)
 
-    def _refusal(self, status: int, body: bytes) -> SuperLinkRefuses:
+    def _refusal(self, status: int, body: bytes) -> SuperLinkRefuses | SuperLinkAway:
+        if status in _AWAY:
+            return self._away(f"is not up behind its proxy (status {status})")
         found = FlowerError.from_json(body.decode(errors="replace"))
         said = f": {found.message[:300]!r}" if found else ""
         if status == _UNKNOWN:

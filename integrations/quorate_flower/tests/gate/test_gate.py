@@ -382,6 +382,25 @@ def test_a_pull_whose_answer_was_lost_gives_the_message_again() -> None:
     assert len(scene(play).asked("pull_messages")) == 1
 
 
+def test_a_message_that_is_pulled_again_and_again_is_answered_with_an_error() -> None:
+    async def play(door: Door) -> None:
+        for _ in range(3):
+            assert (await door.pull()).messages_list
+        assert not (await door.pull()).messages_list
+
+    assert "gives no reply" in error_of(scene(play))
+
+
+def test_a_message_that_cannot_be_fetched_is_answered_with_an_error() -> None:
+    async def play(door: Door) -> None:
+        door.superlink.failing = lambda name: (
+            SuperLinkRefuses(412, "no") if name == "get_fab" else None
+        )
+        assert not (await door.pull()).messages_list
+
+    assert "could not fetch" in error_of(scene(play))
+
+
 @pytest.mark.parametrize("name", ["pull-messages", "activate-node", "deactivate-node"])
 def test_a_message_that_a_supernode_lets_lie_is_answered_with_an_error(name: str) -> None:
     async def play(door: Door) -> None:
@@ -428,11 +447,24 @@ def test_a_superlink_that_has_forgotten_the_node_gets_to_know_it_again() -> None
         answer = await door.ask(
             "send-node-heartbeat", SendNodeHeartbeatRequest(), SendNodeHeartbeatResponse
         )
-        assert not answer.success
-        await door.gate.answer("activate-node", b"")
+        assert answer.success
 
-    names = [name for name, _ in scene(play).said]
-    assert names[-2:] == ["register", "activate"]
+    assert [name for name, _ in scene(play).said] == [
+        "register", "activate", "heartbeat", "register", "activate",
+    ]  # fmt: skip
+
+
+def test_a_gate_that_is_started_anew_serves_the_supernode_that_was_not() -> None:
+    superlink = ScriptedSuperLink()
+
+    async def played() -> None:
+        door = Door(superlink)
+        work = await door.work()
+        await door.push(answer_to(work, good()))
+        await door.settle()
+
+    asyncio.run(played())
+    assert len(superlink.asked("push_object")) == 4
 
 
 def test_pulls_and_heartbeats_do_not_drum(monkeypatch: pytest.MonkeyPatch) -> None:

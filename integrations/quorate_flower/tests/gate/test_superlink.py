@@ -153,6 +153,11 @@ def test_403_says_that_the_run_is_over() -> None:
         scene(answer(b"{}", "", "403 Forbidden"), pull)
 
 
+def test_a_proxy_without_a_superlink_is_one_that_is_away() -> None:
+    with pytest.raises(SuperLinkAway, match="503"):
+        scene(answer(b"", "", "503 Service Unavailable"), pull)
+
+
 def test_401_names_the_option_with_the_key() -> None:
     with pytest.raises(SuperLinkRefuses, match="--private-key"):
         scene(answer(b"{}", "", "401 Unauthorized"), pull)
