@@ -14,13 +14,12 @@ from participant.study.tasks import ProposalTask
 from participant.training.outcome import lacking_start
 from participant.training.task import TrainingTask
 from protocol.board.budget import Surplus
-from protocol.board.study import Study
 from protocol.errors import BadPlan
 from protocol.messages.bodies import Statement
 from tests.simulator.disk import Disk
 from tests.stage.handover.inherited import InheritedKey
 from tests.stage.handover.posted import PostedHandover
-from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.rounds.round_table import KeyedTable, RoundTable, Steps
 from tests.stage.studies import SESSION, STUDY, proposal, training_plan, training_study
 from tests.stage.toy import ToyEpoch, toy_epoch
 
@@ -31,24 +30,13 @@ NEWCOMER = 5
 LAST, FIRST = model_name(STUDY, 1), model_name(STUDY, 0)
 
 
-class WithKey(RoundTable):
-    """At the board on which the key came to be."""
-
-    def found(self, study: Study, approving: Any = None) -> Any:
-        if not self.board.entries:
-            for entry in self.toy.table.entries:
-                self.board.append(entry)
-                self.entries.append(entry)
-        return super().found(study, approving)
-
-
 def kept_by(disk: Disk, federation: bytes, name: str) -> bytes | None:
     return disk.read(name) if federation == OLD else None
 
 
 def after_a_round() -> tuple[RoundTable, ToyEpoch]:
     """A study that was trained for a round, and the federation that then took the key over."""
-    table = WithKey(TOY)
+    table = KeyedTable(TOY)
     for i in TOY.federation.members:
         table.train(i, Steps())
     table.play(SESSION)
@@ -62,7 +50,7 @@ def going_on(**changes: Any) -> RoundTable:
     old, toy = after_a_round()
     start: dict[str, Any] = {"start_study": STUDY, "start_round": 1, "start_federation": OLD}
     start |= changes
-    found = WithKey(toy, training_study(toy.federation.terms, **start))
+    found = KeyedTable(toy, training_study(toy.federation.terms, **start))
     disks = {i: old.disks[number] for i, number in enumerate(STAY, start=1)}
     found.before = {i: partial(kept_by, disk) for i, disk in disks.items()}
     return found
@@ -169,7 +157,7 @@ def test_no_plan_starts_from_what_was_not_taken_over(changes: dict[str, Any]) ->
 
 
 def test_no_plan_starts_from_a_federation_before_where_no_key_was_taken_over() -> None:
-    table, terms = WithKey(TOY), TOY.federation.terms
+    table, terms = KeyedTable(TOY), TOY.federation.terms
     start: dict[str, Any] = {"start_study": STUDY, "start_round": 1, "start_federation": OLD}
     posted = table.say(1, proposal(training_study(terms, "next", **start)))
     assert isinstance(posted.post.body, Surplus)
