@@ -30,7 +30,7 @@ from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, 
 
 from quorate_flower.gate.bundle import judge_fab, judge_run
 from quorate_flower.gate.errand import Errand, Stage
-from quorate_flower.gate.errors import GateError, Refused, RunOver, SuperLinkAway
+from quorate_flower.gate.errors import GateError, Refused, RunOver, SuperLinkAway, SuperLinkRefuses
 from quorate_flower.gate.superlink import HEARTBEAT, SuperLink
 
 LOGGER = logging.getLogger("quorate.gate")
@@ -56,9 +56,16 @@ class Courier:
         async with self._joining:
             if not self._node_id or not await self._beat():
                 if self._registers:  # for the first time, or a SuperLink that has forgotten it
-                    await self._superlink.register()
+                    await self._register()
                 self._node_id = await self._superlink.activate()
             return self._node_id
+
+    async def _register(self) -> None:
+        try:
+            await self._superlink.register()
+        except SuperLinkRefuses as error:
+            remedy = "if it authenticates SuperNodes, give --private-key"
+            raise SuperLinkRefuses(error.status, f"{error}: {remedy}") from None
 
     async def pause(self) -> None:
         """Take the node offline."""

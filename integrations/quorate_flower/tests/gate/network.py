@@ -12,6 +12,11 @@ import sys
 import time
 from pathlib import Path
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.gate.certificates import Certificates
+
 BIN = Path(sys.executable).parent
 APP = Path(__file__).parent / "app"
 
@@ -24,16 +29,22 @@ def free_port() -> int:
 
 
 class Network:
-    """Started in ``folder``, where the logs are; ``close`` ends all of it."""
+    """Started in ``folder``, where the logs are; ``close`` ends all of it.
 
-    def __init__(self, folder: Path) -> None:
+    certificates: the SuperLink speaks TLS with them, and authenticates SuperNodes.
+    """
+
+    def __init__(self, folder: Path, certificates: Certificates | None = None) -> None:
         self.folder, self.port = folder, free_port()
+        self._certificates = certificates
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         home = folder / "home"
         home.mkdir()
+        trust = f'root-certificates = "{certificates.authority}"' if certificates else ""
         (home / "config.toml").write_text(
             '[superlink]\ndefault = "local"\n\n'
-            f'[superlink.local]\naddress = "127.0.0.1:{self.port}"\ninsecure = true\n'
+            f'[superlink.local]\naddress = "127.0.0.1:{self.port}"\n'
+            f"{trust or 'insecure = true'}\n"
         )
         self.environment = os.environ | {
             "FLWR_HOME": str(home),
@@ -58,8 +69,14 @@ class Network:
 
     def superlink(self) -> None:
         """Start it, and wait until it listens."""
+        made, options = self._certificates, ["--insecure"]
+        if made:
+            options = [
+                "--ssl-ca-certfile", str(made.authority), "--ssl-certfile", str(made.server),
+                "--ssl-keyfile", str(made.key), "--enable-supernode-auth",
+            ]  # fmt: skip
         self.start(
-            "superlink", BIN / "flower-superlink", "--insecure", "--port", self.port,
+            "superlink", BIN / "flower-superlink", *options, "--port", self.port,
             "--disable-runtime-dependency-installation",
         )  # fmt: skip
         end = time.monotonic() + 60
@@ -73,11 +90,31 @@ class Network:
 
     def gate(self, *options: str) -> str:
         """Start it; returns where it listens."""
+        made = self._certificates
+        trust = ["--root-certificates", str(made.authority)] if made else ["--insecure"]
         self.start(
-            "gate", sys.executable, "-m", "quorate_flower.gate", "--insecure", "--listen",
+            "gate", sys.executable, "-m", "quorate_flower.gate", *trust, "--listen",
             "127.0.0.1:0", "--superlink", f"127.0.0.1:{self.port}", *options,
         )  # fmt: skip
         return self.wait("gate", r"listening on (\S+) ")
+
+    def registered_key(self) -> str:
+        """The file of a node's private key that the SuperLink knows."""
+        path = self.folder / "node-key"
+        key = ec.generate_private_key(ec.SECP384R1())
+        path.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.OpenSSH,
+                serialization.NoEncryption(),
+            )
+        )
+        public = key.public_key().public_bytes(
+            serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+        )
+        path.with_suffix(".pub").write_bytes(public)
+        self.flwr("supernode", "register", path.with_suffix(".pub"), "local")
+        return str(path)
 
     def supernode(self, superlink: str) -> None:
         """Start one; its home is its own."""

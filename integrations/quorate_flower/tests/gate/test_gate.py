@@ -467,6 +467,17 @@ def test_a_gate_that_is_started_anew_serves_the_supernode_that_was_not() -> None
     assert len(superlink.asked("push_object")) == 4
 
 
+def test_a_superlink_that_lets_no_node_register_asks_for_a_key() -> None:
+    superlink = ScriptedSuperLink()
+    superlink.failing = lambda name: SuperLinkRefuses(412, "no") if name == "register" else None
+
+    async def played() -> None:
+        with pytest.raises(Denied, match="give --private-key"):
+            await Door(superlink).gate.answer("register-node", b"")
+
+    asyncio.run(played())
+
+
 def test_pulls_and_heartbeats_do_not_drum(monkeypatch: pytest.MonkeyPatch) -> None:
     async def play(door: Door) -> None:
         work = await door.work()

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gate between a SuperLink and a SuperNode of Flower's, each a process of its own."""
+"""The gate between a SuperLink and a SuperNode of Flower's, each a process of its own.
+
+The SuperLink speaks TLS, and knows the gate's key alone.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.gate import certificates
 from tests.gate.network import Network
 
 pytestmark = pytest.mark.slow
@@ -13,7 +17,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    made = Network(tmp_path_factory.mktemp("network"))
+    folder = tmp_path_factory.mktemp("network")
+    made = Network(folder, certificates.make(folder / "tls"))
     try:
         made.superlink()
         yield made
@@ -25,7 +30,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 def app(network: Network) -> Path:
     """The app that the hospital has listed, with a gate and a SuperNode that are up."""
     folder, listed = network.app("1.0.0")
-    network.supernode(network.gate("--app", listed, "--metrics", "train_loss"))
+    options = ("--app", listed, "--metrics", "train_loss", "--private-key")
+    network.supernode(network.gate(*options, network.registered_key()))
     return folder
 
 
