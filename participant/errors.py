@@ -64,7 +64,7 @@ class DamagedFile(ParticipantError, says="{path}: {reason}"):
     reason: str
     what: Literal[
         "sealed file", "outbox", "model", "local entries", "journal", "approval", "numbers", "note",
-        "release",
+        "release", "beginning",
     ] = "sealed file"  # fmt: skip
 
 
@@ -500,7 +500,7 @@ class UnfitNumbers(ParticipantError, says="{path}: {reason}"):
     remedy: str = ""
 
 
-OpenedWith = Literal["plan", "model", "length", "key", "bounds", "suite"]
+OpenedWith = Literal["plan", "model", "length", "key", "bounds", "suite", "run"]
 
 
 class ModelMismatch(ParticipantError, says="round {round_name}: another {what}"):
@@ -510,6 +510,13 @@ class ModelMismatch(ParticipantError, says="round {round_name}: another {what}")
     what: OpenedWith
     found: object
     due: object
+
+
+class ModelsDiffer(ParticipantError, says="{round_name}: hospitals state different models"):
+    """Too few hospitals state one model after this round; ``facts`` of the event disagreement."""
+
+    round_name: str
+    facts: dict[str, object]
 
 
 class ForeignModel(ParticipantError, says="round {round_name}: {reason}"):

@@ -19,6 +19,7 @@ it. It may be copied into another project, under the licence that is beside it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import math
@@ -225,7 +226,9 @@ class Agent:
         self.close()
 
     def close(self) -> None:
-        """End the conversation."""
+        """End the conversation, in any thread."""
+        with contextlib.suppress(OSError):  # the agent has ended it
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def hello(self, local_entries: Sequence[str] = (), run: str = "", app: str = "") -> Answer:

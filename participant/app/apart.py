@@ -8,12 +8,13 @@ import contextlib
 import hmac
 import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from participant.agent import Stopped
+from participant.app.elsewhere import AppElsewhere
 from participant.app.errors_file import keep_traceback_text
 from participant.app.module import place_of
 from participant.app.output import Show
@@ -38,16 +39,11 @@ from protocol.words import shown
 
 Config = dict[str, Any]
 T = TypeVar("T", bound=FromApp)
-U = TypeVar("U")
-_MORE_BYTES = 64 << 20  # of an update than twice the initial model: what stays at home may grow
+MORE_BYTES = 64 << 20  # of an update than twice the initial model: what stays at home may grow
 
 
-class _Left(Exception):
-    """A program that had connected has gone."""
-
-
-class AppApart:
-    """The functions of an app that is elsewhere; its entries that stay at the hospital."""
+class AppApart(AppElsewhere):
+    """The functions of an app in a process that is begun here."""
 
     def __init__(
         self, file: AppFile, errors_folder: Path, about: Mapping[str, object], show: Show
@@ -55,7 +51,6 @@ class AppApart:
         """about: what is told to the app of its federation. show: each line that it prints."""
         self._file, self._errors_folder = file, errors_folder
         self._about, self._show = about, show
-        self.local_entries: tuple[str, ...] = ()
         self._process: AppProcess | None = None
         self._is_closed = self._is_given_up = False
         self._is_gone = True  # there is no process, or it is to be ended
@@ -66,30 +61,19 @@ class AppApart:
         self._standing: tuple[int, Any] | None = None  # the model that it was given last
 
     def start(self) -> None:
-        """Begin the process, and read the app's file in it or wait for a program to connect.
+        """Begin the process, and read the app's file in it.
 
         Raises MissingFile, WrongKind or BadApp for the file, NoAppUser for the user, and Stopped
         once it was closed.
         """
-        self._lasting(lambda: None)
-
-    def _lasting(self, call: Callable[[], U]) -> U:
-        """What a call comes to. A program that goes meanwhile may come back, or another one."""
-        while True:
-            try:
-                if self._is_gone:
-                    self._end()
-                    self._begin()
-                    self._is_gone = self._is_opened = False
-                return call()
-            except _Left:
-                self._is_gone = True
-                self._show(f"{self._file} has gone", True)
+        if self._is_gone:
+            self._end()
+            self._begin()
+            self._is_gone = False
 
     def _begin(self) -> None:
         path, due = self._file.path.absolute(), self._file.digest
-        if not self._file.connects:
-            place_of(path)
+        place_of(path)
         if due and not hmac.compare_digest(hash_of_app(path), due):
             raise BadApp(str(path), "it was changed meanwhile: nothing of it is run")
         with self._beginning:
@@ -100,6 +84,8 @@ class AppApart:
         hello, _ = self._expect(AppHello, str(path))
         if hello.version != VERSION:
             raise self._bad(str(path), f"it speaks version {hello.version}, not {VERSION}")
+        if hello.run or hello.app:
+            raise self._bad(str(path), "only a program at a socket names a run, or what it runs")
         self.local_entries = hello.local_entries
 
     def prepare(self, config: Config) -> None:
@@ -115,7 +101,8 @@ class AppApart:
         if self._first is not None:
             self._is_gone = True
         self._first = config
-        return self._lasting(self._open)
+        self.start()
+        return self._open()
 
     def _open(self) -> Any:
         """The model that the process begins with, which it is asked for once."""
@@ -126,15 +113,11 @@ class AppApart:
         self._pending, body = self._expect(AppBegins, "initial_parameters")
         if (entries := self._pending.entries) is None:
             raise self._bad("initial_parameters", "it began without a model")
-        self._channel.limit(2 * len(body) + _MORE_BYTES)
-        self._is_opened = True
+        self._channel.limit(2 * len(body) + MORE_BYTES)
         return self._parameters("initial_parameters", self._pending.form, entries, body)
 
     def fit(self, parameters: Any, config: Config) -> tuple[Any, int, Config]:
         """Answer its ``begin`` with the model, and wait for its ``update``."""
-        return self._lasting(lambda: self._fit(parameters, config))
-
-    def _fit(self, parameters: Any, config: Config) -> tuple[Any, int, Config]:
         self._reopen()
         number = config["round"]
         if isinstance(before := self._pending, AppUpdate):
@@ -151,9 +134,6 @@ class AppApart:
 
     def evaluate(self, parameters: Any, config: Config) -> tuple[float, int, Config]:
         """Answer what it waits for with the model, and wait for its score; NaN if it has none."""
-        return self._lasting(lambda: self._evaluate(parameters, config))
-
-    def _evaluate(self, parameters: Any, config: Config) -> tuple[float, int, Config]:
         self._reopen()
         kind = "applied" if isinstance(self._pending, AppUpdate) else "evaluate"
         self._send_model("evaluate", kind, parameters, config)
@@ -163,9 +143,10 @@ class AppApart:
         return scored.loss, scored.examples, scored.metrics
 
     def _reopen(self) -> None:
-        """Before a model is given to a program that has come in another's place."""
-        if not self._is_opened:
-            self._open()
+        """Begin a new process, where the one before was ended and this has failed before."""
+        if self._is_gone:
+            assert self._first is not None
+            self.initial_parameters(self._first)
 
     def give_up(self) -> None:
         """Let the call that is under way raise Stopped, in any thread; ``revive`` comes next."""
@@ -180,7 +161,7 @@ class AppApart:
             assert self._first is not None
             self.initial_parameters(self._first)
 
-    def close(self) -> None:
+    def close(self, error: Exception | None = None) -> None:
         """End the process, in any thread, for good; a call that waits for it raises Stopped."""
         with self._beginning:  # a process that is begun just now is ended, and none comes later
             self._is_closed = True
@@ -264,8 +245,7 @@ class AppApart:
         if self._is_closed or self._is_given_up:
             return Stopped()
         assert self._process is not None
-        how = self._process.ended()
-        return _Left() if self._process.was_left else BadApp(function, f"{self._file} {how}")
+        return BadApp(function, f"{self._file} {self._process.ended()}")
 
     def _bad(self, function: str, reason: str) -> BadApp:
         """The process does not keep to the conversation: it is ended."""

@@ -43,19 +43,16 @@ class AppFile:
 
     path: a Python file, or a folder that is a package. variables: of the environment, which it
     gets besides those of PASSED. user: as whom it runs, if not as this process's. digest: its
-    SHA-256, if nothing else may be run; looked at before each process. connects: it is a program
-    of the hospital's own, which connects to a socket at ``path``; the process passes on what both
-    say.
+    SHA-256, if nothing else may be run; looked at before each process.
     """
 
     path: Path
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     user: str | None = None
     digest: bytes = b""
-    connects: bool = False
 
     def __str__(self) -> str:
-        return f"the {'program at' if self.connects else 'process of'} {self.path.name}"
+        return f"the process of {self.path.name}"
 
 
 def environment_for(
@@ -72,13 +69,15 @@ def environment_for(
 class AppProcess:
     """A running process of an app; ``connection`` is this end of its socket pair."""
 
-    def __init__(self, file: AppFile, show: Show) -> None:
-        """Raises NoAppUser where the user is not there, or this process may not become it."""
+    def __init__(self, file: AppFile, show: Show, module: str = "participant.app.child") -> None:
+        """Raises NoAppUser where the user is not there, or this process may not become it.
+
+        module: what it runs.
+        """
         self.file = file
         user = None if file.user is None else _user(file.user)
         self.connection, theirs = socket.socketpair()
         with theirs:
-            module = f"participant.app.{'relay' if file.connects else 'child'}"
             command = [sys.executable, "-P", "-m", module, str(file.path)]
             around = environment_for(file, user) | {CONNECTION: f"fd:{theirs.fileno()}"}
             with _beginning:
@@ -115,11 +114,6 @@ class AppProcess:
                 raise
             raise NoAppUser(user.pw_name, "this process may not become it") from None
         return found
-
-    @property
-    def was_left(self) -> bool:
-        """Whether a program that had connected has gone; once it has ``ended``."""
-        return self.file.connects and self._process.returncode == 0
 
     def ended(self) -> str:
         """How it has ended, once it has said its last; it is ended where it has not."""

@@ -12,7 +12,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from participant.app.apart import AppApart
+from participant.app.elsewhere import AppElsewhere, Stood
 
 T = TypeVar("T")
 Wake = Callable[[], None]
@@ -31,11 +31,25 @@ class Turns:
     def give_up(self, begun: "Future[T]") -> None:
         """Wait no longer for a call; here each is over at once."""
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether the app wants to train from the model that this hospital stands at."""
+        return True
+
+    def stand(self, stood: Stood, give: Callable[[], Any]) -> None:
+        """Tell the app where this hospital stands, if it wants to know."""
+
+    def sums_before(self, found: dict[int, bool]) -> None:
+        """Tell it in which of the last rounds' sums this hospital's update is."""
+
+    def hear(self, number: int, event: str, facts: dict[str, Any]) -> None:
+        """Tell it what happens in a round."""
+
 
 class TurnsBeside(Turns):
     """Does the calls of one app in a thread of its own, which ends with this object."""
 
-    def __init__(self, app: AppApart, wake: Wake) -> None:
+    def __init__(self, app: AppElsewhere, wake: Wake) -> None:
         """``wake``: called after each call, in that thread."""
         self._app, self._wake = app, wake
         self._due: Due = SimpleQueue()
@@ -53,13 +67,23 @@ class TurnsBeside(Turns):
         return found
 
     def give_up(self, begun: "Future[T]") -> None:
-        """Wait no longer for a call: its process is ended, and a new one is begun at once.
-
-        A program that connects to it, and has finished its late fit, looks for it from now on.
-        """
+        """Wait no longer for a call: its process is ended, and a new one is begun at once."""
         if not begun.cancel() and not begun.done():
             self._app.give_up()
             self.begin(lambda: None)
+
+    @property
+    def is_asked(self) -> bool:
+        return self._app.is_asked
+
+    def stand(self, stood: Stood, give: Callable[[], Any]) -> None:
+        self._app.stand(stood, give)
+
+    def sums_before(self, found: dict[int, bool]) -> None:
+        self._app.sums_before(found)
+
+    def hear(self, number: int, event: str, facts: dict[str, Any]) -> None:
+        self._app.hear(number, event, facts)
 
 
 def _take_all(due: Due, revive: Callable[[], None], wake: Wake) -> None:

@@ -6,7 +6,7 @@ approves, opens, or asks for keys.
 
 from participant.conversation.channel import Channel
 from participant.conversation.entries import parameters_in, said_and_values, said_of
-from participant.conversation.frames import Frames, Limits
+from participant.conversation.frames import HELLO, Frames, Limits
 from participant.conversation.messages import (
     VERSION,
     AppAsksModel,

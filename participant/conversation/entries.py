@@ -67,7 +67,11 @@ def _array(values: Values) -> np.ndarray[Any, Any]:
 
 
 def _tensor(values: Values) -> Any:
-    import torch
+    try:
+        import torch
+    except ImportError:
+        reason = "an entry is a torch tensor, and the agent has no torch. Give numpy arrays"
+        raise Malformed(_FORM, reason) from None
 
     dtype = getattr(torch, TYPES[values.code][0], None)
     if dtype is None:  # an older torch

@@ -23,6 +23,9 @@ class Limits:
     body: int = MAX_BODY
 
 
+HELLO = Limits(header=1 << 20, body=0)  # of a program that nobody knows yet
+
+
 class Frames:
     """Takes bytes in pieces of any size; says where the next ones go, so that none is copied."""
 

@@ -161,7 +161,8 @@ class HospitalStudy:
             with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile
                 loop.call_soon_threadsafe(self._work.wake)
 
-        around = Surroundings(self._errors, variables, user, on_output, wake)
+        storage = self._work.member.storage
+        around = Surroundings(self._errors, variables, user, on_output, wake, storage)
         course = self._train(app, around, timeout, notices, on_event, tell)
         work = asyncio.create_task(course)
         work.add_done_callback(lambda _: found.put_nowait(None))

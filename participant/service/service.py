@@ -106,7 +106,11 @@ class Service:
         return await self._asking.do(self._enter)
 
     async def _work_on(self, member: Membership) -> None:
-        work = self._work = Work(member, self._steps, self._chronicle, self._apps)
+        def words(error: Exception) -> tuple[str, str]:
+            said = self._describe(error, None)
+            return said.what, said.remedy
+
+        work = self._work = Work(member, self._steps, self._chronicle, self._apps, words)
         self._set("running")
         halves: list[asyncio.Future[Any]] = [
             asyncio.create_task(work.run()),

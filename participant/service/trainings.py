@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 from participant.agent import Task
 from participant.home import Membership
 from participant.network import Traffic
+from participant.program import Words
 from participant.study import GivenApp, Surroundings
 from participant.training import Event, Journal, TrainingTask
 from protocol.key import HeldKeys
@@ -35,6 +38,7 @@ class Apps:
 
 T = TypeVar("T")
 NO_APPS = Apps()
+_MOST_OVER = 4  # studies that are over, and about which programs at a socket may ask
 _MOST_THREADS = 4_096  # one for each app that is waited for; more than there are studies
 
 
@@ -54,15 +58,18 @@ class Trainings:
         traffic: Traffic,
         chronicle: TrainingChronicle,
         wake: Callable[[], None],
+        words: Words,
     ) -> None:
-        """``wake``: lets the agent look at its tasks; in the loop."""
-        self._member, self._traffic = member, traffic
+        """``wake``: lets the agent look at its tasks; in the loop. ``words``: of errors."""
+        self._member, self._traffic, self._words = member, traffic, words
         self._chronicle, self._wake = chronicle, wake
         self._loop = asyncio.get_running_loop()
         # Not those of the loop, which are few: apps that hang would leave none to end them with.
         # None of them ends by itself, since with the thread that began it the app's process ends.
         self._threads = ThreadPoolExecutor(_MOST_THREADS, "app")
         self._closing = set[asyncio.Task[None]]()
+        self._over = dict[Path, TrainingTask]()  # whose sockets are open still, in order
+        self._lock = threading.Lock()  # of what is over
         self._listeners = dict[str, list[Listener]]()  # by study
 
     @contextlib.contextmanager
@@ -85,8 +92,16 @@ class Trainings:
         def show(line: str, is_error: bool) -> None:
             self._soon(tell, line, is_error)
 
-        errors = self._member.folder / "errors"
-        return Surroundings(errors, apps.variables, apps.user, show, lambda: self._soon(self._wake))
+        return Surroundings(
+            self._member.folder / "errors",
+            apps.variables,
+            apps.user,
+            show,
+            lambda: self._soon(self._wake),
+            self._member.storage,
+            self._words,
+            self._free,
+        )
 
     def task(self, study: str, keys: HeldKeys, app: GivenApp) -> TrainingTask:
         """One that keeps the study's journal, and tells of it."""
@@ -106,13 +121,41 @@ class Trainings:
         """Do what waits for an app, or for its end, and holds up nothing meanwhile."""
         return self._loop.run_in_executor(self._threads, call)
 
-    def let_go(self, task: Task, after: Awaitable[object] | None) -> None:
-        """End the process that a task has begun, if it trains, while the loop goes on."""
+    def finish(self, task: Task, error: Exception | None) -> None:
+        """Training is over. Programs at a socket may still ask what came of it; not all for ever.
+
+        error: what has ended it before its last round.
+        """
+        path = task.finish(error) if isinstance(task, TrainingTask) else None
+        if path is None:
+            self.let_go(task, None, error)
+            return
+        assert isinstance(task, TrainingTask)
+        with self._lock:
+            self._over[path] = task
+            left = [self._over.pop(p) for p in list(self._over)[:-_MOST_OVER]]
+        for one in left:
+            self.let_go(one, None)
+
+    def _free(self, path: Path) -> None:
+        """Before a socket is listened at: a study that is over leaves it. In an app's thread."""
+        with self._lock:
+            over = self._over.pop(path, None)
+        if over is not None:
+            over.close()
+
+    def let_go(
+        self, task: Task, after: Awaitable[object] | None, error: Exception | None = None
+    ) -> None:
+        """End the process that a task has begun, if it trains, while the loop goes on.
+
+        error: what has ended the task.
+        """
 
         async def close(task: TrainingTask) -> None:
             if after is not None:
                 await after
-            await self.in_thread(task.close)
+            await self.in_thread(lambda: task.close(error))
 
         if isinstance(task, TrainingTask):
             closing = self._loop.create_task(close(task))
@@ -120,7 +163,11 @@ class Trainings:
             closing.add_done_callback(self._closing.discard)
 
     async def ended(self) -> None:
-        """Once all that were let go of have ended."""
+        """Once all that were let go of, or are over, have ended."""
+        with self._lock:
+            left, self._over = list(self._over.values()), {}
+        for task in left:
+            self.let_go(task, None)
         if self._closing:
             await asyncio.wait(self._closing)
 

@@ -13,6 +13,7 @@ from participant.handover import HandoverTask
 from participant.home import Membership, now_ms
 from participant.hospital import as_room_allows
 from participant.network import CardTask, Notices, Session, Traffic
+from participant.program import Words
 from participant.service.course import BOARD, Course, TaskAt, name_of
 from participant.service.due import Due, due_tasks
 from participant.service.due_studies import Duties
@@ -40,8 +41,14 @@ class Work:
     """One agent for all tasks, over lost links and full disks, until it is cancelled."""
 
     def __init__(
-        self, member: Membership, steps: Steps, chronicle: TaskChronicle, apps: Apps = NO_APPS
+        self,
+        member: Membership,
+        steps: Steps,
+        chronicle: TaskChronicle,
+        apps: Apps = NO_APPS,
+        words: Words = lambda error: (str(error), ""),
     ) -> None:
+        """words: of errors, for programs at a socket."""
         self.member, self.steps = member, steps
         # For what a command asks for, takes long and holds up no task: one after the other.
         self.reading, self.hashing = Steps(), Steps()
@@ -57,7 +64,7 @@ class Work:
         self._preparing = dict[str, asyncio.Task[None]]()  # what is due by itself
         self._reserved = dict[str, asyncio.Future[None]]()  # for what somebody asked for
         self._keys: HeldKeys | None = None
-        self.trainings = Trainings(member, self.traffic, chronicle, self.wake)
+        self.trainings = Trainings(member, self.traffic, chronicle, self.wake, words)
         around = lambda study: self.trainings.around(study, apps)  # noqa: E731
         self._duties = Duties(member, self.trainings.task, around)
 
@@ -268,7 +275,10 @@ class Work:
 
     def _end(self, task: Task, error: Exception | None, is_read: bool = False) -> None:
         course = self.courses.pop(task, None)
-        self._let_go(task, is_read)
+        if is_read or isinstance(error, Stopped):
+            self._let_go(task, is_read)
+        else:
+            self.trainings.finish(task, error)
         if course is None or course.end.done():
             return
         if isinstance(error, SessionTaken) and course.due_in:

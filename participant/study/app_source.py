@@ -7,6 +7,7 @@ from pathlib import Path
 from participant.app import (
     App,
     AppApart,
+    AppElsewhere,
     AppFile,
     Show,
     Turns,
@@ -15,8 +16,9 @@ from participant.app import (
     config_of,
     hash_of_app,
 )
-from participant.disk import check_path
+from participant.disk import Storage, check_path
 from participant.errors import BadApp, PathTooLong
+from participant.program import AppAtSocket, Words
 from protocol.board import Study
 
 SOCKET = "unix:"  # in place of an app: a socket at this path, to which a program connects
@@ -28,7 +30,9 @@ class Surroundings:
 
     errors: the folder where the tracebacks of its errors go. variables: of the environment, for the
     app alone. user: of the machine, as whom it runs; None for this one. show: each line that it
-    prints. wake: called, in another thread, when the app's process has answered.
+    prints. wake: called, in another thread, when the app's process has answered. storage: where it
+    is kept what programs at a socket begin with; none where nothing is run. words: of errors, for
+    these programs. free: called with a socket's path before it is listened at.
     """
 
     errors: Path
@@ -36,6 +40,9 @@ class Surroundings:
     user: str | None = None
     show: Show = lambda line, is_error: None
     wake: Callable[[], None] = lambda: None
+    storage: Storage | None = None
+    words: Words = lambda error: (str(error), "")
+    free: Callable[[Path], None] = lambda path: None
 
 
 @dataclass
@@ -55,16 +62,21 @@ class GivenApp:
         return self.digest or self.name.encode("utf-8", "surrogateescape")
 
     @property
+    def is_at_socket(self) -> bool:
+        """Whether it is a path to which programs of the hospital's own connect."""
+        return not self.digest and self.name.startswith(SOCKET)
+
+    @property
     def can_be_kept(self) -> bool:
         """Whether ``given_app`` finds it again by its name."""
-        return bool(self.digest) or self.name.startswith(SOCKET)
+        return bool(self.digest) or self.is_at_socket
 
     def load(self, study: Study) -> App:
         """The app, whose code runs at the first call; raises BadApp, NoAppUser."""
         if self._made is not None:
             return self._made
         made = self._begun(study)
-        if isinstance(made, AppApart):
+        if isinstance(made, AppElsewhere):
             made.start()
         return made
 
@@ -74,7 +86,7 @@ class GivenApp:
         For one that ``check_app`` has passed; raises BadApp, NoAppUser, and Stopped once closed.
         """
         made = self._begun(study)
-        if isinstance(made, AppApart):
+        if isinstance(made, AppElsewhere):
             made.prepare(config_of(study, 0))
 
     def _begun(self, study: Study) -> App:
@@ -86,13 +98,26 @@ class GivenApp:
     def turns(self) -> Turns:
         """How the calls of what was loaded are done."""
         made = self._made
-        return TurnsBeside(made, self._wake) if isinstance(made, AppApart) else Turns()
+        return TurnsBeside(made, self._wake) if isinstance(made, AppElsewhere) else Turns()
 
-    def close(self) -> None:
-        """End its process, if it has one of its own, in any thread; none is begun any more."""
+    def close(self, error: Exception | None = None) -> None:
+        """End its process, if it has one of its own, in any thread; none is begun any more.
+
+        error: what has ended training.
+        """
         self._is_closed = True
-        if isinstance(self._made, AppApart):
-            self._made.close()
+        if isinstance(self._made, AppElsewhere):
+            self._made.close(error)
+
+    def finish(self, error: Exception | None = None) -> Path | None:
+        """Training is over, and programs at the socket of that path may still ask, if it has one.
+
+        It does not end by itself then.
+        """
+        if not isinstance(self._made, AppAtSocket) or self._is_closed:
+            return None
+        self._made.finish(error)
+        return Path(self.name.removeprefix(SOCKET))
 
 
 def given_app(source: App | str | Path, around: Surroundings) -> GivenApp:
@@ -108,9 +133,13 @@ def given_app(source: App | str | Path, around: Surroundings) -> GivenApp:
     else:
         path = Path(source).absolute()
         digest = hash_of_app(path)
-    file = AppFile(path, around.variables, around.user, digest, connects)
+    file = AppFile(path, around.variables, around.user, digest)
 
     def apart(study: Study) -> App:
+        if connects:
+            assert around.storage is not None
+            place = around.storage, around.show, around.wake, around.words, around.free
+            return AppAtSocket(file, study, *place)
         about = {"federation": study.terms.name, "rounds": study.rounds}
         return AppApart(file, around.errors, about, around.show)
 

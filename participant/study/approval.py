@@ -68,10 +68,11 @@ def is_agreed(study: Study, kept: KeptApproval | None) -> bool:
 def check_app(study: Study, kept: KeptApproval | None, app: GivenApp) -> None:
     """Raises OtherApp unless an app is the one of the plan, and the one that was approved here.
 
-    Of either only where it says which one; before any code of the app has run.
+    Of either only where it says which one; before any code of the app has run. A program at a
+    socket says what it runs when it comes.
     """
     due: tuple[tuple[Literal["plan", "approval"], bytes], ...] = (
-        ("plan", study.training.app),
+        ("plan", b"" if app.is_at_socket else study.training.app),
         ("approval", kept.app_digest if kept and kept.plan == study.digest else b""),
     )
     for by, expected in due:

@@ -5,6 +5,7 @@ from typing import ClassVar
 from participant.agent import Task
 from participant.disk import Storage
 from participant.errors import NotApproved, OtherPlan, StudyTaken, UnpinnedApp
+from participant.program import forget_beginning
 from participant.study.app_source import GivenApp
 from participant.study.approval import KeptApproval, check_app, forget_approval, keep_approval
 from participant.study.rules import ended_by_votes, find_study, require_kind, require_member
@@ -203,6 +204,7 @@ class WithdrawalTask(StudyTask):
         if self.state.is_ended() and self._stands:
             raise ended_by_votes(self.state)
         forget_approval(self._storage, self.name)
+        forget_beginning(self._storage, self.name)
         self._is_forgotten = True
         digest = self.state.study.digest
         return Draft(self.session, Withdrawal(digest)) if self._stands else None

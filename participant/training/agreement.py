@@ -65,6 +65,14 @@ class Agreement:
         clip, most = own.clip, own.max_examples
         return sorted(m for m, said in alike if said.clip > clip or said.max_examples > most)
 
+    def other_run(self, number: int, entry: int, own: Statement) -> str | None:
+        """The run for which more members than for ``own``'s had stated its model by that entry."""
+        of_model = own.about[:-1]
+        stated = self._stated(number, entry).values()
+        runs = Counter(said.run for said in stated if said.about[:-1] == of_model)
+        run, count = max(runs.items(), key=lambda found: found[1], default=(own.run, 0))
+        return run if count > runs[own.run] else None
+
     def is_agreed(self, number: int, model: bytes) -> bool:
         """Whether enough members for the next round state one thing of that model."""
         alike = Counter(s.about for s in self._last[number].values() if s.result == model)
@@ -79,7 +87,8 @@ class Agreement:
         """``members`` who state something else, and how many are ``agreeing`` of those ``needed``.
 
         ``entries``: of those whose models have other entries, the first differences as far as they
-        have listed them, and how many ``more`` there are.
+        have listed them, and how many ``more`` there are. ``runs``: of those who train for another
+        run than this hospital's ``run``.
         """
         stated = self._last[number]
         differing = self.differing(number, own)
@@ -92,6 +101,12 @@ class Agreement:
                 {"member": self._terms.name_of(m), **self._told(m, stated[m].entries)}
                 for m in differing
                 if stated[m].entries != own.entries
+            ],
+            "run": own.run,
+            "runs": [
+                {"member": self._terms.name_of(m), "run": stated[m].run}
+                for m in differing
+                if stated[m].run != own.run
             ],
         }
 

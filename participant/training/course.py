@@ -18,14 +18,14 @@ from typing import Any
 from participant.agent import SetLedger
 from participant.app import App, Turns, config_of, evaluate
 from participant.disk import Storage
-from participant.model import Layout, LocalEntries, Model, checked, entry_facts
+from participant.model import Layout, LocalEntries, entry_facts
 from participant.rounds import Reading, other_rounds_waiting, round_waiting, step_waiting
-from participant.training.bounds import Bounds
 from participant.training.fitting import Fitter
-from participant.training.outcome import KeptBefore, Standing, load, start_of
+from participant.training.outcome import KeptBefore, load, newest
 from participant.training.round_in_progress import RoundInProgress
 from participant.training.stance import Report, Stance
 from participant.training.starts import Alike, alike_before
+from participant.training.stood import told_standing
 from participant.waiting import Waiting
 from protocol.board import Board, Draft, Posted, StudyState
 from protocol.errors import Refused
@@ -56,7 +56,7 @@ class StudyCourse:
         """
         self.state, self.study, self._keys = state, state.study, keys
         self._app, self._turns, self._board = app, turns, board
-        self._storage, self._report, self._kept_before = storage, report, kept_before
+        self._storage, self._report = storage, report
         self._scoring: tuple[int, Future[dict[str, Any]]] | None = None  # of which round's model
         self._index = keys.index
         self._ledger, self._history = SetLedger(storage), OpenedSets(self.study.terms)
@@ -65,9 +65,13 @@ class StudyCourse:
         initial = app.initial_parameters(config_of(self.study, 0))
         self._layout = Layout.of(initial, getattr(app, "local_entries", ()))
         local = LocalEntries(self._layout, initial, storage, self.study.name)
-        self._standing = standing = self._load(initial)
+        place = storage, self.study, self._layout, initial, kept_before
+        start = board.key.inheritance.model_of(self.study.training)
+        self._standing = standing = newest(*place, start)
         self.finished = standing.number  # the last round whose model is here
-        self._stance = Stance(self.study, self._index, self._layout, standing, report)
+        run = getattr(app, "run", "") or self.study.training.run
+        about = self.study, self._index, self._layout, standing, report, run
+        self._stance = Stance(*about)
         self.fitter = Fitter(self.study, app, turns, storage, local, report)
         # For which opening, and since which own post: while a round waits, others go on.
         self._alike: tuple[tuple[bytes, Posted | None], Alike] = ((b"", None), Alike())
@@ -79,20 +83,7 @@ class StudyCourse:
             named = read_session(posted.post.session)
             if (named.kind, named.study) == ("round", self.study.name):
                 self._stance.hear(named.number, posted)
-
-    def _load(self, initial: object) -> Standing:
-        """The newest model stored here, or the one that the study starts from."""
-        name = self.study.name
-        for number in range(self.study.rounds, 0, -1):
-            if found := load(self._storage, name, number, self._layout):
-                return found
-        if self.study.training.start_study:
-            digest = self._board.key.inheritance.model_of(self.study.training)
-            place = self._storage, self.study, self._layout
-            model = start_of(*place, self._kept_before, digest)
-        else:
-            model = Model.of(checked(initial, self._layout, "initial_parameters"))
-        return Standing(0, model, Bounds())
+        self._tell_standing()
 
     @property
     def done(self) -> bool:
@@ -172,7 +163,9 @@ class StudyCourse:
     def _is_app_at_work(self, following: RoundView) -> bool:
         """Whether nothing is missing but what the app of this hospital computes."""
         is_due = following.opening is not None and following.closing is None
-        return self._scoring is not None or (is_due and self.fitter.is_at_work)
+        is_asked = self._turns.is_asked or not self._adds or self.finished >= self.study.rounds
+        is_at_work = not is_asked or self._scoring is not None
+        return is_at_work or (is_due and self.fitter.is_at_work)
 
     def wants(self, number: int) -> bool:
         """What is said of the model that this hospital stands at, and all later rounds."""
@@ -210,11 +203,11 @@ class StudyCourse:
         """A statement, a contribution, a lock, a partial decryption, a complaint or a refusal.
 
         What the model is made of comes before the first statement of such a model. A model is
-        stated once the app has scored it, and so can train on.
+        stated once the app has scored it and can train on, or there is nothing to train any more.
         """
         self._tell_score()
         self._go_on_from_lost()
-        if self._adds and self._scoring is None and (stated := self._stance.due()):
+        if self._adds and self._is_ready and (stated := self._stance.due()):
             return stated
         if self.finished in self._rounds and self._rounds[self.finished].is_owing:
             return self._rounds[self.finished].member.due(self._ledger)
@@ -224,6 +217,11 @@ class StudyCourse:
         if self._may_contribute(current) and (said := self._contribution(current)):
             return said
         return current.due(self._ledger)
+
+    @property
+    def _is_ready(self) -> bool:
+        is_last = self.finished >= self.study.rounds
+        return self._scoring is None and (is_last or self._turns.is_asked)
 
     def _require_reach(self, current: RoundInProgress) -> None:
         """Raises Refused where others have opened a sum that this hospital can never read.
@@ -374,11 +372,20 @@ class StudyCourse:
         ended.tell_end()
         self._rounds.pop(ended.number - 1, None)
         self._stance.move(standing)
+        self._tell_standing(ended.nothing)
         self.fitter.give_up()
         config = config_of(self.study, ended.number)
         work = partial(evaluate, self._app, self.parameters, config)
         self._scoring = ended.number, self._turns.begin(work)
         self._tell_score()
+
+    def _tell_standing(self, reason: str = "") -> None:
+        """Tell the app where this hospital stands, and why the model may be the one of before."""
+        model = self._standing.model
+        where = self.study, self._board, self._index
+        sums, stood = told_standing(*where, self.finished, model, reason)
+        self._turns.sums_before(sums)
+        self._turns.stand(stood, partial(self.fitter.to_app, model))
 
     def _tell_score(self) -> None:
         """Report what the app has made of the model, once it has; and go on from there."""

@@ -16,7 +16,16 @@ from keyshare.rounds import Counts, Marks
 from participant.disk import Storage
 from participant.errors import DamagedFile, ForeignModel, NoStart
 from participant.home import federation_folder
-from participant.model import Layout, Model, NextModel, Vector, model_name, read_model, write_model
+from participant.model import (
+    Layout,
+    Model,
+    NextModel,
+    Vector,
+    checked,
+    model_name,
+    read_model,
+    write_model,
+)
 from participant.training.bounds import Bounds
 from protocol.board import Study
 from protocol.encoding import decode, encode
@@ -112,6 +121,27 @@ def load(storage: Storage, study: str, number: int, layout: Layout) -> Standing 
         reason = f"{name}, which belongs to it, is missing or does not read"
         raise DamagedFile(stored, reason, "model") from None
     return Standing(number, model, bounds)
+
+
+def newest(
+    storage: Storage,
+    study: Study,
+    layout: Layout,
+    initial: object,
+    kept_before: KeptBefore,
+    digest: bytes | None,
+) -> Standing:
+    """The newest model stored here, or the one that the study starts from.
+
+    kept_before, digest: as of ``start_of``. Raises what ``load`` raises, NoStart, and BadApp for
+    the initial model.
+    """
+    for number in range(study.rounds, 0, -1):
+        if found := load(storage, study.name, number, layout):
+            return found
+    if study.training.start_study:
+        return Standing(0, start_of(storage, study, layout, kept_before, digest), Bounds())
+    return Standing(0, Model.of(checked(initial, layout, "initial_parameters")), Bounds())
 
 
 def start_of(

@@ -25,6 +25,10 @@ from protocol.board import Draft, Posted, suite_of
 from protocol.rounds import Judged, Ledger, OpenedSets, RoundMember, RoundView, read_training
 from protocol.terms import AGGREGATOR
 
+# As the program at a socket is told why the model has stayed as it was.
+_OUTGROWN = "some hospital's update did not fit its bounds, and the next round has room for it"
+_COARSE = "its changes are smaller than what rounding leaves of them"
+
 
 class RoundInProgress:
     """Made with the round's first entry, and let go of when the next one is over.
@@ -53,6 +57,7 @@ class RoundInProgress:
         self._sum: SummedVector | None = None  # whose vector is being read
         self._outcome: Outcome | None = None  # in the making
         self._lost_in = ""  # the session of the refresh for which nothing was opened
+        self.nothing = ""  # why the model has stayed as it was
 
     def _tell(self, event: str, facts: dict[str, Any]) -> None:
         """Report what happens in this round."""
@@ -184,6 +189,7 @@ class RoundInProgress:
         by = "aggregator" if isinstance(error, FalseSum) else "contributor"
         facts = {"reason": str(error), "by": by, "contributors": self.member.view.contributors}
         self._tell("void", facts)
+        self.nothing = f"its sum is none of honest contributions: {error}"
         self._outcome.abandon(error)
         return self._let_go()
 
@@ -195,6 +201,7 @@ class RoundInProgress:
         for event, facts in precision.of_sum(reader, own, outcome):
             self._tell(event, facts)
         if reader.is_outgrown or reader.is_coarse:
+            self.nothing = _OUTGROWN if reader.is_outgrown else _COARSE
             outcome.forgo(reader.counts, own)
         else:
             outcome.finish(reader.counts, own)
@@ -214,7 +221,7 @@ class RoundInProgress:
         handover: its session.
         """
         stay(self._storage, self.member.study.name, self.number, before)
-        self._lost_in = handover
+        self._lost_in, self.nothing = handover, "the key was refreshed while it was open"
 
     def tell_end(self) -> None:
         """Report the end, once the hospital stands at the next model."""

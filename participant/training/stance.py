@@ -23,9 +23,16 @@ class Stance:
     """This hospital's statement after the last round it finished, among those of the others."""
 
     def __init__(
-        self, study: Study, index: int, layout: Layout, standing: Standing, report: Report
+        self,
+        study: Study,
+        index: int,
+        layout: Layout,
+        standing: Standing,
+        report: Report,
+        run: str = "",
     ) -> None:
-        self._study, self._layout, self._report = study, layout, report
+        """``run``: of a framework, for which this hospital trains."""
+        self._study, self._layout, self._report, self._run = study, layout, report, run
         self._agreement = Agreement(study, index, list_of(layout))
         self.move(standing)
 
@@ -35,7 +42,7 @@ class Stance:
         following = bounds.clip(study), bounds.max_examples(study)
         self._number, layout = standing.number, self._layout
         model = standing.model.digest
-        self.statement = Statement(model, layout.weights, *following, layout.digest)
+        self.statement = Statement(model, layout.weights, *following, layout.digest, self._run)
         self._reported: dict[str, Any] = {}
         self._compare()
 
@@ -91,6 +98,9 @@ class Stance:
         for what, found, expected in compared:
             if found != expected:
                 raise ModelMismatch(name, what, found, expected)
+        other = self._agreement.other_run(self._number, opened.position, self.statement)
+        if other is not None:
+            raise ModelMismatch(name, "run", other or "without a name", self._run or "no name")
 
     def warn_of_wider(self, number: int, entry: int) -> None:
         """Report who had asked for wider bounds than follow from the counts, when it was opened.

@@ -1,6 +1,7 @@
 """A hospital's part in a study that trains, from its approval to the end of the study."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from participant.agent import Task
@@ -109,17 +110,14 @@ class TrainingTask(Task):
         if not is_agreed(state.study, kept) and not state.contributes(index):
             return
         check_app(state.study, kept, self._app)
-        app = self._app.load(state.study)
-        self._course = StudyCourse(
-            state,
-            self._keys,
-            app,
-            self._app.turns(),
-            self._storage,
-            self._report,
-            self._board,
-            self._kept_before,
-        )
+        app, turns, report = self._app.load(state.study), self._app.turns(), self._report
+
+        def tell(number: int, event: str, facts: dict[str, Any]) -> None:
+            report(number, event, facts)
+            turns.hear(number, event, facts)
+
+        place = self._storage, tell, self._board, self._kept_before
+        self._course = StudyCourse(state, self._keys, app, turns, *place)
 
     @property
     def app_digest(self) -> bytes:
@@ -131,9 +129,13 @@ class TrainingTask(Task):
         """What tells the app from another one."""
         return self._app.identity
 
-    def close(self) -> None:
-        """End the app's process, if it has one; in any thread."""
-        self._app.close()
+    def close(self, error: Exception | None = None) -> None:
+        """End the app's process, if it has one; in any thread. error: what has ended this task."""
+        self._app.close(error)
+
+    def finish(self, error: Exception | None) -> Path | None:
+        """Let programs at a socket still ask what came of it, until ``close``: at this path."""
+        return self._app.finish(error)
 
     def wants(self, session: str) -> bool:
         """What is said of the study, and in the rounds that this hospital has not finished."""

@@ -37,6 +37,7 @@ SHOWN = {
     "protocol.sealing.SealContext.session": "never sent: it is hashed",
     "participant.key.backup._Backup.name": "own, sealed; checked against the terms in it",
     "participant.key.backup._Backup.terms": "own, sealed; parsed as any terms",
+    "participant.program.beginning._Header.local_entries": "test_views: errors (BadApp)",
     "participant.home.identity._SealedIdentity.name": "own, sealed",
     "participant.home.sealed_file.SealedFor.federation": "test_views: errors (ForeignSeal)",
     "participant.home.sealed_file.SealedFor.session": "test_views: errors (ForeignSeal)",

@@ -69,6 +69,16 @@ def written(capsys: pytest.CaptureFixture[str]) -> str:
     return both
 
 
+def poisoned_values(value: Any) -> Any:
+    """As ``poisoned``, where keys are the program's own."""
+    if isinstance(value, dict):
+        return {name: poisoned_values(inner) for name, inner in value.items()}
+    return list(map(poisoned_values, value)) if isinstance(value, list) else poisoned(value)
+
+
+BAD_SAMPLES["dict[str, object]"] = poisoned_values(SAMPLES["dict[str, object]"])
+
+
 # ── errors ──
 
 
@@ -170,8 +180,11 @@ EVENTS: list[dict[str, Any]] = [
     {"event": "false-checksum", "members": ["H1"]},
     {"event": "differencing", "rounds": ["cardio/1"], "members": ["H1"]},
     {"event": "other-rounds", "rounds": ["ages/1"]},
-    {"event": "disagreement", "members": ["H1"], "agreeing": 2, "needed": 2, "entries": []},
-    {"event": "disagreement", "members": ["H1"], "agreeing": 1, "needed": 2}
+    {"event": "disagreement", "members": ["H1"], "agreeing": 2, "needed": 2, "entries": []}
+    | {"run": "", "runs": []},
+    {"event": "disagreement", "members": ["H1"], "agreeing": 1, "needed": 2, "entries": []}
+    | {"run": "a/1", "runs": [{"member": "H1", "run": "b/1"}]},
+    {"event": "disagreement", "members": ["H1"], "agreeing": 1, "needed": 2, "run": "", "runs": []}
     | {"entries": [{"member": "H1", "differences": [DIFFERENCE], "more": 3}]},
     {"event": "left-out", "members": ["H1"], "is_own": False, "reason": "repeated", "other": "H1"},
     {"event": "left-out", "members": ["H1"], "is_own": True, "reason": "late", "other": None},
@@ -191,7 +204,7 @@ def test_no_row_of_training_shows_anything_raw(capsys: pytest.CaptureFixture[str
     for event in EVENTS:
         texts = {name: poisoned(value) for name, value in event.items()}
         texts["event"] = event["event"]
-        own_keys = {"entries", "averaged", "at_home"} & event.keys()
+        own_keys = {"entries", "averaged", "at_home", "runs"} & event.keys()
         texts |= {name: poisoned_values(event[name]) for name in own_keys}
         if "by" in event:
             texts["by"] = event["by"] if event["by"] == "aggregator" else POISON
@@ -299,13 +312,6 @@ def aborted(tmp_path: Path) -> dict[str, Any]:
     found = desk.service.status({})
     desk.service.close()
     return found
-
-
-def poisoned_values(value: Any) -> Any:
-    """As ``poisoned``, where keys are the program's own."""
-    if isinstance(value, dict):
-        return {name: poisoned_values(inner) for name, inner in value.items()}
-    return list(map(poisoned_values, value)) if isinstance(value, list) else poisoned(value)
 
 
 def values_poisoned(value: Any) -> Any:

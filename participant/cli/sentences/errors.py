@@ -219,6 +219,7 @@ def _declined(e: participant_errors.NotAgreed, c: Context) -> Sentence:
 _REMADE = {
     "model": "It is then made again from the board",
     "local entries": "What stays at this hospital then begins as in initial_parameters",
+    "beginning": "The study's next program then begins anew, at this hospital alone",
     "note": "What it says is then not known here",
     "release": "A handover that is under way notes it again. After it, this hospital does not say "
     "which key it took over: enough of the others have to",

@@ -5,7 +5,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from participant.cli.sentences.sentence import Context, Said, Sentence
-from participant.errors import ForeignModel, ModelMismatch
+from participant.errors import ForeignModel, ModelMismatch, ModelsDiffer
 from participant.model import described
 from protocol.words import shown
 from protocol.words.counted import counted
@@ -19,6 +19,8 @@ _OPENED = {  # what of the round is another
     "bounds": "it is opened with bound {e.found[0]:g} and {e.found[1]} examples, not "
     "{e.due[0]:g} and {e.due[1]}",
     "suite": "it is opened for suite {e.found}, due is {e.due}",
+    "run": "it was opened for hospitals that train for run {e.found}, and this hospital trains for "
+    "run {e.due}",
 }
 
 
@@ -55,6 +57,7 @@ def disagreement(round_name: str, event: Mapping[str, Any]) -> str:
     said = [
         f"{names}: not at this hospital's model after {round_name}.",
         *_entries(event["entries"]),
+        *_runs(event["runs"], event["run"]),
     ]
     alike, needed = event["agreeing"], event["needed"]
     if alike >= needed:
@@ -66,7 +69,19 @@ def disagreement(round_name: str, event: Mapping[str, Any]) -> str:
     return " ".join(said)
 
 
+def _runs(found: Sequence[Mapping[str, str]], own: str) -> list[str]:
+    """Who trains for another run than this hospital."""
+    told = [f"{one['member']} for {_run(one['run'])}" for one in found]
+    return [f"This hospital trains for {_run(own)}, {', '.join(told)}."] if told else []
+
+
+def _run(name: str) -> str:
+    return f"run {shown(name)}" if name else "no run that has a name"
+
+
 def _remedy(round_name: str, event: Mapping[str, Any]) -> str:
+    if event["runs"]:
+        return "begins with the run of the others. One study is one run: another run has another"
     if event["entries"]:
         return "starts train again with the app and the columns of the others"
     if not round_name.endswith("/0"):
@@ -128,11 +143,18 @@ def _mismatch(e: ModelMismatch, c: Context) -> Sentence:
     what = f"{e.round_name}: {_OPENED[e.what].format(e=e)}"
     if e.what == "plan":
         return Sentence(what, "ask the aggregator's operator. Nothing was sent")
+    if e.what == "run":
+        return Sentence(what, "one study is one run: propose another study for the other run")
     return Sentence(
         what,
         "if the others train with another app, start train with theirs. If models of this data "
         f"folder were lost, put them back. {_ANEW}",
     )
+
+
+def _models_differ(e: ModelsDiffer, c: Context) -> Sentence:
+    said = disagreement(e.round_name, e.facts)
+    return Sentence(said.removesuffix("."), "compare with the others what they have begun with")
 
 
 def _foreign_model(e: ForeignModel, c: Context) -> Sentence:
@@ -142,4 +164,8 @@ def _foreign_model(e: ForeignModel, c: Context) -> Sentence:
     )
 
 
-MODELS: Said = {ModelMismatch: _mismatch, ForeignModel: _foreign_model}
+MODELS: Said = {
+    ModelMismatch: _mismatch,
+    ModelsDiffer: _models_differ,
+    ForeignModel: _foreign_model,
+}

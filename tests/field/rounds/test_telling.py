@@ -71,8 +71,8 @@ def test_a_view_that_is_redrawn_has_the_words_at_any_moment_and_no_line_beside_i
     ("kind", "step", "facts"),
     [
         ("held-back", "cardio/2, which is held back", {"rounds": ["cardio/1"]}),
-        ("agreement", AGREEMENT, {"entries": [], "agreeing": 1}),
-        ("agreement", AGREEMENT, {"entries": [], "agreeing": 3}),
+        ("agreement", AGREEMENT, {"entries": [], "run": "", "runs": [], "agreeing": 1}),
+        ("agreement", AGREEMENT, {"entries": [], "run": "", "runs": [], "agreeing": 3}),
     ],
 )
 @pytest.mark.parametrize(("members", "needed"), [((2,), 3), ((2, 3), 0)])

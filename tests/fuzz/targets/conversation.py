@@ -12,9 +12,12 @@ from participant.conversation.entries import parameters_in, said_of
 from participant.conversation.frames import Frames, Limits
 from participant.conversation.messages import AppBegins, AppUpdate, read_message
 from participant.conversation.tensors import read_tensors
+from participant.errors import DamagedFile
+from participant.program.beginning import keep_beginning, kept_beginning
 from protocol.errors import Malformed
 from tests.fuzz.codecs import SAFETENSORS, Codec
 from tests.fuzz.target import Case, target
+from tests.simulator.disk import Disk
 
 _LIMITS = Limits(header=8_192, body=8_192)
 
@@ -80,10 +83,33 @@ def data_conversation() -> Case:
     update = {"op": "update", "round": 1, "examples": 9, "form": "dict", "entries": said}
     messages: list[tuple[Any, bytes]] = [
         ({"op": "hello", "version": 1, "token": "t", "local_entries": ["*.mean"]}, b""),
-        ({"op": "begin", "form": "dict", "entries": said}, body),
+        ({"op": "hello", "version": 1, "run": "flower/7", "app": "ab" * 32}, b""),
+        ({"op": "begin", "form": "dict", "entries": said, "run": "flower/7"}, body),
         ({"op": "begin", "evaluation": scored}, b""),
         ({**update, "metrics": {"loss": 0.5}}, body),
         ({"op": "model"}, b""),
         ({"op": "failed", "function": "fit", "reason": "ValueError", "traceback": "line"}, b""),
     ]
     return Case(run, [_frame(json.dumps(m).encode(), b) for m, b in messages], FRAME)
+
+
+@target("program-beginning", "participant.program.beginning")
+def program_beginning() -> Case:
+    """An input is what is kept of the first program of a study."""
+
+    def run(data: bytes) -> None:
+        disk = Disk()
+        disk.files["studies/cardio/beginning"] = data
+        with suppress(DamagedFile):
+            found = kept_beginning(disk, "cardio")
+            assert found is not None
+            assert found[0].size <= len(data)
+
+    disk, model = Disk(), {"w": np.arange(4, dtype=np.float32), "b": np.zeros(2)}
+    said, pieces = said_of(model)
+    header = json.dumps({"op": "begin", "form": "dict", "entries": said}).encode()
+    begin = read_message(header)
+    assert isinstance(begin, AppBegins)
+    body = memoryview(b"".join(pieces))
+    keep_beginning(disk, "cardio", "flower/7", ("*.mean",), begin, body)
+    return Case(run, list(disk.files.values()), None)

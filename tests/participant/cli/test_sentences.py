@@ -60,6 +60,14 @@ SAMPLES: dict[str, Any] = {
     "tuple[tuple[int, ...], str]": ((2,), "in step deal, no more"),
     "Waiting": Waiting("statements", (1,), {"session": "study/cardio/2"}),
     "dict[str, tuple[str | int, str | int]]": {"epoch": (1, 2)},
+    "dict[str, object]": {
+        "members": ["H1"],
+        "agreeing": 1,
+        "needed": 2,
+        "entries": [],
+        "run": "flower/1",
+        "runs": [{"member": "H1", "run": "flower/2"}],
+    },
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from participant.errors import SaidByAgent
 from quorate_client import run_at
-from tests.participant.app.test_relay import until
+from tests.participant.program.test_at_socket import until
 from tests.participant.service.conftest import Serves
 from tests.participant.service.test_studies import app_at, approved, followed, model_at, scored
 from tests.stage.consortium import Consortium, ended

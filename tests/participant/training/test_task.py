@@ -228,7 +228,7 @@ def test_a_hospital_at_another_model_is_reported_and_can_mend_it() -> None:
         table.train(i, Steps(), lambda *report: reports.append(report))
     table.train(4, Other())
     table.settle()
-    facts = {"members": ["H4"], "agreeing": 3, "needed": 3, "entries": []}
+    facts = {"members": ["H4"], "agreeing": 3, "needed": 3, "entries": [], "run": "", "runs": []}
     assert [r for r in reports if r[1] != "entries"] == [(0, "disagreement", facts)] * 3
     assert len({s.result for s in table.view("study/cardio/0").statements.values()}) == 2
     del table.tasks[4]

@@ -1,9 +1,8 @@
-"""The process between the agent and a program of the hospital's own, which connects to a socket.
+"""The process at the socket to which programs of the hospital's own connect.
 
-It listens until a program has come that knows the token, and then passes on what both say. The
-token lies beside the socket, in a file that its owner alone can read, and is another one each time.
-It is begun by participant.app.process, has nothing of the hospital's, and ends with either of the
-two: the agent begins a new one where the program has gone.
+It runs as the programs' user. Who is of that user and knows the token is let in: its connection is
+handed over to the agent. The token lies beside the socket, in a file that its owner alone can read.
+It is begun by participant.app.process, has nothing of the hospital's, and ends with the agent.
 """
 
 import contextlib
@@ -16,14 +15,14 @@ import select
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
-from participant.app.process import CONNECTION
-from participant.conversation import AppHello, Frames, Limits, read_message
+import msgspec
+
+from participant.app import CONNECTION
+from participant.conversation import HELLO, VERSION, AppHello, Frames, read_message
 from participant.disk import (
     check_folder,
     check_path,
@@ -39,32 +38,30 @@ from protocol.errors import Malformed
 from protocol.programs.processes import end_with_parent
 
 HELLO_SECONDS = 5.0  # that a program has to say who it is
-HELLO = Limits(header=1 << 20, body=0)
 _BACKLOG = 4
-_CHUNK = 1 << 20
+_REMEDIES = {
+    "token": "read the token anew from the file beside the socket, as quorate_client does",
+    "message": "speak as docs/data-conversation.md says, or use quorate_client",
+    "frame": "speak as docs/data-conversation.md says, or use quorate_client",
+}
 
 
 def main() -> None:
-    """Let one program talk with the agent, until either is gone."""
-    # While it listens it ends with the agent's connection alone, and takes away what it has made.
+    """Let in programs, one after the other, until the agent has gone."""
+    # It ends with the agent's connection alone, and takes away what it has made.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     end_with_parent()
     path, agent = Path(sys.argv[1]), _agent()
     try:
         with _listening(path) as (line, token):
-            program, hello = _met(line, agent, token, path)
+            os.write(
+                1, os.fsencode(f"waiting for a program to connect: {CONNECTION}=unix:{path}\n")
+            )
+            _say(agent, {"op": "hello", "version": VERSION})
+            while agent not in select.select([line, agent], [], [])[0]:
+                _let_in(line, agent, token, path)
     except ParticipantError as error:
         _say(agent, {"op": "failed", "function": str(path), "reason": _reason(error)})
-        return
-    signal.signal(signal.SIGTERM, _end)
-    with program:
-        entries = list(hello.local_entries)
-        _say(agent, {"op": "hello", "version": hello.version, "local_entries": entries})
-        is_over = threading.Event()
-        for ends in ((agent, program), (program, agent)):
-            threading.Thread(target=_pass_on, args=(*ends, is_over), daemon=True).start()
-        is_over.wait()
-        _end()
 
 
 def _agent() -> socket.socket:
@@ -75,10 +72,10 @@ def _agent() -> socket.socket:
 
 @contextlib.contextmanager
 def _listening(path: Path) -> Iterator[tuple[socket.socket, str]]:
-    """A socket and its token. Both are taken away once one has come: there is room for one.
+    """A socket and its token, which is another one each time; both are taken away at the end.
 
     The token is there, and whole, before the socket. Raises what ``listen`` raises, and DiskError
-    where another relay listens there.
+    where another agent listens there.
     """
     token, beside = secrets.token_hex(32), path.with_name(f"{path.name}.token")
     check_path(path)
@@ -86,7 +83,7 @@ def _listening(path: Path) -> Iterator[tuple[socket.socket, str]]:
     with _alone_in(path.parent):
         if other := connect(path):
             other.close()
-            raise DiskError(path, "a program is waited for there already, so name another path")
+            raise DiskError(path, "another study waits for programs there, so name another path")
         delete(beside)
         write_new(beside, token.encode())
         try:
@@ -95,10 +92,9 @@ def _listening(path: Path) -> Iterator[tuple[socket.socket, str]]:
             delete(beside)
             raise
     with line:
-        os.write(1, os.fsencode(f"waiting for a program to connect: {CONNECTION}=unix:{path}\n"))
         try:
             yield line, token
-        finally:  # the socket last: once it is gone, another relay may take the path
+        finally:  # the socket last: once it is gone, another one may take the path
             for one in (beside, path):
                 with contextlib.suppress(OSError):
                     one.unlink()
@@ -106,7 +102,7 @@ def _listening(path: Path) -> Iterator[tuple[socket.socket, str]]:
 
 @contextlib.contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """While the block runs, no other relay looks whether a path of this folder is free."""
+    """While the block runs, no other process looks whether a path of this folder is free."""
     with disk_errors(folder):
         number = os.open(folder, os.O_RDONLY)
     try:
@@ -123,28 +119,32 @@ def _reason(error: ParticipantError) -> str:
     return str(error)
 
 
-def _met(
-    line: socket.socket, agent: socket.socket, token: str, path: Path
-) -> tuple[socket.socket, AppHello]:
-    """The first program that knows the token, and what it said."""
-    while True:
-        if agent in select.select([line, agent], [], [])[0]:  # it has nothing to say, and is gone
-            sys.exit()
-        program, _ = line.accept()
+def _let_in(line: socket.socket, agent: socket.socket, token: str, path: Path) -> None:
+    """Hand the next program that has come over to the agent, or send it away."""
+    program, _ = line.accept()
+    with program:
         program.settimeout(HELLO_SECONDS)
         try:
             hello = _greeting(program, agent)
             check_peer(program, path)
-            if hmac.compare_digest(hello.token.encode(errors="replace"), token.encode()):
-                program.settimeout(None)
-                return program, hello
-            raise Malformed("token", f"it is not what {path}.token has")
+            if not hmac.compare_digest(hello.token.encode(errors="replace"), token.encode()):
+                raise Malformed("token", f"it is not what {path}.token has")
+            _hand_over(program, hello, agent)
         except Malformed as error:
-            _refuse(program, error.what, str(error))
+            _refuse(program, error.what, error.reason, _REMEDIES.get(error.what, ""))
         except ForeignPeer as error:
-            _refuse(program, "user", f"user {os.geteuid()} alone is let in, not user {error.user}")
+            what = f"user {os.geteuid()} alone is let in, not user {error.user}"
+            _refuse(program, "user", what, "run the program as that user")
         except (EOFError, OSError):
-            program.close()
+            pass
+
+
+def _hand_over(program: socket.socket, hello: AppHello, agent: socket.socket) -> None:
+    """The connection goes to the agent, with what the program has said first."""
+    said = {**msgspec.to_builtins(hello), "token": ""}
+    encoded = json.dumps(said).encode()
+    frame = len(encoded).to_bytes(4, "big") + encoded + bytes(8)
+    agent.sendall(frame[socket.send_fds(agent, [frame], [program.fileno()]) :])
 
 
 def _greeting(program: socket.socket, agent: socket.socket) -> AppHello:
@@ -166,26 +166,14 @@ def _greeting(program: socket.socket, agent: socket.socket) -> AppHello:
             return message
 
 
-def _refuse(program: socket.socket, rule: str, reason: str) -> None:
-    with program:
-        _say(program, {"error": {"rule": rule, "member": 0, "reason": reason, "remedy": ""}})
+def _refuse(program: socket.socket, rule: str, reason: str, remedy: str) -> None:
+    _say(program, {"error": {"rule": rule, "member": 0, "reason": reason, "remedy": remedy}})
 
 
 def _say(to: socket.socket, header: dict[str, object]) -> None:
     encoded = json.dumps(header).encode()
     with contextlib.suppress(OSError):  # it has gone
         to.sendall(len(encoded).to_bytes(4, "big") + encoded + bytes(8))
-
-
-def _pass_on(source: socket.socket, sink: socket.socket, is_over: threading.Event) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(_CHUNK):
-            sink.sendall(data)
-    is_over.set()
-
-
-def _end(*_: object) -> NoReturn:
-    os._exit(0)  # at once: one that is slow to end is killed, and that is told as a fault
 
 
 if __name__ == "__main__":
