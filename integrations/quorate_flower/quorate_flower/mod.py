@@ -44,7 +44,9 @@ def quorate_mod(message: Message, context: Context, call_next: ClientAppCallable
 def error_reply(error: QuorateError, message: Message, who: str = "quorate: ") -> Message:
     """What the server is told; the log has more."""
     LOGGER.error("%s%s%s", who, error, f" ({error.detail})" if error.detail else "")
-    return Message(Error(PRECONDITION, f"{who}{error}"), reply_to=message)
+    # A gate lets out no more of it than the name in brackets.
+    reason = f"{who}{error} [{type(error).__name__}]"
+    return Message(Error(PRECONDITION, reason), reply_to=message)
 
 
 def _train(

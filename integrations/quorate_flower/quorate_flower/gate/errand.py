@@ -124,11 +124,7 @@ class Errand:
     def content_reply(self, found: RecordDict | Failure) -> AppMessage:
         """The reply that the SuperLink gets: made here, from what the gate lets out."""
         if isinstance(found, Failure):
-            return self.error_reply(
-                "the app, or its mod, answers with an error: what it says stays at the hospital, "
-                "in the log of its SuperNode",
-                found.code,
-            )
+            return self.error_reply(found.text, found.code)
         return _named(AppMessage(found, reply_to=message_from_proto(self.message)))
 
     def error_reply(self, text: str, code: int) -> AppMessage:

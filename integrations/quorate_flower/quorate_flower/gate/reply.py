@@ -55,9 +55,13 @@ class Head:
 
 @dataclass(frozen=True)
 class Failure:
-    """A reply that is an error. What else the app says of it stays at the hospital."""
+    """A reply that is an error. What else the app says of it stays at the hospital.
+
+    text: a fixed sentence.
+    """
 
     code: int
+    text: str
 
 
 def object_ids(tree: ObjectTree) -> frozenset[str]:
@@ -102,7 +106,7 @@ def judge(root: str, contents: Mapping[str, bytes], listed: frozenset[str]) -> R
     message = _parsed(ProtoMessage, body)
     if message.HasField("error"):
         _require_all(contents, {root})
-        return Failure(message.error.code if message.error.code in CODES else 0)
+        return _failure(message.error.code, message.error.reason)
     if len(head.children) != 1:
         raise _refused("a reply has neither records nor an error")
     inner, body = _object(contents, head.children[0], "RecordDict")
@@ -113,6 +117,12 @@ def judge(root: str, contents: Mapping[str, bytes], listed: frozenset[str]) -> R
     return RecordDict(
         {name: _record(name, contents[names[name]], listed) for name in sorted(names)}
     )
+
+
+def _failure(code: int, reason: str) -> Failure:
+    _, _, kind = reason.removesuffix("]").rpartition("[")
+    text = _OF_THE_MOD.get(kind, "the app fails")
+    return Failure(code if code in CODES else 0, f"{text}. The log of its SuperNode says more")
 
 
 def _record(name: str, content: bytes, listed: frozenset[str]) -> MetricRecord | ConfigRecord:
@@ -176,6 +186,16 @@ def _name(value: Any) -> bool:
 def _count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST_ROUND
 
+
+_OF_THE_MOD = {  # errors of quorate_mod, by their class
+    "BadSettings": "the hospital's settings for quorate_mod are missing or wrong",
+    "NoAgent": "nobody listens at the socket of the hospital's agent",
+    "AgentRefused": "the hospital's agent refuses",
+    "AppFailed": "the app fails, or its reply is none that quorate_mod can use",
+    "WrongStrategy": "the server's strategy cannot be had with quorate: take QuorateFedAvg",
+    "AgentBehind": "the hospital's agent has not come to the round of the others",
+    "QueryRefused": "the hospital does not answer this query",
+}
 
 _OF_A_RECEIPT: Mapping[str, Callable[[Any], bool]] = {
     "study": _name,

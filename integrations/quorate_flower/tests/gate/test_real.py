@@ -45,7 +45,7 @@ def test_of_a_listed_app_numbers_and_receipts_arrive_and_no_array(
         assert got[sends].startswith("error 6: quorate gate: a reply has")
         assert "no arrays may leave, so the app must use quorate_mod" in got[sends]
     assert got["text"] == "error 6: quorate gate: a receipt has other fields than quorate's"
-    assert got["error"].startswith("error 2: quorate gate: the app, or its mod, answers")
+    assert got["error"].startswith("error 2: quorate gate: the app fails")
     assert "patient" not in str(got) + network.log("gate") + network.log("superlink")
     assert "patient" in network.log("supernode")
 

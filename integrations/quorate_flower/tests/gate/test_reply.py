@@ -13,6 +13,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Error, MetricRecord, Reco
 from flwr.proto.message_pb2 import ObjectTree
 from flwr.proto.recorddict_pb2 import MetricRecord as ProtoMetricRecord
 from flwr.proto.recorddict_pb2 import MetricRecordValue
+from quorate_flower.errors import QuorateError
 from quorate_flower.gate.errors import Refused
 from quorate_flower.gate.reply import (
     MOST_OBJECT_BYTES,
@@ -208,8 +209,17 @@ def test_the_text_of_a_status_does_not_leave() -> None:
 
 
 def test_of_an_error_its_code_leaves_alone() -> None:
-    assert judged(reply(Error(6, PATIENT))) == Failure(6)
-    assert judged(reply(Error(123456789, PATIENT))) == Failure(0)
+    for code, told in ((2, 2), (123456789, 0), (-1, 0)):
+        found = judged(reply(Error(code, PATIENT)))
+        assert found == Failure(told, "the app fails. The log of its SuperNode says more")
+
+
+@pytest.mark.parametrize("kind", QuorateError.__subclasses__())
+def test_of_an_error_of_the_mod_its_kind_leaves_too(kind: type[QuorateError]) -> None:
+    found = judged(reply(Error(6, f"quorate: {PATIENT} [{kind.__name__}]")))
+    assert isinstance(found, Failure)
+    assert PATIENT not in found.text
+    assert found.text != "the app fails. The log of its SuperNode says more"
 
 
 def test_fields_that_flower_does_not_know_do_not_leave() -> None:
