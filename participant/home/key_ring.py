@@ -1,9 +1,11 @@
 """The keys that a hospital's tasks work with: one for each epoch of which it has a key share."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from typing import Self
 
+from participant.errors import RetiredShare
 from protocol.key import HeldKey
 
 
@@ -66,5 +68,10 @@ class KeyRing:
         return self.current.secret.index
 
     def of(self, epoch: bytes) -> HeldKey | None:
-        """The key of the epoch with this digest; None where this member has no share of it."""
-        return next((key for key in self._known if key.epoch.digest == epoch), None)
+        """The key of the epoch with this digest; None where this member has no share of it.
+
+        So also where it has none any more, since it has left. Raises what reading the vault raises.
+        """
+        with contextlib.suppress(RetiredShare):
+            return next((key for key in self._known if key.epoch.digest == epoch), None)
+        return None

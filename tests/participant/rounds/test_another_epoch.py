@@ -1,8 +1,9 @@
 """Tasks outlive an epoch: a refresh gives the same key with new shares while they are at work."""
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from participant.agent.set_ledger import SetLedger
 from participant.agent.task import Task
-from participant.errors import ModelMismatch, UnfitNumbers
+from participant.errors import ModelMismatch, RetiredShare, UnfitNumbers
 from participant.key.check import KeyCheckTask
 from participant.rounds.task import DecryptionTask
 from participant.statistic.numbers import Numbers
@@ -19,7 +20,7 @@ from participant.training.task import TrainingTask
 from protocol.board.draft import Draft
 from protocol.board.handover import Handovers
 from protocol.errors import Refused
-from protocol.key.epoch import EpochSecret
+from protocol.key.epoch import EpochSecret, HeldKey
 from protocol.messages.bodies import CheckPart, Contribution, Partial, Refusal, SetLock
 from protocol.sealing import SealingKey
 from tests.stage.rounds.rings import held_in, refreshed
@@ -116,6 +117,26 @@ def test_a_statistic_that_waits_is_added_under_the_new_key() -> None:
     table.settle()
     task = table.tasks[1]
     assert isinstance(task, DecryptionTask)
+    assert task.sums == [15, 150]
+
+
+def test_a_sum_that_was_read_is_there_when_its_hospital_has_left() -> None:
+    table = adds()
+    table.settle()
+    table.open(session := f"study/{STATISTIC}/1")
+    table.settle()
+    table.close(session)
+    helped(table)
+    table.settle()
+    task, ring = table.tasks[1], table.ring(1)
+    assert isinstance(task, DecryptionTask)
+
+    def left(known: Sequence[HeldKey]) -> Sequence[HeldKey]:
+        raise RetiredShare(Path("h1"), 1)
+
+    ring._read = left
+    with pytest.raises(RetiredShare):
+        ring.renew()
     assert task.sums == [15, 150]
 
 
