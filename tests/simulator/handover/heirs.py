@@ -82,9 +82,10 @@ def _heir(draw: random.Random, n_members: int, suite: Suite) -> Heir:
 
 def _rival(draw: random.Random, n_members: int, heir: Heir, suite: Suite) -> Heir:
     """Other terms with the same new hospitals, or with none; no others have their numbers."""
-    staying = draw.sample(range(1, n_members + 1), draw.randint(LEAST, n_members))
-    fits = len(staying) + len(heir.guests) <= MOST
-    names = list(heir.guests) if fits and draw.random() < 0.5 else []
+    names = list(heir.guests) if len(heir.guests) < MOST and draw.random() < 0.5 else []
+    able = [m for m in range(1, n_members + 1) if f"hospital {m}" not in names]
+    least, most = max(0, LEAST - len(names)), min(len(able), MOST - len(names))
+    staying = draw.sample(able, draw.randint(least, most))
     return _with_work(draw, _in_any_order(draw, staying, names), suite)
 
 

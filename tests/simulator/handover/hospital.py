@@ -30,7 +30,7 @@ from tests.stage.toy_home import CHEAP, PASSPHRASE
 Wishes = Callable[[int], Wish]  # what is typed for an heir, by its number in the script
 
 
-GIVES_UP_AT = 1_000.0  # virtual seconds until which a guest waits to be let in
+GIVES_UP_AT = 1_000.0  # virtual seconds until which a guest waits for a proposal
 
 
 class Snapshot(dict[str, bytes]):
@@ -154,6 +154,8 @@ class Guest(KeepingHospital):
 
     @property
     def finished(self) -> bool:
-        """Or nobody has typed it there; or it is never let in, since no proposal names it."""
-        is_shut_out = self.clock() > GIVES_UP_AT and not self.is_let_in()
-        return self.comes_at == inf or is_shut_out or super().finished
+        """Or nobody has typed it there; or no other proposal comes that names it."""
+        task = self.keeper.task
+        waits = not self.is_let_in() or (task is not None and task.handover is None)
+        is_in_vain = self.clock() > GIVES_UP_AT and waits
+        return self.comes_at == inf or is_in_vain or super().finished
