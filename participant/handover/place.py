@@ -11,7 +11,11 @@ class AttemptShelf(Shelf, Protocol):
 
     @property
     def has_share(self) -> bool:
-        """Whether the new share is there, or in its place."""
+        """Whether the new share is there, or in its place; or was, before a later handover."""
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether a later handover has given another share in its place, or has ended it."""
 
     def promote(self) -> None:
         """Move the new share into its place, once the attempt is released."""

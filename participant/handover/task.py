@@ -17,7 +17,7 @@ from participant.handover.wish import Wish, has_room
 from participant.home import now_ms
 from participant.waiting import Waiting
 from protocol.board import Board, Draft, Handover, Post, Posted
-from protocol.handover import Attempt, HandoverMember, handover_awaited, share_of
+from protocol.handover import Attempt, HandoverMember, HandoverWord, handover_awaited, share_of
 from protocol.messages import BareWord, Content, HandoverProposal
 from protocol.terms import AGGREGATOR
 
@@ -241,7 +241,7 @@ class HandoverTask(Task):
         self._take_share(handover)
         if self._in_the_way is not None:
             return None  # it acknowledges once its share has its place
-        if content := member.due():
+        if content := member.due() or self._late_acknowledgement(attempt):
             return content
         if attempt.is_thawed:
             shelf.forget()
@@ -262,6 +262,14 @@ class HandoverTask(Task):
             raise NewShareLost(handover.about.session)
         self._is_done = attempt.is_settled
         return None
+
+    def _late_acknowledgement(self, attempt: Attempt) -> BareWord | None:
+        """Where the new federation has handed the key on before this hospital has said the word."""
+        assert self._shelf is not None
+        is_due = attempt.is_released and self._number in attempt.rosters.new
+        if not is_due or self._number in attempt.acknowledged or not self._shelf.is_replaced:
+            return None
+        return BareWord(HandoverWord.ACKNOWLEDGE.value)
 
     def _take_share(self, handover: Handover) -> None:
         """Put the new share into its place once the attempt is released, if it is to have one.

@@ -23,7 +23,7 @@ from participant.errors import BadName, DamagedFile, FileExists, MissingFile, No
 from participant.home.key_notes import keep_share, notes_of
 from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import DAMAGES
-from participant.home.vault import Vault
+from participant.home.vault import Vault, retired_in
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed
 from protocol.handover import MAX_KEPT_BYTES, OLD_SHARE, share_of
@@ -89,9 +89,22 @@ class HandoverShelf:
 
     @property
     def has_share(self) -> bool:
-        """Whether the new share is there, or in its place; whether it opens is not asked."""
+        """Whether the new share is there, or in its place; whether it opens is not asked.
+
+        Or was in its place, until a later handover gave another.
+        """
         is_here = not self._is_over and exists(self._path(share_of(self._session)))
-        return is_here or (self._target is not None and self._epoch + 1 in self._target.epochs())
+        is_in_place = self._target is not None and self._epoch + 1 in self._target.epochs()
+        return is_here or is_in_place or self.is_replaced
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether a later handover has given another share, or has ended this one."""
+        if (target := self._target) is None:
+            return False
+        later = self._epoch + 2
+        given_up = retired_in(target.folder)
+        return self._epoch + 1 in given_up or any(e >= later for e in target.epochs())
 
     def promote(self) -> None:
         """Move the new share into its place: once the attempt is released, and again after a crash.
@@ -106,7 +119,7 @@ class HandoverShelf:
         if target is None:
             raise MissingFile(self._vault.folder.parent, "key share")
         if not exists(path := self._path(name)):
-            if self._promoted() is None:
+            if self._promoted() is None and not self.is_replaced:
                 raise MissingFile(target.folder.parent, "key share")
             return
         held = self._new_key(path, target, self._opened(path, name))

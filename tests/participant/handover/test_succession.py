@@ -24,11 +24,15 @@ from participant.key.inherited_from import InheritedFrom, inherited_from, inheri
 from participant.service.due import Due, due_tasks
 from participant.waiting import Waiting
 from protocol.board.board import Board
+from protocol.board.post import Post
+from protocol.encoding import decode
 from protocol.key.epoch import HeldKey
 from protocol.messages import inherited_sums
-from protocol.messages.handover import ShownPart
+from protocol.messages.fields import MAX_POST_BYTES
+from protocol.messages.handover import BareWord, ShownPart
 from protocol.messages.inherited_sums import InheritedStart, InheritedSum, InheritedSums
 from protocol.terms.terms import sign_terms
+from protocol.wire.frames import FromMember, Submit
 from tests.stage.hall import Hall
 from tests.stage.handover.rosters import terms_of
 from tests.stage.rounds.rings import ring_of
@@ -62,6 +66,20 @@ class Halls:
         for i, own in self.members.items():
             self.old.come(i, HandoverTask(i, OwnPlace(own), self.wish))
         self.old.talk()
+
+    def refresh(self) -> None:
+        """The new federation refreshes the key that it took over: epoch 3."""
+        members = [self.new_member(i) for i in self.members]
+        for member in members:
+            inheritance = inheritance_task(member)
+            assert inheritance is not None
+            self.new.come(member.index, inheritance)
+        self.new.talk()
+        for member in members:
+            self.new.come(
+                member.index, HandoverTask(member.index, OwnPlace(member), Wish(NEW.terms))
+            )
+        self.new.talk()
 
     def new_folder(self, old_number: int) -> Path:
         return federation_folder(self.members[old_number].folder.parent, NEW.terms.federation)
@@ -153,6 +171,36 @@ def test_a_refresh_on_the_new_board_waits_until_the_key_counts_there(halls: Hall
     halls.new.talk()
     assert halls.new.service.epoch is not None
     assert halls.new.service.epoch.number == 3
+
+
+def test_who_types_handover_again_after_the_next_refresh_has_lost_nothing(halls: Halls) -> None:
+    halls.hand_over()
+    halls.refresh()
+    assert halls.new_member(2).vault.epochs() == [3]
+    halls.hand_over()  # again
+    assert all(agent.task.done for agent in halls.old.agents.values())
+
+
+def test_who_has_not_acknowledged_before_the_next_refresh_does_so_after_it(
+    halls: Halls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_silenced(self: Hall, i: int, frame: FromMember) -> bool:
+        if i != 2 or not isinstance(frame, Submit):
+            return False
+        body = decode(frame.post.post, Post, "post", MAX_POST_BYTES).body
+        return body == BareWord("acknowledge")
+
+    monkeypatch.setattr(Hall, "_is_silenced", is_silenced)
+    halls.hand_over()
+    monkeypatch.undo()
+    halls.refresh()
+    handover = halls.old.service.board.key.handovers.last
+    assert handover is not None
+    assert not handover.view.attempt.is_settled
+    halls.old.silent.clear()
+    halls.old.disks[2].files.pop("outbox/post", None)  # it was killed before it had said it
+    halls.hand_over()
+    assert handover.view.attempt.is_settled
 
 
 def test_nothing_is_shown_where_they_became_too_many_since(
