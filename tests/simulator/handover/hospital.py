@@ -17,7 +17,7 @@ from participant.home.folders import federation_folder
 from participant.home.identity import Identity
 from participant.home.key_notes import keep_share
 from participant.home.membership import Membership
-from participant.home.vault import Vault
+from participant.home.vault import Vault, epochs_in
 from participant.key.inheritance import InheritanceTask
 from protocol.encoding import decode
 from protocol.key.epoch import EpochSecret, HeldKey, read_secret
@@ -67,9 +67,10 @@ class KeepingHospital(Hospital):
     @property
     def has_share(self) -> bool:
         """Whether its key share is here, and the handover that gave it leaves it alone."""
+        if not epochs_in(self.folder / "vault"):
+            return False
         old = self.on_old_board
-        is_moving = old and any((old.folder / "vault").glob("handover-*.share"))
-        return bool(self.member().vault.epochs()) and not is_moving
+        return old is None or not any((old.folder / "vault").glob("handover-*.share"))
 
     def held_key(self) -> HeldKey | None:
         try:

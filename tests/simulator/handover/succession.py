@@ -118,10 +118,13 @@ class OldFederation(RefreshingFederation):
         return [h for h in self.heirs if any(one.has_share for one in h.hospitals.values())]
 
     def _is_over(self) -> bool:
-        new = [h for heir in self.heirs_at_work for h in heir.hospitals.values()]
-        if any(h.failure for h in new):
+        if any(h.failure for heir in self.heirs for h in heir.hospitals.values()):
             return True
-        return super()._is_over() and all(h.finished for h in new)
+        return super()._is_over() and all(
+            hospital.failure or hospital.finished
+            for heir in self.heirs_at_work
+            for hospital in heir.hospitals.values()
+        )
 
     def _fault_of_own_file(self, descriptor: int) -> Callable[[], None] | None:
         path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))

@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from keyshare.errors import KeyshareError
 from keyshare.key.partial_decryption import combine, partial_decryption, trial_ciphertext
@@ -36,30 +36,36 @@ Row = Mapping[tuple[str, object], int]  # by a hospital's name and what it gave 
 FREEZES = HandoverWord.FREEZE, HandoverWord.FREEZE_ONLY
 
 
-def hand_over(
-    plan: Plan,
-    prepare: Callable[[OldFederation], None] = lambda federation: None,
-    forgetful: bool = False,
-) -> str:
+def hand_over(plan: Plan, forgetful: bool = False) -> str:
     """How a run with handovers to other terms ended: as ``tests.simulator.oracle.simulate``."""
+    with handed_over(plan, forgetful) as (_, outcome):
+        return outcome
+
+
+@contextlib.contextmanager
+def handed_over(plan: Plan, forgetful: bool = False) -> Iterator[tuple[OldFederation, str]]:
+    """A run that has ended, and how; raises Violation if it must not have ended so."""
     with memory_folder() as folder, contextlib.nullcontext() if forgetful else remembering():
         old = OldFederation(plan, folder)
-        prepare(old)
         in_time = old.run()
-        safe(old)
-        for new in old.heirs_at_work:
-            safe(new)
-            nothing_forbidden(new, one_key_decrypts)
-        safe_over_all(old)
-        if judge(old, in_time, keys=one_key_decrypts) == "fork":
-            return "fork"
-        if plan.fork and any(h.failure for f in old.heirs for h in f.hospitals.values()):
-            return "fork"
-        for new in old.heirs_at_work:
-            judge(new, in_time, keys=one_key_decrypts)
-        wishes_came_true(old)
-        ended_as_it_must(old)
-        return "done"
+        yield old, _judged(old, in_time)
+
+
+def _judged(old: OldFederation, in_time: bool) -> str:
+    safe(old)
+    for new in old.heirs_at_work:
+        safe(new)
+        nothing_forbidden(new, one_key_decrypts)
+    safe_over_all(old)
+    if judge(old, in_time, keys=one_key_decrypts) == "fork":
+        return "fork"
+    if old.plan.fork and any(h.failure for f in old.heirs for h in f.hospitals.values()):
+        return "fork"
+    for new in old.heirs_at_work:
+        judge(new, in_time, keys=one_key_decrypts)
+    wishes_came_true(old)
+    ended_as_it_must(old)
+    return "done"
 
 
 def safe_over_all(old: OldFederation) -> None:
