@@ -1,11 +1,13 @@
 """The key goes to other terms beside studies, under faults: who agrees, who has which share."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from math import inf
 from typing import Any
 
+import msgspec
 import pytest
 
 from participant.handover import HandoverTask, own
@@ -15,14 +17,14 @@ from protocol.board.board import Board
 from protocol.board.draft import Draft
 from protocol.handover import HandoverWord
 from protocol.handover.attempt import Attempt
-from protocol.messages.handover import DealingCommitment
+from protocol.messages.handover import HandedDealing
 from protocol.messages.inherited_sums import InheritedSums
 from tests.simulator.handover import successor_oracle as oracle
 from tests.simulator.handover.federation import RefreshingFederation
 from tests.simulator.handover.keeper import MuteTask
 from tests.simulator.handover.script import FOR_GOOD, Away, Heir, Mute, RefreshScript, Wished
 from tests.simulator.handover.succession import OldFederation
-from tests.simulator.handover.successor_oracle import hand_over
+from tests.simulator.handover.successor_oracle import hand_over, handed_over
 from tests.simulator.plan import Plan
 from tests.simulator.studies.script import StudyScript, Word, common
 from tests.simulator.studies.studied import Violation
@@ -48,12 +50,13 @@ def test_every_run_ends_with_one_federation_that_has_the_key(first: int) -> None
             raise AssertionError(f"seed {seed}") from found
 
 
-def played(plan: Plan = CALM, heir: Heir = HEIR, **changes: Any) -> OldFederation:
-    """A run that is as it must be, with changes of its script."""
-    seen: list[OldFederation] = []
+@contextmanager
+def played(plan: Plan = CALM, heir: Heir = HEIR, **changes: Any) -> Iterator[OldFederation]:
+    """A run that has ended as it must, with changes of its script."""
     script = replace(SCRIPT, **{"heirs": (heir,), **changes})
-    assert hand_over(replace(plan, refresh=script), seen.append) == "done"
-    return seen[0]
+    with handed_over(replace(plan, refresh=script)) as (federation, outcome):
+        assert outcome == "done"
+        yield federation
 
 
 def ends(federation: OldFederation) -> list[str]:
@@ -66,48 +69,49 @@ def ends(federation: OldFederation) -> list[str]:
 
 
 def test_the_new_federation_works_with_the_same_key_on_its_own_board() -> None:
-    federation = played()
-    assert ends(federation) == ["settled"]
-    (new,) = federation.heirs_at_work
-    assert new.board.epoch is not None
-    assert new.board.epoch.n == federation.board.key.epochs[0].epoch.n
-    assert all(hospital.person.has_finished(HEIR.scripts[0]) for hospital in new.hospitals.values())
+    with played() as federation:
+        assert ends(federation) == ["settled"]
+        (new,) = federation.heirs_at_work
+        assert new.board.epoch is not None
+        assert new.board.epoch.n == federation.board.key.epochs[0].epoch.n
+        assert all(one.person.has_finished(HEIR.scripts[0]) for one in new.hospitals.values())
 
 
 def test_the_new_federation_refreshes_the_key_that_it_took_over() -> None:
     again = replace(HEIR, wishes=tuple(Wished(30 + 0.1 * m, m) for m in range(1, 6)))
-    (new,) = played(heir=again).heirs_at_work
-    assert [known.epoch.number for known in new.board.key.epochs] == [2, 3]
+    with played(heir=again) as federation:
+        (new,) = federation.heirs_at_work
+        assert [known.epoch.number for known in new.board.key.epochs] == [2, 3]
 
 
 @pytest.mark.parametrize("word", [HandoverWord.ARRIVE, HandoverWord.SHOW])
 def test_a_new_hospital_that_is_silent_once_ends_one_attempt_and_not_the_next(
     word: HandoverWord,
 ) -> None:
-    found = ends(played(mutes=(Mute(5, frozenset({word}), 1),)))
-    assert found == ["thawed", "settled"]
+    with played(mutes=(Mute(5, frozenset({word}), 1),)) as federation:
+        assert ends(federation) == ["thawed", "settled"]
 
 
 def test_a_new_hospital_that_never_acknowledges_keeps_nobody_from_the_new_key() -> None:
     acknowledge = frozenset({HandoverWord.ACKNOWLEDGE})
-    federation = played(mutes=(Mute(5, acknowledge, FOR_GOOD),))
-    assert ends(federation) == ["released"]
-    assert federation.heirs_at_work[0].board.epoch is not None
+    with played(mutes=(Mute(5, acknowledge, FOR_GOOD),)) as federation:
+        assert ends(federation) == ["released"]
+        assert federation.heirs_at_work[0].board.epoch is not None
 
 
 def test_a_hospital_that_lost_its_machine_is_done_without() -> None:
     heir = replace(HEIR, who=(3, "newcomer 1", 1, 4, "hospital 2"))
     wishes = tuple(w for w in SCRIPT.wishes if w.member != 2)
-    federation = played(heir=heir, away=(Away(2, 0.5, inf),), wishes=wishes)
-    assert ends(federation) == ["settled"]
+    with played(heir=heir, away=(Away(2, 0.5, inf),), wishes=wishes) as federation:
+        assert ends(federation) == ["settled"]
 
 
 @pytest.mark.parametrize("agreeing", [3, 4])
 def test_a_quorum_falls_only_if_all_old_members_agree(agreeing: int) -> None:
     strict, weaker = replace(CALM, quorum=3), replace(HEIR, quorum=2)
     wishes = tuple(w for w in SCRIPT.wishes if not agreeing < w.member <= 4)
-    found = ends(played(strict, weaker, wishes=wishes))
-    assert (found[-1] == "settled") == (agreeing == 4)
+    with played(strict, weaker, wishes=wishes) as federation:
+        assert (ends(federation)[-1] == "settled") == (agreeing == 4)
 
 
 # ── what the oracles find, each check left out ──
@@ -168,8 +172,10 @@ def test_planted_consents_that_nobody_typed_are_caught(monkeypatch: pytest.Monke
 
 
 def test_planted_pauses_before_all_have_agreed_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Attempt, "is_agreed", property(lambda attempt: bool(attempt.consents)))
-    caught("is frozen before it is agreed")
+    all_are_there = property(lambda attempt: len(attempt.arrived) == len(attempt.rosters.new))
+    monkeypatch.setattr(Attempt, "is_agreed", all_are_there)
+    wishes = tuple(w._replace(at=30.0) if w.member < 3 else w for w in SCRIPT.wishes)
+    caught("is frozen before it is agreed", replace(CALM, refresh=replace(SCRIPT, wishes=wishes)))
 
 
 def test_planted_misdeeds_of_the_honest_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,9 +183,9 @@ def test_planted_misdeeds_of_the_honest_are_caught(monkeypatch: pytest.MonkeyPat
 
     def due(task: MuteTask) -> Draft | None:
         draft = real(task)
-        if draft is None or not isinstance(draft.body, DealingCommitment):
+        if draft is None or not isinstance(draft.body, HandedDealing):
             return draft
-        return Draft(draft.session, DealingCommitment(bytes(32)))
+        return Draft(draft.session, msgspec.structs.replace(draft.body, nonce=bytes(32)))
 
     monkeypatch.setattr(MuteTask, "due", due)
     caught("blames")
@@ -192,9 +198,7 @@ def test_planted_sums_that_are_not_taken_over_are_caught(monkeypatch: pytest.Mon
     staying = replace(HEIR, who=(1, 2, 3, 4), quorum=2, scripts=(_of_three(),))
     script = replace(SCRIPT, wishes=late[:4], heirs=(staying,))
     plan = replace(CALM, scripts=(before,), refresh=script)
-    seen: list[OldFederation] = []
-    assert hand_over(plan, seen.append) == "done"
-    assert "weight" in seen[0].heirs_at_work[0].board.studies
+    assert hand_over(plan) == "done"
     note = sys.modules["participant.key.inherited_from"]  # a function has its name
     monkeypatch.setattr(note, "sums_up_to", lambda board, position: InheritedSums())
     caught("the sums of both boards show what", plan)
@@ -213,14 +217,17 @@ def _of_three() -> StudyScript:
 
 
 @pytest.fixture(scope="module")
-def federation() -> OldFederation:
-    return played()
+def federation() -> Iterator[OldFederation]:
+    with played() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
-def elsewhere() -> OldFederation:
+def elsewhere() -> Iterator[OldFederation]:
     """The same old federation, whose key has gone to others."""
-    return played(heir=replace(HEIR, who=(1, 3, 4)), wishes=SCRIPT.wishes[:4])
+    heir = Heir((1, 3, 4), 2)
+    with played(heir=heir, wishes=SCRIPT.wishes[:4]) as found:
+        yield found
 
 
 def with_boards(
