@@ -1,8 +1,9 @@
-"""The user's training code: a Python file, and what becomes of its errors.
+"""The user's training code: a Python file or a Flower app, and what becomes of its errors.
 
 The file has the functions ``initial_parameters(config)``, ``fit(parameters, config)`` and
 ``evaluate(parameters, config)``, or an object called ``app`` with these methods. Beside them it may
-have ``local_entries``: patterns such as "*.running_mean" of the parameters that stay at home.
+have ``local_entries``: patterns such as "*.running_mean" of the parameters that stay at home. Of a
+Flower app's folder, ``participant.flower`` makes such an object.
 """
 
 import os
@@ -21,6 +22,7 @@ from participant.app.errors_file import keep_traceback
 from participant.app.forked import end_fork
 from participant.app.module import load_module
 from participant.errors import BadApp
+from participant.flower import is_project, load_flower_app
 from protocol.programs.streams import occupy
 from protocol.words import shown
 
@@ -75,18 +77,24 @@ class LoadedApp:
 
 
 def load_app(path: Path, errors_folder: Path | None) -> LoadedApp:
-    """Run a user's file and take its functions; raises MissingFile, WrongKind or BadApp.
+    """Run a user's code and take its functions; raises MissingFile, WrongKind or BadApp.
 
     Its functions belong into the thread that this is called in.
     """
     path = path.absolute()  # it may change the current folder
     own = NumpyErrors()
-    module = load_module(
-        path, lambda code: _run_user_code(partial(own.around, code), str(path), path, errors_folder)
-    )
-    source = _source(module, path)
+
+    def run(code: Callable[[], Any]) -> Any:
+        return _run_user_code(partial(own.around, code), str(path), path, errors_folder)
+
+    if is_project(path):
+        source: object = run(partial(load_flower_app, path))
+        patterns: object = ()
+    else:
+        module = load_module(path, run)
+        source = _source(module, path)
+        patterns = getattr(source, "local_entries", getattr(module, "local_entries", ()))
     functions = {name: getattr(source, name) for name in FUNCTIONS}
-    patterns = getattr(source, "local_entries", getattr(module, "local_entries", ()))
     return LoadedApp(path, functions, errors_folder, _local_entries(patterns, str(path)), own)
 
 
@@ -140,7 +148,7 @@ def _run_user_code(
     except BaseException as error:  # of Rust libraries and asyncio, some are no Exception
         if os.getpid() != process:
             end_fork(error)
-        if isinstance(error, KeyboardInterrupt | Stopped):
+        if isinstance(error, KeyboardInterrupt | Stopped | BadApp):  # the last is said already
             raise
         what = ": ".join(filter(None, [type(error).__name__, shown(_words(error), _MESSAGE)]))
         reason = f"{what} ({_place(error, path)})"
@@ -162,9 +170,10 @@ def _words(error: BaseException) -> str:
 
 
 def _place(error: BaseException, path: Path) -> str:
-    """``file:line`` of the innermost frame in the user's file, or where it does not parse."""
+    """``file:line`` of the innermost frame in the user's code, or where it does not parse."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{Path(error.filename).name}:{error.lineno}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
-    own = [f for f in frames if Path(f.filename).resolve() == path.resolve()] or frames
+    whole = path.resolve()
+    own = [f for f in frames if Path(f.filename).resolve().is_relative_to(whole)] or frames
     return f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else path.name

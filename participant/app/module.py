@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from participant.errors import BadApp, MissingFile
+from participant.flower import is_project, read_project
 from protocol.errors import WrongKind
 from protocol.programs.file_kind import Kind, kind_of
 
@@ -52,10 +53,14 @@ def load_module(path: Path, run: Callable[[Callable[[], Any]], Any]) -> ModuleTy
 
 
 def place_of(path: Path) -> Path:
-    """The file with an app's code: its own, or a package's.
+    """The file with an app's code: its own, or a package's; a Flower app's folder.
 
-    Raises MissingFile or WrongKind; BadApp if it is no Python file.
+    Raises MissingFile or WrongKind; BadApp if it is no Python file, or if the pyproject.toml of a
+    Flower app does not say what it is made of.
     """
+    if is_project(path):
+        read_project(path)
+        return path.resolve()
     place = path / _INIT if path.is_dir() and (path / _INIT).is_file() else path
     if (kind := kind_of(place)) is None:
         raise MissingFile(path, "app")

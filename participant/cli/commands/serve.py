@@ -12,6 +12,7 @@ from participant.cli.work import (
     Foreground,
     Given,
     Json,
+    NodeConfig,
     run,
     served_of,
     variables_of,
@@ -29,6 +30,7 @@ def serve(
     given: Given,
     app_env: AppEnv = [],  # noqa: B006  # typer copies it
     app_user: AppUser = None,
+    node_config: NodeConfig = None,
     as_json: Json = False,
 ) -> None:
     """Stay, and do all that is due: the agent that the other commands then speak with.
@@ -37,7 +39,7 @@ def serve(
 
     Ends at SIGTERM, SIGINT or the command stop, with exit code 0. The next start goes on.
     """
-    apps, notifier = Apps(variables_of(app_env), app_user), Notifier.of(os.environ)
+    apps, notifier = Apps(variables_of(app_env, node_config), app_user), Notifier.of(os.environ)
     terms, home = given.terms(signed=True), given.folder()
     check_before_asking(terms.terms, home, needs_key=False)
     folder, context = federation_folder(home, terms.terms.federation), given.context

@@ -28,6 +28,7 @@ from participant.cli.work import (
     AppUser,
     Given,
     Json,
+    NodeConfig,
     StudyOption,
     Teller,
     Timeout,
@@ -144,17 +145,18 @@ def train(
     app: Annotated[
         Path | None,
         typer.Option(
-            help="Python file or folder with fit and evaluate, or unix:PATH for a program of your "
-            "own; else what was approved."
+            help="Python file or folder with fit and evaluate, the folder of a Flower app, or "
+            "unix:PATH for a program of your own; else what was approved."
         ),
     ] = None,
     app_env: AppEnv = [],  # noqa: B006  # typer copies it
     app_user: AppUser = None,
+    node_config: NodeConfig = None,
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
     """Take part in all rounds of a study that trains, decryption included. The model comes out."""
-    variables = variables_of(app_env)
+    variables = variables_of(app_env, node_config)
     hospital = worker_of(given, needs_key=True)
     show = _print_event if as_json else RoundTable(hospital.terms).show
 

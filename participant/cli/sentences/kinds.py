@@ -33,7 +33,11 @@ _WANTED = {
         "a journal of training",
         "give studies/NAME/rounds.jsonl of this hospital's data folder, or leave --journal out",
     ),
-    "app": Wanted("a Python file", "give the file with fit and evaluate as --app"),
+    "app": Wanted(
+        "a Python file or a Flower app",
+        "give as --app the file with fit and evaluate, or the folder with a Flower app's "
+        "pyproject.toml",
+    ),
     "file of numbers": Wanted(
         "a file of numbers", "give a CSV or JSON file of numbers, as README.md shows"
     ),

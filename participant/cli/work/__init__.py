@@ -1,6 +1,6 @@
 """How a command does its work: its options, its loop, its worker, and what it tells meanwhile."""
 
-from participant.cli.work.app_surroundings import AppEnv, AppUser, variables_of
+from participant.cli.work.app_surroundings import AppEnv, AppUser, NodeConfig, variables_of
 from participant.cli.work.foreground import Foreground
 from participant.cli.work.options import (
     FEDERATION,

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from participant.flower import NODE_CONFIG, node_config_in
 from participant.home import PASSPHRASE_VARIABLE
+from protocol.errors import Malformed
 
 AppEnv = Annotated[
     list[str],
@@ -17,13 +19,24 @@ AppEnv = Annotated[
 AppUser = Annotated[
     str | None, typer.Option(metavar="USER", help="Run the app as this user of the machine.")
 ]
+NodeConfig = Annotated[
+    str | None,
+    typer.Option(
+        metavar="'NAME=VALUE ...'", help="What a Flower app's node config says of this hospital."
+    ),
+]
 
 
 def variables_of(
-    given: Sequence[str], environment: Mapping[str, str] = os.environ
+    given: Sequence[str],
+    node_config: str | None = None,
+    environment: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
-    """The variables that ``--app-env`` names, with the value that it gives or the present one."""
-    found = {}
+    """The variables that ``--app-env`` names, with the value that it gives or the present one.
+
+    And the one with ``--node-config``, which a Flower app reads there.
+    """
+    found = {} if node_config is None else {NODE_CONFIG: _checked(node_config)}
     for one in given:
         name, is_set, value = one.partition("=")
         if not name:
@@ -34,6 +47,14 @@ def variables_of(
             raise _wrong(f"{name} is not set here: set it, or give {name}=VALUE")
         found[name] = value if is_set else environment[name]
     return found
+
+
+def _checked(node_config: str) -> str:
+    try:
+        node_config_in(node_config)
+    except Malformed as error:
+        raise typer.BadParameter(str(error), param_hint="--node-config") from None
+    return node_config
 
 
 def _wrong(reason: str) -> typer.BadParameter:

@@ -9,7 +9,7 @@ AROUND = {"PATIENTS": "p.csv", "QUORATE_PASSPHRASE": "correct horse", "OTHER": "
 
 
 def test_a_variable_has_the_value_that_it_has_here_or_is_given() -> None:
-    found = variables_of(["PATIENTS", "MODE=a=b", "EMPTY="], AROUND)
+    found = variables_of(["PATIENTS", "MODE=a=b", "EMPTY="], environment=AROUND)
     assert found == {"PATIENTS": "p.csv", "MODE": "a=b", "EMPTY": ""}
 
 
@@ -25,5 +25,12 @@ def test_a_variable_has_the_value_that_it_has_here_or_is_given() -> None:
 )
 def test_what_cannot_be_given_is_told_before_anything_is_asked(given: str, why: str) -> None:
     with pytest.raises(typer.BadParameter, match=why) as caught:
-        variables_of([given], AROUND)
+        variables_of([given], environment=AROUND)
     assert "correct horse" not in str(caught.value)
+
+
+def test_a_flower_apps_node_config_is_a_variable_of_its_own() -> None:
+    given = "partition-id=0 site='north wing'"
+    assert variables_of([], given, AROUND) == {"QUORATE_NODE_CONFIG": given}
+    with pytest.raises(typer.BadParameter, match="'north' is not NAME=VALUE"):
+        variables_of([], "partition-id=0 north", AROUND)
