@@ -11,6 +11,9 @@ FLOWER := integrations/quorate_flower
 FLOWER_VENV := .venv-flower
 FLOWER_STAMP := $(FLOWER_VENV)/installed
 FLOWER_SLOW_STAMP := $(FLOWER_VENV)/installed-slow
+FLOWER_APP_VENV := .venv-flower-app
+FLOWER_APP_STAMP := $(FLOWER_APP_VENV)/installed
+FLOWER_APP_PIP = $(FLOWER_APP_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $(FLOWER)/constraints.txt
 DEMO_FLAGS ?=
 WORKERS ?= --numprocesses 2
 FUZZ_RUNS ?= 1000000
@@ -19,8 +22,8 @@ FUZZ_FLAGS ?=
 # Tests start many processes, which read modules that are compiled already.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test coverage test-slow test-browser test-flower test-flower-slow fuzz bench lint format lock \
-	lock-flower clean
+.PHONY: help demo test coverage test-slow test-browser test-flower test-flower-slow test-flower-app fuzz bench lint \
+	format lock lock-flower clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -64,7 +67,7 @@ fuzz: $(FUZZ_STAMP)  ## Every decoder of network and file input (FUZZ_RUNS=10000
 test-browser: $(STAMP)  ## The report, in Chromium
 	$(BIN)/python -m pytest -m browser
 
-# Flower pins versions of its own, so it is never in the environment of a hospital's agent.
+# Flower pins versions of its own, which our lock does not have. So each environment with it has its lock.
 $(FLOWER_STAMP): $(FLOWER)/pyproject.toml $(FLOWER)/constraints.txt integrations/quorate_client/pyproject.toml
 	$(FLOWER_VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(FLOWER_VENV)
 	$(FLOWER_PIP) --upgrade setuptools wheel
@@ -83,6 +86,16 @@ $(FLOWER_SLOW_STAMP): $(FLOWER_STAMP)
 test-flower-slow: $(STAMP) $(FLOWER_SLOW_STAMP)  ## The same with PyTorch, and behind a SuperLink
 	cd $(FLOWER) && ../../$(FLOWER_VENV)/bin/python -m pytest -m slow
 
+# quorate and Flower in one environment, as its extra has it.
+$(FLOWER_APP_STAMP): pyproject.toml $(FLOWER)/constraints.txt
+	$(FLOWER_APP_VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(FLOWER_APP_VENV)
+	$(FLOWER_APP_PIP) --upgrade setuptools wheel
+	$(FLOWER_APP_PIP) --no-build-isolation -e '.[dev,flower]'
+	touch $@
+
+test-flower-app: $(FLOWER_APP_STAMP)  ## train --app with the folders of Flower apps, without a SuperLink
+	$(FLOWER_APP_VENV)/bin/python -m pytest -m flower tests/participant/flower
+
 bench: $(STAMP)  ## The benchmarks, with other packages beside ours; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks report
 
@@ -100,9 +113,9 @@ lock: $(STAMP)  ## Write constraints.txt: pins that still fit stay; delete a lin
 	$(PIP) --dry-run --ignore-installed --no-build-isolation --report - '.[dev,fuzz]' setuptools wheel | \
 		$(BIN)/python .ci/lock.py constraints.txt
 
-lock-flower: $(FLOWER_STAMP)  ## The same for quorate_flower
+lock-flower: $(FLOWER_STAMP)  ## The same for quorate_flower, and for quorate beside Flower
 	$(FLOWER_PIP) --dry-run --ignore-installed --no-build-isolation --report - \
-		-e integrations/quorate_client -e '$(FLOWER)[dev,slow]' setuptools wheel | \
+		-e integrations/quorate_client -e '$(FLOWER)[dev,slow]' -e '.[dev,flower]' setuptools wheel | \
 		$(FLOWER_VENV)/bin/python .ci/lock.py $(FLOWER)/constraints.txt
 
 clean:  ## Remove what make made (not runs/)

@@ -121,7 +121,9 @@ async def test_an_app_that_cannot_be_used_ends_its_training_and_is_named(
     ):
         with pytest.raises(BadApp, match=why):
             await trained_at(hospitals[0], "toy", 1, flower_app(tmp_path, **code))
-    wide = flower_app(tmp_path, client=CLIENT.replace("a.numpy() + plus", "np.append(a.numpy(), plus)"))
+    wide = flower_app(
+        tmp_path, client=CLIENT.replace("a.numpy() + plus", "np.append(a.numpy(), plus)")
+    )
     work = (trained_at(h, "toy", i, wide) for i, h in enumerate(hospitals, 1))
     for error in await asyncio.gather(*work, return_exceptions=True):
         assert isinstance(error, BadApp)
