@@ -14,6 +14,10 @@ FLOWER_SLOW_STAMP := $(FLOWER_VENV)/installed-slow
 FLOWER_APP_VENV := .venv-flower-app
 FLOWER_APP_STAMP := $(FLOWER_APP_VENV)/installed
 FLOWER_APP_PIP = $(FLOWER_APP_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $(FLOWER)/constraints.txt
+NVFLARE := integrations/quorate_nvflare
+NVFLARE_VENV := .venv-nvflare
+NVFLARE_STAMP := $(NVFLARE_VENV)/installed
+NVFLARE_PIP = $(NVFLARE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $(NVFLARE)/constraints.txt
 DEMO_FLAGS ?=
 WORKERS ?= --numprocesses 2
 FUZZ_RUNS ?= 1000000
@@ -22,8 +26,8 @@ FUZZ_FLAGS ?=
 # Tests start many processes, which read modules that are compiled already.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test coverage test-slow test-browser test-flower test-flower-slow test-flower-app fuzz bench lint \
-	format lock lock-flower clean
+.PHONY: help demo test coverage test-slow test-browser test-flower test-flower-slow test-flower-app test-nvflare fuzz \
+	bench lint format lock lock-flower lock-nvflare clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -95,6 +99,16 @@ $(FLOWER_APP_STAMP): pyproject.toml $(FLOWER)/constraints.txt
 
 test-flower-app: $(FLOWER_APP_STAMP)  ## train --app with the folders of Flower apps, without a SuperLink
 	$(FLOWER_APP_VENV)/bin/python -m pytest -m flower tests/participant/flower
+# NVFlare too is never in the environment of a hospital's agent.
+$(NVFLARE_STAMP): $(NVFLARE)/pyproject.toml $(NVFLARE)/constraints.txt integrations/quorate_client/pyproject.toml
+	$(NVFLARE_VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(NVFLARE_VENV)
+	$(NVFLARE_PIP) --upgrade setuptools wheel
+	$(NVFLARE_PIP) --no-build-isolation -e integrations/quorate_client -e '$(NVFLARE)[dev]'
+	touch $@
+
+test-nvflare: $(STAMP) $(NVFLARE_STAMP)  ## quorate_nvflare: types and tests, with NVFlare and agents
+	cd $(NVFLARE) && ../../$(NVFLARE_VENV)/bin/mypy
+	cd $(NVFLARE) && ../../$(NVFLARE_VENV)/bin/python -m pytest
 
 bench: $(STAMP)  ## The benchmarks, with other packages beside ours; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks report
@@ -117,6 +131,11 @@ lock-flower: $(FLOWER_STAMP)  ## The same for quorate_flower, and for quorate be
 	$(FLOWER_PIP) --dry-run --ignore-installed --no-build-isolation --report - \
 		-e integrations/quorate_client -e '$(FLOWER)[dev,slow]' -e '.[dev,flower]' setuptools wheel | \
 		$(FLOWER_VENV)/bin/python .ci/lock.py $(FLOWER)/constraints.txt
+
+lock-nvflare: $(NVFLARE_STAMP)  ## The same for quorate_nvflare
+	$(NVFLARE_PIP) --dry-run --ignore-installed --no-build-isolation --report - \
+		-e integrations/quorate_client -e '$(NVFLARE)[dev]' setuptools wheel | \
+		$(NVFLARE_VENV)/bin/python .ci/lock.py $(NVFLARE)/constraints.txt
 
 clean:  ## Remove what make made (not runs/)
 	rm -rf .venv* .coverage* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

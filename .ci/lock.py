@@ -5,7 +5,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
-OURS = {"quorate-fl", "quorate-client", "quorate-flower"}
+OURS = {"quorate-fl", "quorate-client", "quorate-flower", "quorate-nvflare"}
 OF_CUDA = ("cuda-", "nvidia-", "triton")  # PyTorch's builds that need them name their versions
 
 

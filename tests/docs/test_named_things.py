@@ -26,7 +26,8 @@ PROGRAMS = {
 FOLDERS = (*PACKAGES, "benchmarks", "docs", "examples", "integrations", "tests")
 # Words between backticks that are of others' programs or of the reader's own files.
 OF_OTHERS = {
-    "PIP_EXTRA_INDEX_URL", "evaluate_fn", "passagemath-standard-no-symbolics", "process_logs",
+    "ModelLearner", "PIP_EXTRA_INDEX_URL", "TensorClientStreamer", "evaluate_fn",
+    "passagemath-standard-no-symbolics", "process_logs", "simulate_job",
 }  # fmt: skip
 
 

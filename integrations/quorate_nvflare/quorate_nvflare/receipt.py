@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a site sends in place of an update: which round it is of, and which model came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, get_type_hints
+
+from quorate_client import Answer
+
+RECEIPT = "quorate.receipt"  # the one entry of such a result
+SENT_FIRST = "quorate.sent_first"  # of a task's meta: the server sends what it began with
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What one hospital says of a round.
+
+    round: quorate's, after which the hospital has the model with this digest (hex). contributors:
+    how many hospitals are in the sum. in_sum: whether this one is. outcome: applied, late (the
+    round went on without this hospital) or void (it gave no result).
+    """
+
+    study: str
+    round: int
+    model: str
+    contributors: int
+    in_sum: bool
+    outcome: str
+
+    @classmethod
+    def of(cls, answer: Answer) -> Receipt:
+        """What the agent's answer says."""
+        if (said := answer.receipt) is None:
+            return cls("", answer.round, "", 0, False, answer.kind)
+        count = len(said.contributors)
+        return cls(said.study, said.round, said.model, count, said.in_sum, answer.kind)
+
+    @classmethod
+    def read(cls, params: object) -> Receipt | None:
+        """The receipt in a site's params, None if it is not all that they have."""
+        if not isinstance(params, Mapping) or params.keys() != {RECEIPT}:
+            return None
+        said, types = params[RECEIPT], get_type_hints(cls)
+        if not isinstance(said, Mapping) or said.keys() != types.keys():
+            return None
+        return cls(**said) if all(type(said[name]) is types[name] for name in types) else None
+
+    def params(self) -> dict[str, Any]:
+        """As it is sent."""
+        return {RECEIPT: asdict(self)}
