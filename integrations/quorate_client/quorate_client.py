@@ -467,13 +467,15 @@ class Visits:
         local_entries: Sequence[str] = (),
         patience: float = 60.0,
         form: Form | None = None,
+        waits_if_busy: bool = True,
     ) -> None:
         """run, app, local_entries: as in ``hello``. patience: seconds that the agent may be gone.
 
-        So long it may be busy with another program, too.
+        So long it may be busy with another program, too, unless that is to be an error.
         """
         self._path, self._patience, self._form = path, patience, form or Plain()
         self._hello = tuple(local_entries), run, app
+        self._passing = {"token", "busy"} if waits_if_busy else {"token"}
         self._agent: Agent | None = None
 
     def __enter__(self) -> Visits:
@@ -517,7 +519,7 @@ class Visits:
                 return question(self._agent)
             except AgentError as error:
                 self.close()
-                is_passing = isinstance(error, Closed) or error.rule in ("busy", "token")
+                is_passing = isinstance(error, Closed) or error.rule in self._passing
                 if not is_passing or time.monotonic() > end:
                     raise
                 time.sleep(0.1)

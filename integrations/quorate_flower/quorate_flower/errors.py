@@ -34,5 +34,9 @@ class WrongStrategy(QuorateError):
     """What the server does with models cannot be done without seeing updates."""
 
 
+class AgentBehind(QuorateError):
+    """The hospital's agent has not come to the round that the others have finished."""
+
+
 class QueryRefused(QuorateError):
     """A message that the hospital's settings do not allow."""

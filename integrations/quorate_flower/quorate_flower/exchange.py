@@ -9,6 +9,7 @@ import quorate_client
 from quorate_client import AgentError, Answer, Visits
 from quorate_flower.errors import AgentRefused, NoAgent
 from quorate_flower.records import Arrays, InOrder
+from quorate_flower.settings import Settings
 
 PATIENCE = 60.0  # seconds that an agent may be gone, while it is started anew
 
@@ -16,9 +17,16 @@ PATIENCE = 60.0  # seconds that an agent may be gone, while it is started anew
 class Exchange:
     """Each question raises NoAgent or AgentRefused, whose texts may go to the server."""
 
-    def __init__(self, path: str, run: int) -> None:
+    def __init__(self, settings: Settings, run: int) -> None:
         """run: Flower's. A study is trained for one run."""
-        self._visits = Visits(path, f"flower/{run}", patience=PATIENCE, form=InOrder())
+        self._visits = Visits(
+            settings.socket,
+            f"flower/{run}",
+            settings.app,
+            patience=PATIENCE,
+            form=InOrder(),
+            waits_if_busy=False,  # a second SuperNode: it would wait for the round after
+        )
 
     def __enter__(self) -> Exchange:
         return self

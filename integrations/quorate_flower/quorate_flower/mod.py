@@ -2,14 +2,16 @@
 """The mod: an app trains on its hospital's model, and its update goes to the agent alone."""
 
 import logging
+import time
 import traceback
+from collections.abc import Callable
 
 import numpy as np
-from flwr.app import ArrayRecord, Context, Error, Message, MessageType, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MessageType, RecordDict
 from flwr.clientapp.typing import ClientAppCallable
 
 from quorate_client import Answer
-from quorate_flower.errors import AppFailed, QueryRefused, QuorateError, WrongStrategy
+from quorate_flower.errors import AgentBehind, AppFailed, QueryRefused, QuorateError, WrongStrategy
 from quorate_flower.exchange import Exchange
 from quorate_flower.receipt import RECORD, Receipt
 from quorate_flower.records import (
@@ -24,6 +26,8 @@ from quorate_flower.settings import Settings, read_settings
 
 LOGGER = logging.getLogger("flwr")  # whose lines are in the SuperNode's log
 PRECONDITION = 6  # Flower's code for a mod that does not let a message through
+CATCH_UP = 30.0  # seconds that an agent may be behind the others
+_PAUSE = 0.2
 _ROUNDING = 32  # units in the last place, of the largest number in an entry
 
 
@@ -59,10 +63,10 @@ def _train(
             "the server's strategy averages what it is sent, and this hospital sends no model: use "
             "QuorateFedAvg, or ask every hospital to set quorate-reveal to average"
         )
-    with Exchange(settings.socket, context.run_id) as agent:
-        begun = agent.begin(given)
-        if said is None or said.get("initial") is not True:
-            require_same(given, begun.parameters)
+    with Exchange(settings, context.run_id) as agent:
+        begun = _once_current(
+            lambda: agent.begin(given), lambda found: _require_round(found, given, said)
+        )
         reply = ask_app(message, context, call_next, name, begun.parameters)
         _, trained = trained_arrays(reply.content)
         done = agent.update(begun.round, trained, num_examples(reply.content))
@@ -78,8 +82,9 @@ def _evaluate(
     message: Message, context: Context, call_next: ClientAppCallable, settings: Settings
 ) -> Message:
     name, _ = given_arrays(message.content)
-    with Exchange(settings.socket, context.run_id) as agent:
-        standing = agent.model()
+    with Exchange(settings, context.run_id) as agent:
+        after = _after(message.content.config_records.get(RECORD))
+        standing = _once_current(agent.model, lambda found: _require_stands(found, after))
     reply = ask_app(message, context, call_next, name, standing.parameters)
     content = outgoing(reply.content, settings.metrics)
     content[RECORD] = Receipt.of(standing).record()
@@ -99,6 +104,42 @@ def _query(
     if reply.content.array_records:
         raise QueryRefused(f"the app's answer to {kind} has arrays, and no arrays may leave")
     return reply
+
+
+def _once_current(ask: Callable[[], Answer], check: Callable[[Answer], None]) -> Answer:
+    """The agent's answer, once it passes; it may come a moment later to a round than others.
+
+    Raises what ``check`` raises, after ``CATCH_UP`` seconds.
+    """
+    end = time.monotonic() + CATCH_UP
+    while True:
+        answer = ask()
+        try:
+            check(answer)
+            return answer
+        except (AgentBehind, WrongStrategy):
+            if time.monotonic() > end:
+                raise
+            time.sleep(_PAUSE)
+
+
+def _require_round(begun: Answer, given: Arrays, said: ConfigRecord | None) -> None:
+    if begun.round <= _after(said):
+        raise AgentBehind(f"this hospital's agent is at round {begun.round}, and others are beyond")
+    if said is None or said.get("initial") is not True:
+        require_same(given, begun.parameters)
+
+
+def _require_stands(standing: Answer, after: int) -> None:
+    number = standing.receipt.round if standing.receipt else standing.round
+    if number < after:
+        raise AgentBehind(f"this hospital's agent has the model of round {number} only")
+
+
+def _after(said: ConfigRecord | None) -> int:
+    """The last round that QuorateFedAvg has a receipt of."""
+    found = said.get("after") if said is not None else 0
+    return found if isinstance(found, int) else 0
 
 
 def ask_app(

@@ -5,6 +5,7 @@
     quorate-metrics  QUORATE_METRICS  names of the metrics that may leave, separated by commas
     quorate-reveal   QUORATE_REVEAL   average: the server gets the average, which it sends around
     quorate-queries  QUORATE_QUERIES  types of the queries that the app may answer
+    quorate-app      QUORATE_APP      SHA-256 of the app's bundle, where the study's plan pins it
 
 Nothing is read from the run's config or from a message: those come from the server.
 """
@@ -26,6 +27,7 @@ class Settings:
     metrics: frozenset[str] = frozenset()
     reveals_average: bool = False
     queries: frozenset[str] = frozenset()
+    app: str = ""
 
 
 def read_settings(node_config: Mapping[str, object]) -> Settings:
@@ -41,7 +43,8 @@ def read_settings(node_config: Mapping[str, object]) -> Settings:
             "quorate-reveal of this hospital is neither nothing nor average", f"it is {reveal!r}"
         )
     names = (_names(setting(node_config, f"quorate-{what}")) for what in ("metrics", "queries"))
-    return Settings(socket, next(names), reveal == "average", next(names))
+    app = setting(node_config, "quorate-app")
+    return Settings(socket, next(names), reveal == "average", next(names), app)
 
 
 def setting(node_config: Mapping[str, object], name: str) -> str:

@@ -27,6 +27,7 @@ class QuorateFedAvg(FedAvg):
         super().__init__(fraction_train=1.0, **settings)
         self.receipts: dict[int, Receipt] = {}
         self._known: set[int] = set()  # nodes that have a model
+        self._newest = 0  # quorate's round, of the newest receipt
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -39,7 +40,7 @@ class QuorateFedAvg(FedAvg):
                 {
                     self.arrayrecord_key: arrays if is_first else ArrayRecord(),
                     self.configrecord_key: config,
-                    RECORD: ConfigRecord({"initial": is_first}),
+                    RECORD: ConfigRecord({"initial": is_first, "after": self._newest}),
                 }
             )
         return messages
@@ -48,7 +49,10 @@ class QuorateFedAvg(FedAvg):
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """No arrays: each hospital evaluates the model that it has."""
-        return super().configure_evaluate(server_round, ArrayRecord(), config, grid)
+        messages = list(super().configure_evaluate(server_round, ArrayRecord(), config, grid))
+        for message in messages:
+            message.content[RECORD] = ConfigRecord({"initial": False, "after": self._newest})
+        return messages
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -82,13 +86,14 @@ class QuorateFedAvg(FedAvg):
         self._known |= receipts.keys()
         if not receipts:
             return [], None
-        newest = max(receipt.round for receipt in receipts.values())
+        newest = self._newest = max(receipt.round for receipt in receipts.values())
         _log_late(server_round, receipts, newest)
         found = {node: one for node, one in receipts.items() if one.round == newest}
-        if len({one.model for one in found.values()}) != 1:
+        if len({(one.study, one.model) for one in found.values()}) != 1:
+            each = (f"node {n}: {one.study}, {one.model[:16]}" for n, one in found.items())
             raise InconsistentMessageReplies(
                 f"round {server_round}: hospitals do not hold one model after quorate's round "
-                f"{newest}: {', '.join(f'node {n}: {r.model[:16]}' for n, r in found.items())}"
+                f"{newest}: {', '.join(each)}"
             )
         contents = [reply.content for reply in valid if reply.metadata.src_node_id in found]
         return contents, next(iter(found.values()))

@@ -16,7 +16,7 @@ TaskIdentity.task_id = TaskIdentity.run_id = TaskIdentity.node_id = 7
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SOCKET", "METRICS", "REVEAL", "QUERIES"):
+    for name in ("SOCKET", "METRICS", "REVEAL", "QUERIES", "APP"):
         monkeypatch.delenv(f"QUORATE_{name}", raising=False)
 
 

@@ -51,16 +51,22 @@ class GridOf(Grid):
 
 
 class LocalGrid(GridOf):
-    """nodes: what each hospital's ClientApp makes of a message. received: all that came back."""
+    """nodes: what each hospital's ClientApp makes of a message.
+
+    sent, received: all that the ServerApp has sent, and all that came back to it.
+    """
 
     def __init__(self, nodes: list[Node]) -> None:
         super().__init__(len(nodes))
         self._answers = nodes
+        self.sent: list[Message] = []
         self.received: list[Message] = []
 
     def send_and_receive(
         self, messages: Iterable[Message], *, timeout: float | None = None
     ) -> Iterable[Message]:
+        messages = list(messages)
+        self.sent += messages
         with ThreadPoolExecutor(self._nodes) as threads:
             replies = list(threads.map(self._one, messages))
         self.received += replies

@@ -9,7 +9,7 @@ import pytest
 from flwr.app import ConfigRecord, Error, Message, MetricRecord, RecordDict
 from quorate_flower.records import Arrays, record_of
 
-from quorate_flower import exchange
+from quorate_flower import exchange, mod
 from tests.apps import (
     EXAMPLES,
     adding_app,
@@ -29,6 +29,7 @@ OURS: Arrays = {name: values + np.float32(5.1) for name, values in ZERO.items()}
 @pytest.fixture(autouse=True)
 def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "PATIENCE", 0.0)
+    monkeypatch.setattr(mod, "CATCH_UP", 0.0)
 
 
 def refused(reply: Message) -> str:
@@ -118,6 +119,12 @@ def test_settings_come_from_the_hospital_alone(
     assert "loss" in reply.content["metrics"]
 
 
+def test_the_app_that_a_plan_pins_is_said_as_the_hospital_has_set_it(agent: ScriptedAgent) -> None:
+    context = context_of(quorate_socket=agent.path, quorate_app="ab" * 32)
+    adding_app()(message_of("train", ZERO), context)
+    assert agent.asked[0]["app"] == "ab" * 32
+
+
 def test_a_setting_that_makes_no_sense_is_refused(agent: ScriptedAgent) -> None:
     context = context_of(quorate_socket=agent.path, quorate_reveal="everything")
     assert "quorate-reveal" in refused(adding_app()(message_of("train", ZERO), context))
@@ -148,6 +155,16 @@ def test_what_an_agent_refuses_is_named_by_its_rule_and_explained_in_the_log(
     assert "rule 'run'" in refused(reply)
     assert "3.25" not in refused(reply)
     assert "a change of 3.25. propose a study" in caplog.text
+
+
+def test_a_second_supernode_at_a_socket_is_refused_at_once(
+    agent: ScriptedAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "PATIENCE", 60.0)
+    agent.refuses["hello"] = {"rule": "busy", "member": 0, "reason": "another", "remedy": ""}
+    reply = adding_app()(message_of("train", ZERO), context_of(quorate_socket=agent.path))
+    assert "rule 'busy'" in refused(reply)
+    assert agent.said == ["hello"]
 
 
 def test_a_study_that_has_ended_is_said(agent: ScriptedAgent) -> None:
@@ -319,3 +336,35 @@ def test_a_server_that_averages_is_refused_where_the_hospital_reveals_nothing(
     reply = adding_app()(message, context_of(quorate_socket=agent.path))
     assert "use QuorateFedAvg" in refused(reply)
     assert not agent.asked
+
+
+def said_after(number: int, kind: str = "train") -> Message:
+    message = message_of(kind, {})
+    message.content["quorate"] = ConfigRecord({"initial": False, "after": number})
+    return message
+
+
+@pytest.mark.parametrize("kind", ["train", "evaluate"])
+def test_an_agent_that_is_behind_the_others_for_long_is_said(
+    agent: ScriptedAgent, kind: str
+) -> None:
+    agent.model, agent.round = OURS, 2
+    reply = adding_app()(said_after(2, kind), context_of(quorate_socket=agent.path))
+    assert "this hospital's agent" in refused(reply)
+    assert not agent.trained
+
+
+@pytest.mark.parametrize("kind", ["train", "evaluate"])
+def test_an_agent_that_comes_to_the_round_a_moment_later_is_waited_for(
+    agent: ScriptedAgent, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mod, "CATCH_UP", 20.0)
+    agent.model, agent.round = OURS, 2
+
+    def moves_on(seconds: float) -> None:
+        agent.round += 1
+
+    monkeypatch.setattr("quorate_flower.mod.time.sleep", moves_on)
+    reply = adding_app()(said_after(3, kind), context_of(quorate_socket=agent.path))
+    assert not reply.has_error()
+    assert agent.round == (5 if kind == "train" else 4)

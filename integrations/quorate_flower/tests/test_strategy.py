@@ -67,7 +67,7 @@ def test_a_receipt_that_all_agree_on_is_kept_and_no_arrays_come_out(
 def test_hospitals_that_hold_two_models_after_one_round_are_named(strategy: QuorateFedAvg) -> None:
     first = sent(strategy, 1)
     replies = [reply(first[1]), reply(first[2]), reply(first[3], model="bb")]
-    with pytest.raises(InconsistentMessageReplies, match=r"node 1: aa.*node 3: bb"):
+    with pytest.raises(InconsistentMessageReplies, match=r"node 1: cardio, aa.*node 3: cardio, bb"):
         strategy.aggregate_train(1, replies)
 
 

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A SuperLink and three SuperNodes as processes, with three agents and an aggregator behind."""
+
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.deployment import BIN, RUN, SUPERLINK, SUPERNODE, Deployment, until
+from tests.federation import Federation
+from tests.plus import APP, clear_model, model_at, received
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        (("flower-superlink",), SUPERLINK),
+        (("flower-supernode",), SUPERNODE),
+        (("flwr", "run"), RUN),
+    ],
+)
+def test_the_options_of_flowers_commands_that_are_used_are_there(
+    command: tuple[str, ...], options: tuple[str, ...]
+) -> None:
+    """Flower drops options every few versions: NVFlare cannot run Flower 1.36 or later for one."""
+    words = [str(BIN / command[0]), *command[1:], "--help"]
+    said = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert not [option for option in options if option not in said]
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as made:
+        yield Path(made)
+
+
+@pytest.fixture(scope="module")
+def federation(folder: Path) -> Iterator[Federation]:
+    with Federation(folder) as made:
+        yield made
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    with Deployment(tmp_path) as made:
+        made.superlink()
+        yield made
+
+
+def start_supernodes(deployment: Deployment, sockets: list[Path]) -> None:
+    for k, path in enumerate(sockets):
+        deployment.supernode(k + 1, {"partition-id": k, "quorate-socket": str(path)})
+
+
+@pytest.mark.slow
+def test_an_agent_and_the_aggregator_are_started_anew_in_the_middle_of_a_run(
+    federation: Federation, deployment: Deployment, tmp_path: Path
+) -> None:
+    sockets = federation.study("plus", 3, 120, suite="paillier")
+    start_supernodes(deployment, sockets)
+    log = tmp_path / "received.jsonl"
+
+    def crash() -> None:
+        until(lambda: len(received(log)) >= 3, 200)
+        federation.stop_agent(federation.hospitals[0])
+        federation.stop_aggregator()
+        federation.start_aggregator()
+        federation.start_agent(federation.hospitals[0])
+
+    crashing = threading.Thread(target=crash)
+    crashing.start()
+    said = deployment.run(APP, num_server_rounds=3, log=f'"{log}"')
+    crashing.join()
+    replies = received(log)
+    assert len(replies) == 9, said
+    assert not [reply for reply in replies if "error" in reply]
+    assert not any(reply["arrays"] for reply in replies)
+    assert {str(reply["metrics"]) for reply in replies} == {"{'metrics': {'num-examples': 1}}"}
+    assert [reply["configs"]["quorate"]["round"] for reply in replies] == [
+        1,
+        1,
+        1,
+        2,
+        2,
+        2,
+        3,
+        3,
+        3,
+    ]
+    models = [model_at(path) for path in sockets]
+    assert {one.receipt.model for one in models} == {replies[-1]["configs"]["quorate"]["model"]}
+    assert np.allclose(models[0].parameters["w"], clear_model(3, 1000), rtol=0, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_run_that_was_cut_off_goes_on_in_a_study_that_starts_from_the_first(
+    federation: Federation, deployment: Deployment, tmp_path: Path
+) -> None:
+    """The SuperLink crashes. Another run needs another study, and SuperNodes told of it."""
+    start_supernodes(deployment, federation.study("first", 3, 120, suite="paillier"))
+    log, refused, second = (tmp_path / f"{name}.jsonl" for name in ("log", "refused", "second"))
+
+    def crash() -> None:
+        until(lambda: len(received(log)) >= 3, 200)
+        deployment.stop("superlink", signal.SIGKILL)
+
+    crashing = threading.Thread(target=crash)
+    crashing.start()
+    deployment.run(APP, num_server_rounds=3, log=f'"{log}"')
+    crashing.join()
+    deployment.superlink()
+    deployment.run(APP, num_server_rounds=1, log=f'"{refused}"')
+    assert {"rule 'run'" in reply["error"] for reply in received(refused)} == {True}
+
+    sockets = federation.study("second", 1, 120, suite="paillier", start="first/1")
+    for k in (1, 2, 3):
+        deployment.stop(f"supernode-{k}")
+    start_supernodes(deployment, sockets)
+    deployment.run(APP, num_server_rounds=1, log=f'"{second}"')
+    assert [reply["configs"]["quorate"]["round"] for reply in received(second)] == [1, 1, 1]
+    again = clear_model(1, 1000)  # of a first round, from the model after a first round
+    assert np.allclose(model_at(sockets[0]).parameters["w"], 2 * again, rtol=0, atol=1e-4)
