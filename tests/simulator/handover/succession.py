@@ -24,6 +24,7 @@ from tests.simulator.handover.passed import attempts_of
 from tests.simulator.handover.script import Heir, RefreshScript
 from tests.simulator.hospital import Hospital
 from tests.simulator.plan import Plan
+from tests.simulator.studies.script import StudyScript, common
 from tests.stage import toy
 
 CALM_AFTER = 200.0  # long enough for faults on both boards
@@ -61,6 +62,23 @@ def numbers_of(old: Terms, heir: Heir) -> tuple[int, ...]:
     """An heir's members by their numbers on the old board."""
     guests = {name: old.n_members + k for k, name in enumerate(heir.guests, start=1)}
     return tuple(guests[who] if isinstance(who, str) else who for who in heir.who)
+
+
+def _further(plan: Plan, n_members: int) -> tuple[StudyScript, ...]:
+    """A study of a new federation that goes on from what the old one's first training makes."""
+    trained = [script for script in plan.studies if script.kind == "training"]
+    return tuple(
+        common(
+            n_members,
+            1,
+            "further",
+            after=(s.name, s.rounds),
+            before=True,
+            source=s.source,
+            suite=s.suite,
+        )
+        for s in trained[:1]
+    )
 
 
 class OldFederation(RefreshingFederation):
@@ -215,7 +233,8 @@ class NewFederation(RefreshingFederation):
         )
         plan = replace(
             old.plan, n_members=len(heir.who), quorum=heir.quorum, founded=False, fork=False,
-            scripts=heir.scripts, laggard=0, refresh=RefreshScript(heir.wishes, away=away),
+            scripts=(*heir.scripts, *_further(old.plan, len(heir.who))), laggard=0,
+            refresh=RefreshScript(heir.wishes, away=away),
         )  # fmt: skip
         super().__init__(plan, old.folder / f"new{number}")
         self.clock, self.chaos = old.clock, old.chaos
@@ -231,7 +250,14 @@ class NewFederation(RefreshingFederation):
     def _hospital(self, index: int, folder: Path, disk: Disk) -> KeepingHospital:
         found = super()._hospital(index, folder, disk)
         found.on_old_board = self.old.hospitals[self.sites[index - 1]]
+        found.person.kept_before = lambda federation, name: self._given(index, name)
         return found
+
+    def _given(self, index: int, name: str) -> bytes | None:
+        """A model of the old federation: a hospital's own, or that of one which gives it a copy."""
+        sites = [self.sites[index - 1], *self.old.hospitals]
+        found = (self.old.hospitals[site].disk.read(name) for site in sites)
+        return next((data for data in found if data is not None), None)
 
     def _start_hospital(self, hospital: Hospital) -> None:
         if self.hospitals[hospital.index].has_share:

@@ -19,6 +19,7 @@ from participant.rounds.task import DecryptionTask
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.study.tasks import ApprovalTask, EndingTask, ProposalTask, WithdrawalTask
+from participant.training.outcome import KeptBefore
 from protocol.board.study import StudyState
 from protocol.key.epoch import HeldKeys
 from protocol.messages.bodies import Opening, Partial
@@ -67,6 +68,7 @@ class Person:
         self._open: tuple[object, ...] = ()  # when not all was done
         self.clock: Callable[[], float] = lambda: 0.0
         self.began: float | None = None  # when it had its key share
+        self.kept_before: KeptBefore = lambda federation, name: None
         self.ended: dict[Job, Exception | None] = {}
         self._ran: dict[tuple[str, str, int], list[Job]] = {}  # the same, by study, what and round
         self.sums: dict[str, list[Decimal]] = {}
@@ -214,11 +216,27 @@ class Person:
     def _can_propose(self, script: StudyScript) -> bool:
         """Whether the study that it starts from is on the board; a plan would be refused else."""
         assert self.agent is not None
+        if script.before:
+            return self._knows_start(script)
         return not script.after[0] or script.after[0] in self.agent.board.studies
 
     def _can_begin(self, script: StudyScript) -> bool:
         """Whether the model is here that the study starts from."""
+        if script.before:
+            return self.kept_before(b"", model_name(*script.after)) is not None
         return not script.after[0] or self._disk.read(model_name(*script.after)) is not None
+
+    def _knows_start(self, script: StudyScript) -> bool:
+        """Whether the model of a federation before was taken over."""
+        assert self.agent is not None
+        work = script.study(self._terms).training
+        return self.agent.board.key.inheritance.model_of(work) is not None
+
+    def _is_unknown(self, script: StudyScript) -> bool:
+        """Whether no plan can ever start from that model of a federation before."""
+        assert self.agent is not None
+        counts = self.agent.board.key.inheritance.epoch is not None
+        return script.before and counts and not self._knows_start(script)
 
     def _has_run(
         self, script: StudyScript, what: str, turn: int | None = None, number: int = 0
@@ -243,7 +261,9 @@ class Person:
         if any(word.at > self._now for word in script.says(self._index)):
             return False
         if (state := self._state(script)) is None:
-            return not any(word.what == "propose" for word in script.words)
+            return self._is_unknown(script) or not any(
+                word.what == "propose" for word in script.words
+            )
         if script.variant or state.is_ended() or self.has_finished(script):
             return True
         # Perhaps without this hospital, which could not take part.
@@ -293,7 +313,8 @@ class Person:
         if job.what == "train":
             tell = lambda number, name, facts: self._tell(job.study, number, name, facts)  # noqa: E731
             app = self._app(script)
-            task = ClockedTask(terms, job.study, self._keys, app, disk, tell)
+            place = terms, job.study, self._keys, app, disk, tell, self.kept_before
+            task = ClockedTask(*place)
             task.now = self.clock
             return task
         if job.what == "give":

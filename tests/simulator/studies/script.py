@@ -34,7 +34,8 @@ class StudyScript:
 
     source: what it is made from. Training studies with the same one begin with the same model, and
     statistics with the same one are over the same numbers. data: what the plan calls those.
-    after: a study and a round of it, whose model the first is.
+    after: a study and a round of it, whose model the first is. before: whether that is one of the
+    federation that this one took its key over from.
     """
 
     name: str
@@ -46,13 +47,15 @@ class StudyScript:
     source: int = 0
     data: str = "patients"
     after: tuple[str, int] = ("", 0)
+    before: bool = False
     variant: int = 0
 
     def study(self, terms: Terms) -> Study:
         """The study as it is proposed."""
         work: Training | Statistic
         if self.kind == "training":
-            start = self.after
+            before = terms.predecessor.federation if self.before and terms.predecessor else b""
+            start = *self.after, before
             work = Training(self.rounds, 1.0, 32, 1000, self.suite, "examples", *start)
         else:
             work = Statistic(2, 0, self.data)

@@ -292,15 +292,21 @@ def exact_models(federation: Federation) -> None:
 def _first_model(federation: Federation, script: StudyScript) -> np.ndarray:
     if not script.after[0]:
         return np.full(PARAMETERS, FAR * script.source)
-    held = (model_of(h, *script.after) for h in federation.hospitals.values())
-    return next(model for model in held if model is not None)
+    name, hospitals = model_name(*script.after), federation.hospitals.values()
+    kept = [
+        h.person.kept_before(b"", name) if script.before else h.disk.read(name) for h in hospitals
+    ]
+    return next(_weights_of(stored, *script.after) for stored in kept if stored is not None)
 
 
 def model_of(hospital: Hospital, study: str, number: int) -> np.ndarray | None:
     """What a hospital holds after a round, shape (PARAMETERS,); None if it has not come so far."""
     stored = hospital.disk.read(model_name(study, number))
-    if stored is None:
-        return None
+    return None if stored is None else _weights_of(stored, study, number)
+
+
+def _weights_of(stored: bytes, study: str, number: int) -> np.ndarray:
+    """Of a model as it is stored."""
     layout = Layout.of([np.zeros(PARAMETERS)])
     return read_model(stored, layout, study, number).weights.slice(0, PARAMETERS)
 
