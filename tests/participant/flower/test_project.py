@@ -1,5 +1,6 @@
 """What a Flower app's pyproject.toml says, and what is said of one that does not."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,16 @@ def test_a_flower_of_another_version_is_refused_with_both(
 @pytest.mark.parametrize("found", ["1.40.0", "1.42.0.dev20261101", "1.99"])
 def test_flower_is_taken_from_1_40_on(monkeypatch: pytest.MonkeyPatch, found: str) -> None:
     monkeypatch.setattr(versions, "version", lambda name: found)
-    check_flower("lungs")
+    assert check_flower("lungs") == found
+
+
+def test_a_flower_that_lacks_what_is_used_is_said_to_be_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "version", lambda name: "1.99")
+    monkeypatch.setitem(sys.modules, "participant.flower.running", None)
+    with pytest.raises(BadApp, match=r"flwr 1\.99 is not made as .* pip install 'flwr==1\.42\.0'"):
+        load_app(flower_app(tmp_path), None)
 
 
 def test_without_flower_it_is_said_what_to_install(
