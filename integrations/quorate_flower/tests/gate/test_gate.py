@@ -3,7 +3,9 @@
 
 import asyncio
 import logging
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -226,6 +228,74 @@ def test_a_message_to_another_node_is_left_alone() -> None:
 
     superlink = scene(play, instruction(node_id=NODE + 1))
     assert not superlink.asked("get_run")
+
+
+@pytest.mark.parametrize("name", ["message", "child"])
+def test_a_message_whose_objects_have_no_ids_is_left_alone(name: str) -> None:
+    superlink = ScriptedSuperLink()
+    (message,) = superlink.messages
+    if name == "message":
+        message.message.metadata.message_id = "0" * 64
+    else:
+        message.tree.children[0].object_id = "../../etc/passwd"
+
+    async def played() -> None:
+        assert not (await Door(superlink).pull()).messages_list
+
+    asyncio.run(played())
+    assert not superlink.asked("get_run")
+
+
+def test_a_message_of_too_many_objects_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quorate_flower.gate.errand.MOST_OBJECTS", 4)
+
+    async def play(door: Door) -> None:
+        assert not (await door.pull()).messages_list
+
+    assert not scene(play).asked("get_run")
+
+
+def test_the_supernode_reads_no_file_but_the_messages_objects(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "secret").write_text(PATIENT)
+
+    async def play(door: Door) -> None:
+        await door.work()
+        for name in ("../secret", str(tmp_path / "secret"), "."):
+            request = PullObjectRequest(run_id=RUN, object_id=name)
+            answer = await door.gate.answer("pull-object", request.SerializeToString())
+            assert answer == b""  # not found
+
+    scene(play)
+
+
+def test_an_array_is_refused_before_the_reply_is_whole() -> None:
+    async def play(door: Door) -> None:
+        work = await door.work()
+        told = answer_to(work, good(arrays=ArrayRecord([np.arange(3.0)])))
+        request = told.request().SerializeToString()
+        answer = PushMessagesResponse.FromString(await door.gate.answer("push-messages", request))
+        (chunk,) = (one for one in told.objects if told.objects[one].startswith(b"ArrayChunk"))
+        with pytest.raises(Denied, match="an ArrayChunk: no arrays may leave"):
+            await door.push_object(told, chunk, answer.session_id)
+
+    assert "an ArrayChunk" in error_of(scene(play))
+
+
+def test_a_message_that_has_ended_is_not_fetched_further() -> None:
+    async def play(door: Door) -> None:
+        def ends(name: str) -> None:
+            if name == "pull_object":
+                door.gate._abandon("it was stopped")
+
+        door.superlink.failing = ends
+        assert not (await door.pull()).messages_list
+
+    superlink = scene(play)
+    assert len(superlink.asked("pull_object")) == 1
+    assert "it was stopped" in error_of(superlink)
 
 
 def test_an_object_that_is_another_ends_the_message() -> None:

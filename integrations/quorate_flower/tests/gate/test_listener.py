@@ -110,6 +110,7 @@ def test_requests_follow_each_other_on_one_connection() -> None:
     [
         "/v1/fleet/push-logs",
         "/v1/fleet/",
+        "pull-messages",
         "/v1/control/start-run",
         "/v1/runtime/push-object",
         "/v1/fleet/pull-messages?x=Erika",

@@ -6,7 +6,7 @@ import gzip
 import socket
 import ssl
 from base64 import b64decode
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -31,9 +31,12 @@ def answer(body: bytes, fields: str = GOOD, status: str = "200 OK") -> bytes:
 
 
 def scene(
-    said: bytes, ask: Callable[[SuperLink], Awaitable[object]], **tls: ssl.SSLContext
+    said: bytes,
+    ask: Callable[[SuperLink], Awaitable[object]],
+    seconds: float = 0,
+    tls: Mapping[str, ssl.SSLContext] | None = None,
 ) -> list[bytes]:
-    """Ask a server that gives one answer; returns what it has read."""
+    """Ask a server that gives one answer, and closes after ``seconds``; returns what it read."""
     heard: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -43,15 +46,16 @@ def scene(
             heard.append(head + await reader.readexactly(size))
             writer.write(said)
             await writer.drain()
+            await asyncio.sleep(seconds)
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
 
     async def played() -> None:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls.get("server"))
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=(tls or {}).get("server"))
         port = server.sockets[0].getsockname()[1]
-        link = SuperLink(f"127.0.0.1:{port}", tls.get("client"), KEY)
+        link = SuperLink(f"127.0.0.1:{port}", (tls or {}).get("client"), KEY)
         try:
             await ask(link)
         finally:
@@ -139,13 +143,8 @@ def test_a_body_without_end_is_given_up() -> None:
 
 def test_a_superlink_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "PATIENCE", 0.3)
-    cut = answer(b"\0" * 100)[:-1]
-
-    async def ask(link: SuperLink) -> None:
-        await pull(link)
-
-    with pytest.raises(SuperLinkAway):
-        scene(cut, ask)
+    with pytest.raises(SuperLinkAway, match="has not answered within"):
+        scene(answer(b"\0" * 100)[:-1], pull, 5)
 
 
 def test_403_says_that_the_run_is_over() -> None:
@@ -210,25 +209,25 @@ def contexts(folder: Path, address: str = "127.0.0.1", days: int = 2) -> dict[st
 
 
 def test_tls_is_spoken_with_a_certificate_that_verifies(tmp_path: Path) -> None:
-    scene(answer(b""), pull, **contexts(tmp_path))
+    scene(answer(b""), pull, tls=contexts(tmp_path))
 
 
 def test_another_authority_is_refused(tmp_path: Path) -> None:
     own, other = contexts(tmp_path / "own"), contexts(tmp_path / "other")
     with pytest.raises(BadCertificate, match="--root-certificates"):
-        scene(answer(b""), pull, server=other["server"], client=own["client"])
+        scene(answer(b""), pull, tls={"server": other["server"], "client": own["client"]})
 
 
 def test_a_certificate_for_another_address_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadCertificate, match=r"127\.0\.0\.1"):
-        scene(answer(b""), pull, **contexts(tmp_path, "127.0.0.2"))
+        scene(answer(b""), pull, tls=contexts(tmp_path, "127.0.0.2"))
 
 
 def test_a_certificate_that_has_expired_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadCertificate, match="expired"):
-        scene(answer(b""), pull, **contexts(tmp_path, days=0))
+        scene(answer(b""), pull, tls=contexts(tmp_path, days=0))
 
 
 def test_plaintext_is_not_taken_for_tls(tmp_path: Path) -> None:
     with pytest.raises(SuperLinkAway):
-        scene(answer(b""), pull, client=contexts(tmp_path)["client"])
+        scene(answer(b""), pull, tls={"client": contexts(tmp_path)["client"]})
