@@ -1,0 +1,1 @@
+"""A whole federation for the tests of adapters: an aggregator, agents that stay, and sockets."""
