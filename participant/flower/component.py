@@ -16,7 +16,6 @@ def load_component(folder: Path, kind: str, where: str, wanted: type) -> Any:
     """
     said = f"{kind} {where}"
     module, _, name = where.partition(":")
-    _check_free(folder, module, said)
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))  # its worker processes are given this path too
     importlib.invalidate_caches()
@@ -26,7 +25,7 @@ def load_component(folder: Path, kind: str, where: str, wanted: type) -> Any:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise
         raise BadApp(said, f"there is no module {error.name} in {folder}") from None
-    _check_free(folder, module, said)
+    _check_own(folder, module, said)
     try:
         made = reduce(getattr, name.split("."), found)
     except AttributeError:
@@ -36,12 +35,11 @@ def load_component(folder: Path, kind: str, where: str, wanted: type) -> Any:
     return made
 
 
-def _check_free(folder: Path, module: str, said: str) -> None:
-    """Raises BadApp if the package's name is that of one from elsewhere, which would be taken."""
+def _check_own(folder: Path, module: str, said: str) -> None:
+    """Raises BadApp if the package of that name is from elsewhere: the app's hash is not of it."""
     first = module.partition(".")[0]
-    if (there := sys.modules.get(first)) is None:
-        return
+    package = sys.modules[first]
     # A namespace package has no file of its own.
-    places = [getattr(there, "__file__", None) or "", *getattr(there, "__path__", ())]
+    places = [getattr(package, "__file__", None) or "", *getattr(package, "__path__", ())]
     if not any(Path(place).resolve().is_relative_to(folder) for place in places if place):
         raise BadApp(said, f"its name is that of another module, {first!r}: rename the package")

@@ -259,6 +259,13 @@ def test_an_answer_that_cannot_be_used_is_said(
     failed_fit(tmp_path, why, CLIENT.replace(was, now, 1))
 
 
+def test_entries_come_back_in_the_order_in_which_they_were_given(tmp_path: Path) -> None:
+    for now, found in (("dict(reversed(arrays.items()))", ["w", "b"]), ("{'b': 1}", ["b"])):
+        app = loaded(tmp_path, client=CLIENT.replace("**arrays", f"**{now}"))
+        trained, _, _ = app.fit(app.initial_parameters(FIRST), {"round": 1, "seed": 7})
+        assert list(trained) == found
+
+
 def test_what_the_client_raises_is_told_with_its_place_and_kept_whole(tmp_path: Path) -> None:
     error = failed_fit(
         tmp_path,
