@@ -30,7 +30,7 @@ def due(attempt: Attempt, member: int, own: OwnState) -> HandoverWord | None:
         (HandoverWord.ACKNOWLEDGE, own.holds),
         (HandoverWord.VOID, own.gives_up),
         (HandoverWord.CONSENT, own.consents),
-        (HandoverWord.ARRIVE, True),
+        (HandoverWord.ARRIVE, not own.gives_up),
         (HandoverWord.FREEZE if own.has_share else HandoverWord.FREEZE_ONLY, True),
         (HandoverWord.COMMIT, own.has_dealing),
         (HandoverWord.DEAL, own.has_dealing),
@@ -40,6 +40,11 @@ def due(attempt: Attempt, member: int, own: OwnState) -> HandoverWord | None:
         if is_so and attempt.counts(member, word):
             return word
     return None
+
+
+def is_to_make_keys(attempt: Attempt, member: int, own: OwnState) -> bool:
+    """Whether it is to make the keys that it arrives with; it keeps none where it gives up."""
+    return attempt.counts(member, HandoverWord.ARRIVE) and not own.gives_up
 
 
 def is_to_make_dealing(attempt: Attempt, member: int, own: OwnState) -> bool:

@@ -22,6 +22,7 @@ from protocol.handover.conduct import (
     OwnState,
     due,
     is_to_make_dealing,
+    is_to_make_keys,
     is_to_store_share,
     may_erase_new,
     may_erase_old,
@@ -126,7 +127,7 @@ class HandoverMember:
         attempt, me = self.view.attempt, self.number
         if self._stops:
             return None
-        if attempt.counts(me, HandoverWord.ARRIVE) and self._arrival_secret() is None:
+        if is_to_make_keys(attempt, me, own) and self._arrival_secret() is None:
             keys = ArrivalSecret(self.about.subject, secrets.token_bytes(32))
             self._shelf.write(self._name("arrival"), encode(keys))
         if is_to_make_dealing(attempt, me, own):

@@ -6,6 +6,8 @@ from unittest.mock import Mock
 from participant.cli.sentences.sentence import Context
 from participant.cli.sentences.waiting import waiting_line
 from participant.handover import HandoverTask, Wish
+from protocol.handover import HandoverView, HandoverWord, Succession
+from protocol.handover.conduct import OwnState, due
 from tests.stage.handover.rosters import terms_of
 from tests.stage.toy import toy_epoch
 
@@ -24,6 +26,14 @@ def at_board() -> HandoverTask:
 def test_a_guest_proposes_nothing() -> None:
     """As after an attempt that was thawed. The aggregator would refuse it, and end its program."""
     assert at_board().due() is None
+
+
+def test_a_new_hospital_that_is_against_what_is_proposed_does_not_arrive() -> None:
+    """Or it would leave secrets of an attempt behind whose end its people do not wait for."""
+    about = Succession(OLD, TOY.epoch, "handover/1", terms_of(OLD, [1, 2, "G1"], 2))
+    attempt = HandoverView.start(about).attempt
+    assert due(attempt, GUEST, OwnState()) is HandoverWord.ARRIVE
+    assert due(attempt, GUEST, OwnState(gives_up=True)) is None
 
 
 def test_a_guest_is_told_who_has_to_propose() -> None:
