@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tests.simulator.handover import script as handover
-from tests.simulator.handover.heirs import drawn_handovers, liars_of
+from tests.simulator.handover.heirs import drawn_handovers, liars_of, proposed_by_others
 from tests.simulator.liar import LIES
 from tests.simulator.studies.script import StudyScript, common, drawn
 
@@ -79,6 +79,7 @@ class Plan:
         quorum = draw.randint(2, n - liars_of(n))
         studies = (*drawn(draw, n, plan.suite)[:1], handover.studied(draw, n, plan.suite))
         script = drawn_handovers(draw, n, plan.suite)
+        studies = proposed_by_others(studies, script.gone)
         return replace(
             plan, n_members=n, quorum=quorum, scripts=studies, refresh=script,
             laggard=min(plan.laggard, n), step_seconds=40, patience=500.0,

@@ -1,6 +1,7 @@
 """Which other terms take a key over in a seed, who asks for it, and what goes wrong meanwhile."""
 
 import random
+from collections.abc import Collection
 from dataclasses import replace
 from math import inf
 from typing import Literal
@@ -14,7 +15,7 @@ from tests.simulator.handover.script import (
     RefreshScript,
     Wished,
 )
-from tests.simulator.studies.script import common, drawn
+from tests.simulator.studies.script import StudyScript, Word, common, drawn
 
 Suite = Literal["auto", "hybrid"]
 LEAST, MOST = 3, 5  # members of a federation
@@ -31,7 +32,8 @@ def drawn_handovers(draw: random.Random, n_members: int, suite: Suite) -> Refres
     """A handover to other terms; before or beside it perhaps a refresh, or to yet other terms."""
     heirs = [_heir(draw, n_members, suite)]
     if draw.random() < 0.2:
-        heirs.append(_rival(draw, n_members, heirs[0], suite))
+        rival = _rival(draw, n_members, heirs[0], suite)
+        heirs += [rival] * ((rival.who, rival.quorum) != (heirs[0].who, heirs[0].quorum))
     numbers = range(1, n_members + len(heirs[0].guests) + 1)
     start, wishes = draw.uniform(0, 40), list[Wished]()
     if draw.random() < 0.15:
@@ -45,6 +47,21 @@ def drawn_handovers(draw: random.Random, n_members: int, suite: Suite) -> Refres
             wishes.append(Wished(start + draw.uniform(0, late), number, heir))
     found = RefreshScript(tuple(wishes), heirs=tuple(heirs))
     return _disturbed(draw, found, n_members)
+
+
+def proposed_by_others(
+    scripts: tuple[StudyScript, ...], gone: Collection[int]
+) -> tuple[StudyScript, ...]:
+    """The same studies, none proposed by a member whose machine is lost: nobody else would."""
+
+    def said(word: Word, members: tuple[int, ...]) -> Word:
+        if word.what != "propose" or word.member not in gone:
+            return word
+        return replace(word, member=next(m for m in members if m not in gone))
+
+    return tuple(
+        replace(one, words=tuple(said(word, one.members) for word in one.words)) for one in scripts
+    )
 
 
 def _disturbed(draw: random.Random, script: RefreshScript, n_members: int) -> RefreshScript:

@@ -101,7 +101,12 @@ class RefreshScript:
 
     def is_gone(self, member: int) -> bool:
         """Whether a hospital's machine is lost in the course of the run, with all that it has."""
-        return any(away.member == member and away.seconds == inf for away in self.away)
+        return member in self.gone
+
+    @property
+    def gone(self) -> frozenset[int]:
+        """Whose machines are lost."""
+        return frozenset(away.member for away in self.away if away.seconds == inf)
 
     @property
     def liars(self) -> frozenset[int]:

@@ -19,6 +19,7 @@ from protocol.terms.terms import Floors, Member, Terms, check, floor, sign_terms
 from tests.simulator.disk import Disk
 from tests.simulator.federation import Service, toy_of
 from tests.simulator.handover.federation import RefreshingFederation
+from tests.simulator.handover.heirs import proposed_by_others
 from tests.simulator.handover.hospital import Guest, KeepingHospital
 from tests.simulator.handover.passed import attempts_of
 from tests.simulator.handover.script import Heir, RefreshScript
@@ -231,10 +232,11 @@ class NewFederation(RefreshingFederation):
             for away in old.script.away
             if away.member in self.sites
         )
+        script = RefreshScript(heir.wishes, away=away)
+        scripts = (*heir.scripts, *_further(old.plan, len(heir.who)))
         plan = replace(
             old.plan, n_members=len(heir.who), quorum=heir.quorum, founded=False, fork=False,
-            scripts=(*heir.scripts, *_further(old.plan, len(heir.who))), laggard=0,
-            refresh=RefreshScript(heir.wishes, away=away),
+            scripts=proposed_by_others(scripts, script.gone), laggard=0, refresh=script,
         )  # fmt: skip
         super().__init__(plan, old.folder / f"new{number}")
         self.clock, self.chaos = old.clock, old.chaos
