@@ -30,7 +30,7 @@ from tests.stage.toy_home import CHEAP, PASSPHRASE
 Wishes = Callable[[int], Wish]  # what is typed for an heir, by its number in the script
 
 
-GIVES_UP_AT = 1_000.0  # virtual seconds until which a guest waits for a proposal
+GIVES_UP_AT = 1_000.0  # virtual seconds until which one waits for what will never come
 
 
 class Snapshot(dict[str, bytes]):
@@ -48,6 +48,7 @@ class KeepingHospital(Hospital):
     ) -> None:
         super().__init__(*given)
         self.name, self.folder = name, federation_folder(home, self.terms.federation)
+        self.gone = script.gone
         self.is_gone = script.is_gone(self.index)
         self.keeper = Keeper(script, self.index, wish_of, self.is_guest)
 
@@ -99,7 +100,15 @@ class KeepingHospital(Hospital):
         """Once another federation has the key, nobody works with it here any more."""
         if self.is_gone or self.agent is None or not self.keeper.is_done:
             return self.is_gone
-        return self._has_handed_over or super().finished
+        return self._has_handed_over or super().finished or self._waits_for_the_lost
+
+    @property
+    def _waits_for_the_lost(self) -> bool:
+        """Whether nothing is left but sums that lack parts of hospitals whose machines are lost."""
+        assert self.agent is not None
+        running, board = self.person._running, self.agent.board
+        is_late = bool(running) and self.clock() > GIVES_UP_AT
+        return is_late and all(self.gone & set(t.waiting(board).members) for t in running)
 
     @property
     def _has_handed_over(self) -> bool:
