@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -21,20 +20,20 @@ import quorate_client
 from quorate_flower import QuorateFedAvg, quorate_mod
 from tests.apps import context_of
 from tests.example import EXAMPLES, App, before, load
-from tests.federation import Federation
 from tests.local_grid import LocalGrid, Node
+from tests.staged import Staged
 
 pytestmark = pytest.mark.timeout(120)
 
 CLIP, MOST = 8.0, 1000
-PLAN: dict[str, Any] = {"clip": CLIP, "bits": 32, "max-examples": MOST, "suite": "paillier"}
+PLAN: dict[str, Any] = {"clip": CLIP, "bits": 32, "max_examples": MOST, "suite": "paillier"}
 BITS = 25  # the suite gives up to seven of them to its head
 INITIAL: Arrays = {"w": np.zeros((20, 50), np.float32), "b": np.zeros(7, np.float32)}
 
 
 @pytest.fixture(scope="module")
-def federation() -> Iterator[Federation]:
-    with tempfile.TemporaryDirectory() as folder, Federation(Path(folder), 4) as made:
+def staged() -> Iterator[Staged]:
+    with Staged("clear", rounds=4, seconds=5, **PLAN) as made:
         yield made
 
 
@@ -121,10 +120,10 @@ def require_nothing_of_updates(received: list[Message], *allowed: str) -> None:
 
 
 def test_rounds_end_as_clear_fedavg_has_them_with_and_without_a_hospital_that_fails(
-    federation: Federation,
+    staged: Staged,
 ) -> None:
     """Hospital 4's app returns another shape in the third round, which is closed without it."""
-    hospitals = Hospitals(federation.study("clear", 4, 5, **PLAN), 11)
+    hospitals = Hospitals(staged.sockets, 11)
     averages: dict[int, Arrays] = {}
 
     def look(hospital: int, number: int, trained: Arrays) -> Arrays:
@@ -149,10 +148,9 @@ def test_rounds_end_as_clear_fedavg_has_them_with_and_without_a_hospital_that_fa
     assert not result.arrays
 
 
-def test_a_study_is_trained_for_one_run(federation: Federation) -> None:
+def test_a_study_is_trained_for_one_run(staged: Staged) -> None:
     """The study of the test before."""
-    sockets = [one.socket("clear") for one in federation.hospitals]
-    hospitals = Hospitals(sockets, 12)
+    hospitals = Hospitals(staged.sockets, 12)
     grid = LocalGrid(hospitals.nodes)
     QuorateFedAvg().start(grid=grid, initial_arrays=record_of(INITIAL), num_rounds=1)
     assert all("rule 'run'" in str(reply.error.reason) for reply in grid.received)
@@ -184,9 +182,9 @@ def last_sent(grid: LocalGrid) -> Arrays:
 
 
 def test_an_app_of_the_older_api_comes_to_the_same_model_as_without_quorate(
-    federation: Federation, tmp_path: Path
+    staged: Staged, tmp_path: Path
 ) -> None:
-    sockets = federation.study("digits", 2, **{**PLAN, "clip": 16.0})
+    sockets = staged.study("digits", rounds=2, **{**PLAN, "clip": 16.0})
     ours = run_example(EXAMPLES / "sklearn", sockets, 51, quorate_reveal="average")
     clear = last_sent(run_example(before("sklearn", tmp_path), sockets, 51))
     for name, values in last_sent(ours).items():
@@ -195,9 +193,9 @@ def test_an_app_of_the_older_api_comes_to_the_same_model_as_without_quorate(
 
 @pytest.mark.slow
 def test_an_app_of_pytorch_comes_to_the_same_model_as_without_quorate(
-    federation: Federation, tmp_path: Path
+    staged: Staged, tmp_path: Path
 ) -> None:
-    sockets = federation.study("torch", 2, **PLAN)
+    sockets = staged.study("torch", rounds=2, seconds=60, **PLAN)
     ours = run_example(EXAMPLES / "pytorch", sockets, 61, quorate_metrics="train_loss")
     require_nothing_of_updates(ours.received, "train_loss")
     clear = last_sent(run_example(before("pytorch", tmp_path), sockets, 61))
