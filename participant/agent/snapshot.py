@@ -38,6 +38,10 @@ class Snapshot:
             return self._written.get(name)
         return self.below.read(name)
 
+    def read_beside(self, folder: str, name: str) -> bytes | None:
+        """The bytes under a name in another folder of the same home, None if there are none."""
+        return self.below.read_beside(folder, name)
+
     def delete(self, name: str) -> None:
         """Forget a name."""
         self._written[name] = None

@@ -234,6 +234,15 @@ class FolderStorage:
         except MissingFile:
             return None
 
+    def read_beside(self, folder: str, name: str) -> bytes | None:
+        """The bytes under a name in the folder of that name beside this one, None if none are."""
+        if not re.fullmatch(_PART, folder):
+            raise BadName(folder, "it names no folder that is beside this one")
+        try:
+            return read(self.path.parent / folder / _checked(name), self.limit, name)
+        except MissingFile:
+            return None
+
     def delete(self, name: str) -> None:
         """Forget a name, durably; nothing happens if it is unknown."""
         delete(self._file(name))
@@ -249,9 +258,7 @@ class FolderStorage:
         return sorted(name for name in found if name.startswith(prefix) and _NAME.fullmatch(name))
 
     def _file(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
-            raise BadName(name, "it names nothing that is stored")
-        return self.path / name
+        return self.path / _checked(name)
 
     def _folders(self) -> list[Path]:
         if not exists(self.path):
@@ -259,3 +266,9 @@ class FolderStorage:
         first = [entry for entry in entries(self.path) if entry.is_dir()]
         second = (entry for folder in first for entry in entries(folder) if entry.is_dir())
         return [self.path, *first, *second]
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise BadName(name, "it names nothing that is stored")
+    return name

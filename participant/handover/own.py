@@ -4,6 +4,7 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from participant.disk import FolderStorage
 from participant.errors import MissingFile, RetiredShare
 from participant.handover.receipt import write_receipt
 from participant.handover.task import HandoverTask
@@ -17,6 +18,7 @@ from participant.home import (
     federation_folder,
 )
 from participant.key import note_release
+from participant.study import note_contributed
 from protocol.board import Board, Handover
 from protocol.handover import Succession
 from protocol.terms import Terms
@@ -65,9 +67,17 @@ class OwnPlace:
         return federation_folder(self.member.folder.parent, new.federation)
 
     def released(self, board: Board, handover: Handover) -> None:
-        """Note in the new federation's folder by which entry the key was released, and its sums."""
+        """Note in the new federation's folder by which entry the key was released, and its sums.
+
+        And what this hospital has contributed, or the one whose name it has.
+        """
         if not handover.is_refresh:
-            note_release(self._new_folder(handover.about.new), board, handover)
+            member, folder = self.member, self._new_folder(handover.about.new)
+            names = [one.name for one in handover.about.old.members]
+            if member.identity.name in names:
+                index = names.index(member.identity.name) + 1
+                note_contributed(board, index, member.storage, FolderStorage(folder))
+            note_release(folder, board, handover)
 
     def holds(self, epoch: int) -> bool:
         """Whether it opens."""

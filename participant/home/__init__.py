@@ -2,7 +2,7 @@
 
 from participant.home import identity
 from participant.home.address import ADDRESS_NAME, Address
-from participant.home.folders import federation_folder, home_folder
+from participant.home.folders import federation_folder, folder_name, home_folder
 from participant.home.handover_shelf import HandoverShelf
 from participant.home.identity import CARD_NAME, IDENTITY_NAME, Card, Identity, load, read_card
 from participant.home.key_notes import BackupNote, KeyNotes, ShareNote, keep_share, now_ms

@@ -32,4 +32,9 @@ def home_folder(option: Path | None, environment: Mapping[str, str] = os.environ
 
 def federation_folder(home: Path, federation: bytes) -> Path:
     """The folder of one federation; ``federation`` is the digest of its terms."""
-    return home / federation.hex()[:16]
+    return home / folder_name(federation)
+
+
+def folder_name(federation: bytes) -> str:
+    """What that folder is called."""
+    return federation.hex()[:16]

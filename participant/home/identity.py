@@ -8,6 +8,8 @@ from pathlib import Path
 
 import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from participant.disk import exists, make_folder, only_read_if_refused, read, write_new
 from participant.errors import BadCard, BadName, DamagedFile, FileExists
@@ -51,6 +53,15 @@ class Identity:
     def card(self) -> Card:
         """The public side."""
         return Card(self.name, public_bytes(self.signing_key))
+
+    def derived(self, purpose: str) -> bytes:
+        """32 secret bytes for one purpose, the same for as long as the hospital has its key.
+
+        HKDF-SHA-256 of the signing key. It shows nothing of that, nor of what is for another
+        purpose. Another identity has another one, also under the same name.
+        """
+        info = encode(("quorate/derived from an identity", purpose))
+        return HKDF(SHA256(), 32, None, info).derive(self.signing_key.private_bytes_raw())
 
     def __repr__(self) -> str:
         return f"Identity(name={self.name!r}, signing_key=<secret>)"

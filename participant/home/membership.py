@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from participant.disk import FolderStorage, exists, read
+from participant.disk import FolderStorage, exists
 from participant.errors import DamagedFile, MissingFile, NotAMember, RetiredShare
 from participant.home import identity as identities
 from participant.home.address import Address
@@ -20,8 +20,6 @@ from participant.home.vault import VAULT_NAME, Vault, epochs_in, retired_in
 from protocol.errors import Malformed, OlderCard
 from protocol.key import HeldKey, read_secret
 from protocol.terms import Member, Terms, numbers_on_board
-
-_LIMIT = 1 << 32  # bytes of one file
 
 
 @dataclass(frozen=True)
@@ -46,15 +44,10 @@ class Membership:
         """Outbox, chosen sets and models."""
         return FolderStorage(self.folder)
 
-    def kept_before(self, federation: bytes, name: str) -> bytes | None:
-        """What lies under a name in the folder of terms before these, None if nothing does.
-
-        federation: the digest of those terms. Another process may be at work in that folder.
-        """
-        try:
-            return read(federation_folder(self.folder.parent, federation) / name, _LIMIT, name)
-        except MissingFile:
-            return None
+    @property
+    def number_secret(self) -> bytes:
+        """By which this hospital, and nobody else, knows numbers again that it has contributed."""
+        return self.identity.derived("contributed numbers")
 
     @property
     def secrets(self) -> SecretStore:

@@ -204,9 +204,7 @@ class HospitalStudy:
             journal = Journal(path, self.name, work.traffic, show)
             place = member.terms, self.name, keys
             await work.work_on(
-                lambda: TrainingTask(
-                    *place, given, member.storage, journal.record, member.kept_before
-                ),
+                lambda: TrainingTask(*place, given, member.storage, journal.record),
                 seconds,
                 notices,
             )
@@ -280,7 +278,8 @@ class HospitalStudy:
                 found = read_numbers(Path(numbers), keys.current.epoch.joint_key().n)
             else:
                 found = numbers_of(numbers)
-            return StatisticTask(member.terms, self.name, keys, found, member.storage)
+            place = member.terms, self.name, keys, found, member.storage
+            return StatisticTask(*place, member.number_secret)
 
         async with work.holding("contribute", timeout):
             task = await work.work_on(make, timeout, notices)

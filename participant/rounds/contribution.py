@@ -41,7 +41,7 @@ from participant.agent import store_blob
 from participant.disk import Storage
 from protocol.board import Draft, Posted, Study, Suite, public_payload, suite_of
 from protocol.key import Epoch, EpochSecret
-from protocol.messages import Contribution, Opening
+from protocol.messages import NEAR_TO_NOTHING, Contribution, Near, Opening
 from protocol.rounds import (
     Encrypted,
     EncryptionKey,
@@ -72,14 +72,14 @@ class Update(Protocol):
 class ContributionMaker:
     """Makes one member's contributions to a study; ``storage`` is its outbox's.
 
-    near: the sessions that they name (``Contribution.near``), in ascending order.
+    near: what they name (``Contribution.near``).
     """
 
     study: Study
     epoch: Epoch
     secret: EpochSecret
     storage: Storage
-    near: tuple[str, ...] = ()
+    near: Near = NEAR_TO_NOTHING
     fresh: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def make(

@@ -23,7 +23,7 @@ from participant.study import (
 from participant.waiting import Waiting
 from protocol.board import Board, Draft, Post, Posted, Study, StudyState
 from protocol.key import Epoch, HeldKeys
-from protocol.messages import Opening, Statistic, round_session
+from protocol.messages import Near, Opening, Statistic, round_session
 from protocol.rounds import OpenedSets, RoundView, is_lost, opening_for
 from protocol.terms import AGGREGATOR, Terms
 from protocol.words.counted import counted
@@ -36,16 +36,23 @@ class StatisticTask(Task):
     """
 
     def __init__(
-        self, terms: Terms, name: str, keys: HeldKeys, numbers: Numbers, storage: Storage
+        self,
+        terms: Terms,
+        name: str,
+        keys: HeldKeys,
+        numbers: Numbers,
+        storage: Storage,
+        secret: bytes,
     ) -> None:
-        """``name``: the study's."""
+        """``name``: the study's. secret: of the hospital, by which it knows its numbers again."""
         self.name, self._keys, self._index = name, keys, keys.index
         self._numbers, self._storage = numbers, storage
+        self._same = SameNumbers(secret, storage)
         self.session = round_session(name, 1)
         self.view = RoundView(self.session)
         self.sent = False  # whether these very numbers are the contribution
         self._board, self._history = Board(terms), OpenedSets(terms)
-        self._near: tuple[Posted | None, tuple[str, ...]] | None = None  # since which own post
+        self._near: tuple[Posted | None, Near] | None = None  # since which own post
         self._unended: tuple[str, ...] = ()  # rounds that the contribution waits for
 
     @property
@@ -108,18 +115,15 @@ class StatisticTask(Task):
         self.sent = True
         return maker.make_statistic(plaintexts, opening)
 
-    @property
-    def _same(self) -> SameNumbers:
-        return SameNumbers(self._keys.current.secret, self._storage)
-
-    def _near_now(self, study: Study) -> tuple[str, ...]:
+    def _near_now(self, study: Study) -> Near:
         """What the contribution names; looked for again where this hospital has said more since.
 
         While it waits for other rounds, the same numbers may go to another study.
         """
         last = self._board.last_of(self._index)
         if self._near is None or self._near[0] is not last:
-            self._near = last, self._same.near(self._board, study, self._numbers.values)
+            place = self._history, self._board, self._index, study
+            self._near = last, self._same.near(*place, self._numbers.values)
         return self._near[1]
 
     def explains(self, post: Post) -> bool:

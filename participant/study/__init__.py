@@ -12,6 +12,7 @@ from participant.study.approval import (
     is_agreed,
     kept_approval,
 )
+from participant.study.contributed import Kept, note_contributed
 from participant.study.earlier import Earlier, earlier_rounds, has_contributed, representatives
 from participant.study.listing import ListingTask, Phase, StudyStanding, standing_of
 from participant.study.plan_file import read_plan, write_plan

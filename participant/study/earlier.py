@@ -1,97 +1,90 @@
-"""To which rounds this hospital has contributed, as its board has it.
+"""What this hospital has contributed to other rounds, here and in the federations before.
 
-What came after the closing is in no sum, and what it names as near is said to nobody: it counts for
-nothing here, or else a later contribution would rely on it.
+Of this board it is known from what counts there. What came after the closing is in no sum, and what
+it names as near is said to nobody: it counts for nothing here, or else a later contribution would
+rely on it. Of the federations before, those who took their sums over know from what this hospital
+has added. Where that lies was noted here. What was not noted, or is there no more, nobody knows.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from participant.disk import Storage
+from participant.study.contributed import Kept, begun_by, contributed_before, counted_contributions
 from protocol.board import Board, Study
-from protocol.messages import MAX_NEAR, Contribution, Opening, read_session
-from protocol.rounds import RoundView
+from protocol.messages import MAX_NEAR, Near
+from protocol.rounds import OpenedSets, Start
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """A round with a contribution of this hospital's, and which ones that has named as near."""
+    """A round with a contribution of this hospital's, or what it added from in federations before.
 
-    study: Study
-    number: int
-    session: str
-    opening: Opening
-    near: tuple[str, ...]
+    kept: of the round, or of all rounds of that start; none where nobody here knows what it was.
+    study, session: of a round of this board. place: of a start of the federations before, among all
+    of theirs.
+    """
+
+    start: Start
+    kept: Sequence[Kept]
+    study: Study | None = None
+    session: str = ""
+    place: int = 0
 
 
-def earlier_rounds(board: Board, index: int, study: Study) -> list[Earlier]:
-    """Those of other studies of its kind, the newest first; ``index``: this hospital's number."""
-    found = []
-    for session, view, body in _contributions(board, index, lambda name: name != study.name):
-        named = read_session(session)
-        other, opening = board.studies[named.study].study, view.terms_of_opening
-        if other.kind == study.kind and opening is not None:
-            found.append(Earlier(other, named.number, session, opening, body.near))
-    return found
+def earlier_rounds(
+    history: OpenedSets, board: Board, index: int, study: Study, storage: Storage
+) -> list[Earlier]:
+    """Those of other studies of its kind, the newest first; ``index``: this hospital's number.
+
+    A study that goes on from one of a federation before is none other than that.
+    """
+
+    def is_of(other: Study) -> bool:
+        return other.name != study.name and other.kind == study.kind
+
+    here = [
+        Earlier(one.start, (one.kept(storage),), one.study, one.session)
+        for one in counted_contributions(board, index, is_of)
+    ]
+    kind, added = ("model" if study.is_training else "data"), history.added_before(index)
+    known = contributed_before(storage) if added else {}
+    begun = begun_by(study, storage) if added else b""
+    before = [
+        Earlier(start, known.get(start, ()), place=place)
+        for place, start in reversed(added)
+        if start.kind == kind
+    ]
+    return here + [one for one in before if not _is_of_line(one, begun)]
+
+
+def _is_of_line(one: Earlier, begun: bytes) -> bool:
+    """Whether all that was added from a start was to studies that began with one plan."""
+    return bool(one.kept) and all(kept.begun == begun for kept in one.kept)
 
 
 def has_contributed(board: Board, index: int, study: Study) -> bool:
     """Whether a contribution of this hospital's to some round of a study counts."""
-    return any(_contributions(board, index, lambda name: name == study.name))
-
-
-def _contributions(
-    board: Board, index: int, is_of: Callable[[str], bool]
-) -> Iterator[tuple[str, RoundView, Contribution]]:
-    """Those of this hospital's that came before the closing, the newest first.
-
-    is_of: whether they are asked for, by the study's name.
-    """
-    for posted in reversed(board.entries):
-        body, session = posted.post.body, posted.post.session
-        if posted.post.sender != index or not isinstance(body, Contribution):
-            continue
-        if is_of(read_session(session).study):
-            view = RoundView.of(session, board.session(session))
-            if view.contributions.get(index) is posted:
-                yield session, view, body
+    return any(counted_contributions(board, index, lambda other: other.name == study.name))
 
 
 def representatives(
-    among: Sequence[Earlier], is_near: Callable[[Earlier], bool]
-) -> tuple[str, ...]:
-    """The sessions that a contribution names, for all rounds that are near: one of each class.
+    among: Sequence[Earlier],
+    is_near: Callable[[Earlier], bool],
+    alike: Callable[[Start], Collection[Start]],
+) -> Near:
+    """What a contribution names, for all that is near: one of each class.
 
-    among: the newest first. What a round named as near itself, and what started where it did, need
-    not be named again, nor looked at. In ascending order, MAX_NEAR at most: the newest. A full list
-    stands for all of them (protocol/rounds/history.py).
+    among: the newest first. alike: the starts that are one with one for this hospital already: of
+    these one alone is named, and looked at. MAX_NEAR at most: the newest. A full list stands for
+    all of them (protocol/rounds/history.py).
     """
-    by_session = {one.session: one for one in among}
-    named, covered = list[str](), set[str]()
+    named, covered = list[Earlier](), set[Start]()
     for one in among:
         if len(named) == MAX_NEAR:
             break
-        if one.session not in covered and is_near(one):
-            named.append(one.session)
-            covered |= _class_of(one, by_session)
-    return tuple(sorted(named))
-
-
-def _class_of(one: Earlier, by_session: dict[str, Earlier]) -> set[str]:
-    """The sessions of one class, as far as this hospital's contributions join them."""
-    found, due = set[str](), [one]
-    while due:
-        next_one = due.pop()
-        if next_one.session in found:
-            continue
-        found.add(next_one.session)
-        for other in by_session.values():
-            is_joined = other.session in next_one.near or next_one.session in other.near
-            if is_joined or _start(other) == _start(next_one):
-                due.append(other)
-    return found
-
-
-def _start(one: Earlier) -> tuple[str, object]:
-    if one.study.is_training:
-        return "model", one.opening.model
-    return "data", one.study.statistic.data
+        if one.start not in covered and is_near(one):
+            named.append(one)
+            covered.update(alike(one.start))
+    rounds = sorted(one.session for one in named if one.session)
+    return Near(tuple(rounds), tuple(sorted(one.place for one in named if not one.session)))

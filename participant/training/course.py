@@ -21,7 +21,7 @@ from participant.disk import Storage
 from participant.model import Layout, LocalEntries, entry_facts
 from participant.rounds import Reading, other_rounds_waiting, round_waiting, step_waiting
 from participant.training.fitting import Fitter
-from participant.training.outcome import KeptBefore, load, newest
+from participant.training.outcome import load, newest
 from participant.training.round_in_progress import RoundInProgress
 from participant.training.stance import Report, Stance
 from participant.training.starts import Alike, alike_before
@@ -47,7 +47,6 @@ class StudyCourse:
         storage: Storage,
         report: Report,
         board: Board,
-        kept_before: KeptBefore,
     ) -> None:
         """Raises BadApp, NoStart, ForeignModel and DamagedFile.
 
@@ -65,7 +64,7 @@ class StudyCourse:
         initial = app.initial_parameters(config_of(self.study, 0))
         self._layout = Layout.of(initial, getattr(app, "local_entries", ()))
         local = LocalEntries(self._layout, initial, storage, self.study.name)
-        place = storage, self.study, self._layout, initial, kept_before
+        place = storage, self.study, self._layout, initial
         start = board.key.inheritance.model_of(self.study.training)
         self._standing = standing = newest(*place, start)
         self.finished = standing.number  # the last round whose model is here
@@ -253,7 +252,7 @@ class StudyCourse:
         key = self._keys.of(view.opening.post.body.epoch) or self._keys.current
         self._stance.check(view, key.epoch)
         near, otherwise = self._alike_before(view)
-        otherwise += self._history.weighed_otherwise(view, self._index)
+        otherwise += self._history.weighed_otherwise(view, self._index, near)
         if otherwise:
             self._report(current.number, "weighed-otherwise", {"studies": list(otherwise)})
             current.abstains = True
@@ -278,7 +277,7 @@ class StudyCourse:
         assert opened is not None
         asked = opened.digest, self._board.last_of(self._index)
         if self._alike[0] != asked:
-            place = self._board, self._index, self.study, opened.post.body
+            place = self._history, self._board, self._index, self.study, opened.post.body
             self._alike = asked, alike_before(*place, self._standing.model, self._storage)
         return self._alike[1]
 

@@ -17,7 +17,7 @@ from participant.training.outcome import keep_start
 from participant.training.stance import Report
 from protocol.board import Draft, Posted, Study
 from protocol.key import HeldKey
-from protocol.messages import Opening
+from protocol.messages import Near, Opening
 
 Fitted = tuple[tuple[Any, int, Any], float]  # what ``fit`` returned, and after how many seconds
 
@@ -79,12 +79,7 @@ class Fitter:
             self._turns.give_up(begun[1])
 
     def contribution(
-        self,
-        number: int,
-        model: Model,
-        opening: Posted[Opening],
-        near: tuple[str, ...],
-        key: HeldKey,
+        self, number: int, model: Model, opening: Posted[Opening], near: Near, key: HeldKey
     ) -> Draft | None:
         """What is added to a round; None where this hospital adds nothing, and helps to decrypt.
 
@@ -114,7 +109,8 @@ class Fitter:
             facts = {"clip": said.clip, "most": said.max_examples}
             self._report(number, "blinded", facts)
         seconds = {"train": trained_seconds, "encrypt": time.monotonic() - started}
-        self._report(number, "contributed", {"suite": said.suite, "near": list(near), **seconds})
+        named = {"near": list(near.rounds), "near_before": list(near.before)}
+        self._report(number, "contributed", {"suite": said.suite, **named, **seconds})
         return draft
 
     def _fit(self, number: int, model: Model) -> tuple[Change, int, float]:

@@ -5,7 +5,6 @@ whole; the bounds are written before it, so that a model is never there without 
 """
 
 import math
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from keyshare.rounds import Counts, Marks
 from participant.disk import Storage
 from participant.errors import DamagedFile, ForeignModel, NoStart
-from participant.home import federation_folder
+from participant.home import federation_folder, folder_name
 from participant.model import (
     Layout,
     Model,
@@ -33,9 +32,6 @@ from protocol.errors import Malformed
 
 _MAX_BOUNDS_BYTES = 100
 _MISSING = "this hospital does not have that model"
-
-# What this hospital has kept under terms before these, by their digest and the name; None for none.
-KeptBefore = Callable[[bytes, str], bytes | None]
 
 
 @dataclass(frozen=True)
@@ -124,29 +120,22 @@ def load(storage: Storage, study: str, number: int, layout: Layout) -> Standing 
 
 
 def newest(
-    storage: Storage,
-    study: Study,
-    layout: Layout,
-    initial: object,
-    kept_before: KeptBefore,
-    digest: bytes | None,
+    storage: Storage, study: Study, layout: Layout, initial: object, digest: bytes | None
 ) -> Standing:
     """The newest model stored here, or the one that the study starts from.
 
-    kept_before, digest: as of ``start_of``. Raises what ``load`` raises, NoStart, and BadApp for
+    digest: as of ``start_of``. Raises what ``load`` raises, NoStart, and BadApp for
     the initial model.
     """
     for number in range(study.rounds, 0, -1):
         if found := load(storage, study.name, number, layout):
             return found
     if study.training.start_study:
-        return Standing(0, start_of(storage, study, layout, kept_before, digest), Bounds())
+        return Standing(0, start_of(storage, study, layout, digest), Bounds())
     return Standing(0, Model.of(checked(initial, layout, "initial_parameters")), Bounds())
 
 
-def start_of(
-    storage: Storage, study: Study, layout: Layout, kept_before: KeptBefore, digest: bytes | None
-) -> Model:
+def start_of(storage: Storage, study: Study, layout: Layout, digest: bytes | None) -> Model:
     """The model that a study takes from another one; raises NoStart if it cannot be had here.
 
     digest: of the model, where the study takes it from a federation before. Then it may lie as the
@@ -156,7 +145,7 @@ def start_of(
     first, last = (study.name, 0), (work.start_study, work.start_round)
     stored = [(storage.read(model_name(*last)), last)]
     if work.start_federation:
-        there = kept_before(work.start_federation, model_name(*last))
+        there = storage.read_beside(folder_name(work.start_federation), model_name(*last))
         stored = [(storage.read(model_name(*first)), first), (there, last)]
     try:
         found = [read_model(data, layout, *of) for data, of in stored if data is not None]

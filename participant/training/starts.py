@@ -16,6 +16,7 @@ hospitals they differ by none. But they are two equations for the same updates: 
 one solves them for both others', if it knows how many examples those have.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -23,9 +24,10 @@ import numpy as np
 from participant.disk import Storage
 from participant.errors import DamagedFile
 from participant.model import SLICE, Model, model_name, read_entries
-from participant.study import Earlier, earlier_rounds, has_contributed, representatives
+from participant.study import Earlier, Kept, earlier_rounds, has_contributed, representatives
 from protocol.board import Board, Study
-from protocol.messages import Opening
+from protocol.messages import NEAR_TO_NOTHING, Near, Opening
+from protocol.rounds import OpenedSets, Start
 
 LATER = 1 / 64  # of a weight's change: as far apart as near models are after the first round
 
@@ -33,39 +35,50 @@ LATER = 1 / 64  # of a weight's change: as far apart as near models are after th
 class Alike(NamedTuple):
     """What a hospital has contributed before, from the model of a round or nearly.
 
-    near: the sessions that its contribution names as near, in order. weighed_otherwise: those
-    studies that weigh hospitals in another way, by name.
+    near: what its contribution names. weighed_otherwise: those studies of this board that weigh
+    hospitals in another way, by name.
     """
 
-    near: tuple[str, ...] = ()
+    near: Near = NEAR_TO_NOTHING
     weighed_otherwise: tuple[str, ...] = ()
 
 
 def alike_before(
-    board: Board, index: int, study: Study, opening: Opening, start: Model, storage: Storage
+    history: OpenedSets,
+    board: Board,
+    index: int,
+    study: Study,
+    opening: Opening,
+    start: Model,
+    storage: Storage,
 ) -> Alike:
-    """What is alike among the rounds of other studies.
+    """What is alike among the rounds of other studies, and of the federations before.
 
     index: this hospital's number. opening: of the round, which is from the model ``start``.
     """
     share = LATER if has_contributed(board, index, study) else 1.0
-    verdicts: dict[bytes, bool] = {}
+    verdicts: dict[tuple[Start, float], bool] = {}
+
+    def is_near_to(from_: Start, kept: Kept) -> bool:
+        if (from_, kept.clip) not in verdicts:
+            bound = share * max(opening.clip, kept.clip)
+            name = model_name(kept.study, kept.number - 1)
+            verdicts[from_, kept.clip] = _is_near(start, kept.read(name), name, bound)
+        return verdicts[from_, kept.clip]
 
     def is_near(one: Earlier) -> bool:
-        model = one.opening.model
-        if model not in verdicts:
-            bound = share * max(opening.clip, one.opening.clip)
-            name = model_name(one.study.name, one.number - 1)
-            verdicts[model] = _is_near(start, storage.read(name), name, bound)
-        return verdicts[model]
+        return not one.kept or any(is_near_to(one.start, kept) for kept in one.kept)
 
-    among = earlier_rounds(board, index, study)
-    others = [one for one in among if one.opening.model != opening.model]
-    weights = study.training.weights
-    otherwise = [one for one in among if one.study.training.weights != weights]
-    alike = [one for one in otherwise if one.opening.model == opening.model or is_near(one)]
-    names = tuple(sorted({one.study.name for one in alike}))
-    return Alike(representatives(others, is_near), names)
+    among = earlier_rounds(history, board, index, study, storage)
+    others = [one for one in among if one.start.name != opening.model]
+    found = {
+        one.study.name
+        for one in among
+        if one.study and one.study.training.weights != study.training.weights
+        if one.start.name == opening.model or is_near(one)
+    }
+    near = representatives(others, is_near, partial(history.alike, index))
+    return Alike(near, tuple(sorted(found)))
 
 
 def _is_near(start: Model, data: bytes | None, name: str, bound: float) -> bool:

@@ -20,7 +20,6 @@ from participant.study import (
     require_member,
 )
 from participant.training.course import StudyCourse
-from participant.training.outcome import KeptBefore
 from participant.training.round_in_progress import RoundInProgress
 from participant.training.stance import Report
 from participant.waiting import Waiting
@@ -45,11 +44,9 @@ class TrainingTask(Task):
         app: App | GivenApp,
         storage: Storage,
         report: Report = lambda number, event, facts: None,
-        kept_before: KeptBefore = lambda federation, name: None,
     ) -> None:
         """``name``: the study's."""
         self.name, self._keys, self._storage, self._report = name, keys, storage, report
-        self._kept_before = kept_before
         self._app, self._board = _given(app), Board(terms)
         self._course: StudyCourse | None = None
 
@@ -116,7 +113,7 @@ class TrainingTask(Task):
             report(number, event, facts)
             turns.hear(number, event, facts)
 
-        place = self._storage, tell, self._board, self._kept_before
+        place = self._storage, tell, self._board
         self._course = StudyCourse(state, self._keys, app, turns, *place)
 
     @property

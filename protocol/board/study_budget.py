@@ -32,6 +32,7 @@ from protocol.messages import (
     Contribution,
     Ending,
     ModelEntries,
+    Near,
     Opening,
     Partial,
     Plan,
@@ -265,10 +266,13 @@ def _contribution_excess(study: Study, body: Contribution, opening: Opening | No
     chunks, due = len(body.vector), chunk_count(opening, study)
     if chunks > due:
         return f"a vector of {chunks} chunks, where the round has {due}"
-    in_order = all(a < b for a, b in pairwise(body.near))
-    if not (in_order and all(read_session(near).is_round for near in body.near)):
-        return "what it is near to are not rounds in order"
-    return ""
+    return "" if _is_in_order(body.near) else "what it is near to is not in order, or no round"
+
+
+def _is_in_order(near: Near) -> bool:
+    are_rounds = all(read_session(session).is_round for session in near.rounds)
+    in_order = (a < b for a, b in pairwise(near.rounds))
+    return are_rounds and all(in_order) and all(a < b for a, b in pairwise(near.before))
 
 
 def _partial_excess(study: Study, body: Partial, found: _Round) -> str:

@@ -1,6 +1,7 @@
 """What is said on the board: the bodies of posts, and the names of the sessions they stand in."""
 
 from protocol.messages.bodies import (
+    NEAR_TO_NOTHING,
     Abort,
     Attachment,
     Body,
@@ -17,6 +18,7 @@ from protocol.messages.bodies import (
     Join,
     ModelEntries,
     ModelEntry,
+    Near,
     Omission,
     OmissionReason,
     Opening,
@@ -48,6 +50,7 @@ from protocol.messages.fields import (
     MAX_SEALING_KEY_BYTES,
     NAME,
     RUN,
+    Clip,
     Count,
     Digest,
     Index,

@@ -151,20 +151,39 @@ class Opening(Message, frozen=True, tag="opening"):
     max_examples: Count = 0
 
 
+class Near(Message, frozen=True):
+    """To what a member has added the same before, or nearly, as it adds now; MAX_NEAR in all.
+
+    rounds: sessions of earlier rounds of other studies. before: what members added from in the
+    federations before, by its place in the list of starts that were taken over with the key. Both
+    in ascending order.
+    """
+
+    rounds: Annotated[tuple[Session, ...], Meta(max_length=MAX_NEAR)] = ()
+    before: Annotated[tuple[Count, ...], Meta(max_length=MAX_NEAR)] = ()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there may be more that it had no room for."""
+        return len(self.rounds) + len(self.before) >= MAX_NEAR
+
+
+NEAR_TO_NOTHING = Near()
+
+
 class Contribution(Message, frozen=True, tag="contribution"):
     """A member's encrypted values (an encoded Ciphertexts), bound to the round's opening.
 
     Under a hybrid suite the ciphertexts are those of the one-time key, and ``vector`` has the names
     of the blobs that the encrypted vector consists of, in order.
-    ``near``: sessions of earlier rounds of other studies in which this member added the same, or
-    nearly: sums of this round and of those are compared as if they were from one model or over one
-    data (protocol/rounds/history.py). In ascending order; empty where it knows of none.
+    ``near``: sums of this round and of those are compared as if they were from one model or over
+    one data (protocol/rounds/history.py). Empty where the member knows of none.
     """
 
     opening: Digest
     ciphertexts: Attachment
     vector: Chunks = ()
-    near: Annotated[tuple[Session, ...], Meta(max_length=MAX_NEAR)] = ()
+    near: Near = NEAR_TO_NOTHING
 
 
 class Ciphertexts(Message, frozen=True):

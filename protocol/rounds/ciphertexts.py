@@ -25,7 +25,15 @@ from protocol.encoding import (
 )
 from protocol.errors import Malformed
 from protocol.key import Epoch, to_number
-from protocol.messages import MAX_BLOB_BYTES, MAX_INLINE_BYTES, Ciphertexts, Contribution, Opening
+from protocol.messages import (
+    MAX_BLOB_BYTES,
+    MAX_INLINE_BYTES,
+    NEAR_TO_NOTHING,
+    Ciphertexts,
+    Contribution,
+    Near,
+    Opening,
+)
 
 
 @dataclass(frozen=True)
@@ -114,13 +122,13 @@ def proof_context(
     member: int,
     opening: bytes,
     vector: Sequence[bytes] = (),
-    near: Sequence[str] = (),
+    near: Near = NEAR_TO_NOTHING,
 ) -> bytes:
     """What the proof is bound to beside the ciphertexts: epoch, round, who, vector, and near.
 
     The digests of the epoch and of the opening's post hold the federation and the plan.
     """
-    said = encode((list(vector), list(near)))
+    said = encode((list(vector), near))
     place = (epoch, session.encode(), member.to_bytes(8, "big"), opening)
     return digest("quorate/contribution proof", *place, said)
 

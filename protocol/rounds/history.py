@@ -5,11 +5,11 @@ though each sum by itself held enough. So no sum is judged alone.
 
 *Variables.* A round starts from something: training from a model, a statistic from the data that
 its plan names. Whatever a member adds to the rounds of one start is one variable of it. A
-contribution may name rounds that started from something else, in which the same member added the
-same or nearly the same (``Contribution.near``): then that member's variables of the two starts are
-one, and of whatever else is near to either. A list that is full (MAX_NEAR) may lack some: then
-those of all its earlier rounds of that kind are. A sum is a row over variables
-(protocol/rounds/isolation.py).
+contribution may name rounds that started from something else, or starts of the federations before,
+in which the same member added the same or nearly the same (``Contribution.near``): then that
+member's variables of the two starts are one, and of whatever else is near to either. A list that is
+full may lack some: then those of all that it has added before, of that kind, are. A sum is a row
+over variables (protocol/rounds/isolation.py).
 
 *What may be open*: every closed set that anybody has locked, in any other round, of
 any study and of any key, and what was taken over with the key. One lock is enough: more than
@@ -71,23 +71,30 @@ w, and the old hospitals kept the rule. If it is a new one, its releaser knew al
 hospitals outside L had released: each had more than (n+f)/2 locks, of which an honest one stands on
 every board where the old key is frozen (tests/protocol/handover/test_freeze.py). And the sums that
 count are those of an honest new member, which read that board: more than f have said the same.
-  *Assumed* besides: a name is one hospital's for ever, as people vouch for it who sign terms. No
-contribution names rounds of a board before as near. So where a start is another one there, things
-that are really one are not said to be.
+  *Assumed* besides: a name is one hospital's for ever, as people vouch for it who sign terms. Who
+comes under the name of one that has added before says ``near`` for that one: of what it cannot
+compare it says that it is.
 """
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
 from protocol.board import Board, KeyHistory, Posted, StudyState
-from protocol.messages import MAX_NEAR, Contribution, InheritedSums, Opening, read_session
+from protocol.messages import (
+    NEAR_TO_NOTHING,
+    Contribution,
+    InheritedSums,
+    Near,
+    Opening,
+    read_session,
+)
 from protocol.rounds.isolation import Difference, Sums, fewest_missing, isolated, largest
 from protocol.rounds.span import Members
-from protocol.rounds.variables import Added, Classes, OpenSum, Start, TakenOver, hand_on
+from protocol.rounds.variables import Added, OpenSum, Start, Variables, hand_on
 from protocol.rounds.view import RoundView, models_up_to
 from protocol.terms import Terms
 
@@ -115,11 +122,8 @@ class OpenedSets:
     def _clear(self) -> None:
         self._read = 0
         self._views: dict[str, RoundView] = {}
-        self._starts: dict[str, Start] = {}  # of opened rounds, by session
         self._rounds = defaultdict[Start, list[str]](list)  # in the order of their openings
-        self._classes = Classes()
-        self._taken: TakenOver | None = None  # from the federations before
-        self._added = defaultdict[int, list[str]](list)  # by member: where it contributed, in order
+        self._variables = Variables(self._terms)
         self._chosen: dict[str, bytes] = {}  # what is closed, by session
         self._others_of: dict[Hashable, Sums] = {}  # as long as no round goes on
         self._last: dict[Hashable, tuple[Any, Any]] = {}  # question and answer, by round and kind
@@ -140,11 +144,11 @@ class OpenedSets:
         self._others_of.clear()
         body, sender = posted.post.body, posted.post.sender
         if isinstance(body, Opening) and view.opening is posted:
-            start = self._starts[session] = self._start_of(view, body)
+            start = self._variables.starts[session] = self._start_of(view, body)
             self._rounds[start].append(session)
         elif isinstance(body, Contribution) and view.contributions.get(sender) is posted:
-            self._join(session, sender, body.near)
-            self._added[sender].append(session)
+            self._take_over()  # what it names may be of federations before
+            self._variables.add(session, sender, body.near)
         elif view.closing is posted:
             chosen = view.chosen(self._terms.federation)
             assert chosen is not None
@@ -199,20 +203,16 @@ class OpenedSets:
         floors = self._terms.least_difference, self._least_contributors(view)
         return self._answer(view, fewest_missing, members, absent, own, others, *floors)
 
-    def unended(self, view: RoundView, member: int, near: Iterable[str] = ()) -> tuple[str, ...]:
+    def unended(
+        self, view: RoundView, member: int, near: Near = NEAR_TO_NOTHING
+    ) -> tuple[str, ...]:
         """Sessions of rounds that must end before this member contributes to this one.
 
         Those of its start, or of one near to it for this member, that were opened before it or have
         a contribution of this member. near: what the contribution would name.
         """
-        self._catch_up()
+        starts = self._starts_with(view, member, near)
         assert view.opening is not None
-        own = self._start_of(view, view.opening.post.body)
-        starts = dict.fromkeys(
-            other
-            for start in (own, *self._named(own, member, near))
-            for other in self._classes.starts((member, start))
-        )
         found = []
         for session in (s for start in starts for s in self._rounds.get(start, ())):
             other = self._views[session]
@@ -234,14 +234,29 @@ class OpenedSets:
         """
         self._catch_up()
         own = [self._sum_of(view) for s, view in self._views.items() if self._may_be_open(s)]
-        before = self._taken.handed_on if self._taken else ()
-        return hand_on([*before, *sorted(own)], self._classes, self._name_of)
+        before = self._variables.taken.handed_on
+        return hand_on([*before, *sorted(own)], self._variables.classes, self._name_of)
 
-    def weighed_otherwise(self, view: RoundView, member: int) -> tuple[str, ...]:
-        """Rounds of federations before to which the member has added from the same, otherwise."""
-        starts = self._classes.starts(self._own(view, [member])[member])
+    def weighed_otherwise(self, view: RoundView, member: int, near: Near) -> tuple[str, ...]:
+        """Rounds of federations before to which it has added otherwise, from this or the named."""
+        starts = self._starts_with(view, member, near)
         weights = self._studies[view.study].study.weights
-        return self._taken.weighed_otherwise(member, starts, weights) if self._taken else ()
+        return self._variables.taken.weighed_otherwise(member, starts, weights)
+
+    def start(self, view: RoundView) -> Start:
+        """What a round with an opening starts from."""
+        assert view.opening is not None
+        return self._start_of(view, view.opening.post.body)
+
+    def alike(self, member: int, start: Start) -> Collection[Start]:
+        """The starts that are one with this one for a member, this one included."""
+        self._catch_up()
+        return self._variables.classes.starts((member, start))
+
+    def added_before(self, member: int) -> Sequence[tuple[int, Start]]:
+        """From what a member has added in the federations before, with its place, ascending."""
+        self._catch_up()
+        return self._variables.taken.added(member)
 
     # ── rows ──
 
@@ -251,12 +266,16 @@ class OpenedSets:
             return Start("model", opening.model)
         return Start("data", state.study.statistic.data.encode())
 
+    def _starts_with(self, view: RoundView, member: int, near: Near) -> Collection[Start]:
+        """The starts that are one for a member once it has added to a round, and named these."""
+        self._catch_up()
+        return self._variables.starts_with(self.start(view), member, near)
+
     def _own(self, view: RoundView, members: Iterable[int]) -> dict[int, Added]:
         """What each member adds to a round."""
         self._catch_up()
-        assert view.opening is not None
-        start = self._start_of(view, view.opening.post.body)
-        return {m: self._classes.variable(m, start) for m in sorted(members)}
+        start = self.start(view)
+        return {m: self._variables.classes.variable(m, start) for m in sorted(members)}
 
     def _row(self, view: RoundView, members: Iterable[int]) -> frozenset[Added]:
         return frozenset(self._own(view, members).values())
@@ -273,7 +292,7 @@ class OpenedSets:
         left, seen = list(row), set(row)
         while left:
             member, _ = variable = left.pop()
-            starts = self._classes.starts(variable)
+            starts = self._variables.classes.starts(variable)
             for one in (one for start in starts for one in self._open_from(start, but)):
                 if one not in found and member in one.members:
                     found[one] = self._row_of(one)
@@ -283,19 +302,18 @@ class OpenedSets:
 
     def _open_from(self, start: Start, but: str) -> Iterator[OpenSum]:
         """Sums of a start that may be open, in any other round than one."""
-        if self._taken:
-            yield from self._taken.of_start.get(start, ())
+        yield from self._variables.taken.of_start.get(start, ())
         for session in self._rounds.get(start, ()):
             if session != but and self._may_be_open(session):
                 yield self._sum_of(self._views[session])
 
     def _sum_of(self, view: RoundView) -> OpenSum:
-        state, start = self._studies.get(view.study), self._starts[view.session]
+        state, start = self._studies.get(view.study), self._variables.starts[view.session]
         weights = state.study.weights if state else ""
         return OpenSum(_opened_at(view), view.name, start, frozenset(view.contributors), weights)
 
     def _row_of(self, one: OpenSum) -> frozenset[Added]:
-        return frozenset(self._classes.variable(m, one.start) for m in one.members)
+        return frozenset(self._variables.classes.variable(m, one.start) for m in one.members)
 
     def _with_gone(self, found: Difference) -> Difference:
         """With the names of hospitals that have left, in place of their numbers."""
@@ -304,8 +322,7 @@ class OpenedSets:
         return dataclasses.replace(found, members=here, gone=gone)
 
     def _name_of(self, member: int) -> str:
-        gone = self._taken.gone if self._taken else {}
-        return gone.get(member) or self._terms.name_of(member)
+        return self._variables.taken.gone.get(member) or self._terms.name_of(member)
 
     def _answer(self, view: RoundView, function: Callable[..., A], *question: object) -> A:
         """What a function says, computed anew where the question is another than the last one."""
@@ -356,29 +373,14 @@ class OpenedSets:
         state = self._studies.get(view.study)
         return self._terms.least_contributors if state is None else state.study.least_contributors
 
-    def _join(self, session: str, member: int, near: Iterable[str]) -> None:
-        if (start := self._starts.get(session)) is not None:
-            for other in self._named(start, member, near):
-                self._classes.join(member, start, other)
-
-    def _named(self, start: Start, member: int, near: Iterable[str]) -> list[Start]:
-        """The starts of what a contribution names as near; of all before it, if its list is full.
-
-        Of its kind, that is. There may be more that it had no room for.
-        """
-        named = list(near)
-        found = [self._starts[session] for session in named if session in self._starts]
-        if len(named) == MAX_NEAR:
-            before = (self._starts.get(session) for session in self._added[member])
-            found += [one for one in before if one is not None and one.kind == start.kind]
-        return found
+    def _take_over(self) -> None:
+        """Take note of the sums that came with the key, once they are there."""
+        said = self._key.inheritance.sums
+        if said is not None and self._variables.take_over(said):
+            self._others_of.clear()
 
     def _catch_up(self) -> None:
-        said = self._key.inheritance.sums
-        if self._taken is None and said is not None:
-            self._taken = TakenOver(said, self._terms)
-            self._taken.join(self._classes)
-            self._others_of.clear()
+        self._take_over()
         while self._read < len(self._entries):
             self._read += 1
             self.receive(self._entries[self._read - 1])

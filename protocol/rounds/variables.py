@@ -5,10 +5,10 @@ that comes back: it is known by its name. One that has left has a number after t
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from protocol.messages import AlikeStarts, InheritedStart, InheritedSum, InheritedSums
+from protocol.messages import AlikeStarts, InheritedStart, InheritedSum, InheritedSums, Near
 from protocol.terms import Terms
 
 
@@ -54,9 +54,12 @@ class Classes:
         """For this member these are one, and all that is one with either."""
         here, there = self.starts((member, first)), self.starts((member, second))
         if here[0] != there[0]:
-            both = here + there
-            for start in both:
-                self._alike[member, start] = both
+            # The shorter list goes into the longer one: many joins cost little more than one each.
+            shorter, longer = sorted((there, here), key=len)
+            self._alike[member, longer[0]] = longer
+            for start in shorter:
+                self._alike[member, start] = longer
+            longer += shorter
 
     def joined(self) -> Iterator[tuple[int, list[Start]]]:
         """Each member's starts that are one, where there are several."""
@@ -68,17 +71,19 @@ class Classes:
 class TakenOver:
     """The sums of the federations before, for the members of new terms.
 
-    gone: the names of hospitals that have left, by their numbers here.
+    said: as it stands on the board. gone: the names of hospitals that have left, by their numbers
+    here. starts: all of them, by their places.
     """
 
     def __init__(self, said: InheritedSums, terms: Terms) -> None:
+        self.said = said
         numbers = {member.name: number for number, member in enumerate(terms.members, start=1)}
         left = [name for name in said.hospitals if name not in numbers]
         self.gone = dict(enumerate(left, start=terms.n_members + 1))
         numbers |= {name: number for number, name in self.gone.items()}
         self._numbers = [numbers[name] for name in said.hospitals]
-        self._starts = [Start(start.kind, start.name) for start in said.starts]
-        self._alike = said.alike
+        self.starts = [Start(start.kind, start.name) for start in said.starts]
+        self._added: dict[int, Sequence[tuple[int, Start]]] = {}
         # With their names on the boards before, which may be those of rounds here.
         self.handed_on = [self._sum(at, one) for at, one in enumerate(said.sums, -len(said.sums))]
         self.of_start = defaultdict[Start, list[OpenSum]](list)
@@ -88,7 +93,21 @@ class TakenOver:
 
     def _sum(self, at: int, said: InheritedSum) -> OpenSum:
         members = frozenset(self._numbers[one] for one in said.hospitals)
-        return OpenSum(at, said.round, self._starts[said.start], members, said.weights)
+        return OpenSum(at, said.round, self.starts[said.start], members, said.weights)
+
+    def added(self, member: int) -> Sequence[tuple[int, Start]]:
+        """The starts from which a member has added something, after their places, ascending.
+
+        Those of sums that may be open, and what is one with others for it.
+        """
+        if member not in self._added:
+            own = {place for place, one in enumerate(self._numbers) if one == member}
+            found = {one.start for one in self.said.sums if not own.isdisjoint(one.hospitals)}
+            for alike in self.said.alike:
+                if alike.hospital in own:
+                    found.update(alike.starts)
+            self._added[member] = [(place, self.starts[place]) for place in sorted(found)]
+        return self._added[member]
 
     def weighed_otherwise(
         self, member: int, starts: Iterable[Start], weights: str
@@ -100,10 +119,61 @@ class TakenOver:
 
     def join(self, classes: Classes) -> None:
         """Let starts be one that were one for a hospital before."""
-        for alike in self._alike:
-            first, *others = (self._starts[k] for k in alike.starts)
+        for alike in self.said.alike:
+            first, *others = (self.starts[k] for k in alike.starts)
             for other in others:
                 classes.join(self._numbers[alike.hospital], first, other)
+
+
+class Variables:
+    """Which starts are one for whom, by what contributions have said, in their order.
+
+    starts: of the rounds of the board that were opened, by session. taken: from the federations
+    before.
+    """
+
+    def __init__(self, terms: Terms) -> None:
+        self.starts: dict[str, Start] = {}
+        self.classes = Classes()
+        self._terms, self.taken = terms, TakenOver(InheritedSums(), terms)
+        self._added = defaultdict[int, list[str]](list)  # by member: to which rounds
+
+    def take_over(self, said: InheritedSums) -> bool:
+        """Take note of what came with the key; whether it was not known."""
+        if said is self.taken.said:
+            return False
+        self.taken = TakenOver(said, self._terms)
+        self.taken.join(self.classes)
+        return True
+
+    def add(self, session: str, member: int, near: Near) -> None:
+        """Take note of a member's contribution to a round."""
+        if (start := self.starts.get(session)) is not None:
+            for other in self._named(start, member, near):
+                self.classes.join(member, start, other)
+        self._added[member].append(session)
+
+    def starts_with(self, own: Start, member: int, near: Near) -> Collection[Start]:
+        """The starts that are one for a member once it has added from this one, and named these."""
+        found = dict.fromkeys(self.classes.starts((member, own)))
+        for start in self._named(own, member, near):
+            if start not in found:
+                found |= dict.fromkeys(self.classes.starts((member, start)))
+        return found
+
+    def _named(self, own: Start, member: int, near: Near) -> list[Start]:
+        """The starts of what a contribution names as near; of all before it, if its list is full.
+
+        Of its kind, that is. There may be more that it had no room for.
+        """
+        before = self.taken.starts
+        found = [self.starts[session] for session in near.rounds if session in self.starts]
+        found += [before[place] for place in near.before if place < len(before)]
+        if near.is_full:
+            added = [start for _, start in self.taken.added(member)]
+            added += [self.starts[one] for one in self._added[member] if one in self.starts]
+            found += [start for start in added if start.kind == own.kind]
+        return found
 
 
 def hand_on(

@@ -24,10 +24,12 @@ from protocol.board.suite import suite_of
 from protocol.encoding import decode, encode
 from protocol.errors import ProtocolError
 from protocol.messages.bodies import (
+    NEAR_TO_NOTHING,
     Body,
     Closing,
     Contribution,
     Contributor,
+    Near,
     Opening,
     Partial,
     SetLock,
@@ -266,7 +268,7 @@ class Aggregator:
                 self.models.append(opening.model)
 
     def contribute(
-        self, branch: Branch, member: int, session: str, spoils: bool, near: tuple[str, ...] = ()
+        self, branch: Branch, member: int, session: str, spoils: bool, near: Near = NEAR_TO_NOTHING
     ) -> None:
         """A colluder's own numbers: small ones, or such as no honest hospital has."""
         opening = branch.view(session).opening

@@ -21,7 +21,7 @@ from protocol.wire.frames import Entries, Submit, Welcome
 from tests.malice.studies import TRAINING, app_of, numbers_of
 from tests.simulator.disk import Disk
 from tests.stage.rounds.rings import ring_in
-from tests.stage.toy import ToyEpoch
+from tests.stage.toy import ToyEpoch, number_secret
 
 _PREFETCH = 32  # entries a frame
 
@@ -135,7 +135,11 @@ class Hospital:
             self._add(name, "training", task)
         else:
             numbers = numbers_of(name, self.index)
-            self._add(name, "statistic", StatisticTask(*place, numbers, self.disk))
+            self._add(
+                name,
+                "statistic",
+                StatisticTask(*place, numbers, self.disk, number_secret(self.index)),
+            )
 
     def _help(self, name: str) -> None:
         """Open the last sum of a study, whatever it is."""

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from protocol.messages.bodies import Body, Complaint, Refusal
+from protocol.messages.bodies import Body, Complaint, Near, Refusal
 from protocol.messages.plan import Approval, Ending, Withdrawal
 from protocol.messages.session import read_session, round_session
 from tests.malice.aggregator import LIES
@@ -147,7 +147,7 @@ class MaliciousAggregator(Play):
         if view.opening is None or not free or view.closing is not None:
             return
         opened = sorted(s for s, v in self.branch.views.items() if v.opening and s != session)
-        near = tuple(s for k, s in enumerate(opened) if mask >> k % 7 & 1)
+        near = Near(tuple(s for k, s in enumerate(opened) if mask >> k % 7 & 1))
         self.a.contribute(self.branch, free[0], session, False, near)
 
     @rule(

@@ -1,6 +1,6 @@
 """Hospitals that leave one rule out, for the machine to find."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 from unittest.mock import PropertyMock, patch
@@ -8,13 +8,14 @@ from unittest.mock import PropertyMock, patch
 from participant.agent.set_ledger import SetLedger
 from participant.statistic.same_numbers import SameNumbers
 from participant.study import earlier
+from participant.study.contributed import Counted
 from participant.training import course
 from participant.training.starts import Alike
 from protocol.board.board import Board
-from protocol.board.study import StudyState, Word
+from protocol.board.post import Posted
+from protocol.board.study import Study, StudyState, Word
 from protocol.key.epoch import Epoch
-from protocol.messages.bodies import Contribution
-from protocol.messages.session import read_session
+from protocol.messages.bodies import Contribution, Near
 from protocol.rounds import decryption, history, isolation, set_rules
 from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, check_proof, read_ciphertexts
 from protocol.rounds.decryption import RoundMember
@@ -30,6 +31,9 @@ _start_of = OpenedSets._start_of
 _contributors = set_rules._Set._contributors
 _isolated = isolation.isolated
 _alike_before = course.alike_before
+_counted = earlier.counted_contributions
+_alike = OpenedSets.alike
+_view = RoundView.of
 
 
 def _of_any_number(
@@ -71,20 +75,33 @@ def _excused(row: Row, others: Sums, least: int, effort: Effort | None = None) -
     return None if row in others.values() else _isolated(row, others, least, effort)
 
 
-def _nothing_is_near(*arguments: Any) -> tuple[str, ...]:
-    return ()
+def _nothing_is_near(*arguments: Any) -> Near:
+    return Near()
 
 
 def _with_what_came_late(
-    board: Board, index: int, is_of: Callable[[str], bool]
-) -> Iterator[tuple[str, RoundView, Contribution]]:
-    """As if others heard what a contribution named that came after the closing."""
-    for posted in reversed(board.entries):
-        body, session = posted.post.body, posted.post.session
-        if posted.post.sender != index or not isinstance(body, Contribution):
-            continue
-        if is_of(read_session(session).study):
-            yield session, RoundView.of(session, board.session(session)), body
+    board: Board, index: int, is_of: Callable[[Study], bool]
+) -> Iterator[Counted]:
+    """Also the contributions of a hospital that came after the closing."""
+    with patch.object(RoundView, "of", _view_with_what_came_late):
+        yield from list(_counted(board, index, is_of))
+
+
+def _view_with_what_came_late(session: str, entries: Iterable[Posted]) -> RoundView:
+    view = _view(session, entries)
+    view.contributions |= view.late
+    return view
+
+
+def _alike_by_what_came_late(self: OpenedSets, member: int, start: Start) -> Collection[Start]:
+    """As if others heard what those name."""
+    found = set(_alike(self, member, start))
+    for view in self._views.values():
+        late = view.late.get(member)
+        if late is not None and self.start(view) in found:
+            named = (self._views[session] for session in late.post.body.near.rounds)
+            found.update(self.start(one) for one in named)
+    return found
 
 
 def _no_model_is_near(*arguments: Any) -> Alike:
@@ -123,13 +140,20 @@ _BUGS: dict[str, tuple[tuple[Any, str, Any], ...]] = {  # by the rule, what is r
     "the proof of plaintext": ((set_rules, "check_proof", lambda *arguments: None),),
     "the proof of plaintext in statistics": ((set_rules, "check_proof", _proof_in_training_alone),),
     "differencing": ((RoundMember, "_check_difference", lambda *arguments: None),),
-    "differencing over studies": ((OpenedSets, "_start_of", _each_study_for_itself),),
+    "differencing over studies": (
+        (OpenedSets, "_start_of", _each_study_for_itself),
+        (course, "alike_before", _no_model_is_near),
+        (SameNumbers, "near", _nothing_is_near),
+    ),
     "a sum whose row is open excuses nothing": (
         (history, "isolated", _excused),
         (isolation, "isolated", _excused),
     ),
     "near models": ((course, "alike_before", _no_model_is_near),),
-    "late contributions are not heard": ((earlier, "_contributions", _with_what_came_late),),
+    "late contributions are not heard": (
+        (earlier, "counted_contributions", _with_what_came_late),
+        (OpenedSets, "alike", _alike_by_what_came_late),
+    ),
     "two weightings": ((course, "alike_before", _however_it_was_weighed),),
     "near numbers": ((SameNumbers, "near", _nothing_is_near),),
     "approvals": ((StudyState, "word_of", _even_unapproved),),

@@ -15,6 +15,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
+        self.beside: dict[str, Disk] = {}  # of the same home, by the names of their folders
         self.hook: Callable[[], None] = lambda: None
 
     def dies_after(self, moments: int) -> None:
@@ -40,6 +41,9 @@ class Disk:
 
     def read(self, name: str) -> bytes | None:
         return self.files.get(name)
+
+    def read_beside(self, folder: str, name: str) -> bytes | None:
+        return self.beside[folder].read(name) if folder in self.beside else None
 
     def delete(self, name: str) -> None:
         self.hook()

@@ -30,6 +30,7 @@ from protocol.messages.bodies import (
     Contributor,
     Disclosure,
     Join,
+    Near,
     Opening,
     Partial,
     Refusal,
@@ -46,7 +47,7 @@ from protocol.rounds.statistic import opening_for
 from tests.stage.ceremony.small_ceremony import label_of, plaintexts_of
 from tests.stage.rounds.round_table import RoundTable, Steps
 from tests.stage.studies import SESSION, STUDY, statistic_plan, statistic_study, training_plan
-from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
+from tests.stage.toy import CEREMONY, CeremonyTable, number_secret, toy_epoch, toy_federation
 
 OURS = (KeyshareError, ProtocolError, ParticipantError)
 ATTACKER = 2
@@ -163,7 +164,14 @@ def round_bodies(chance: random.Random, table: RoundTable, session: str) -> list
         Contribution(
             chance.choice([opening, chance.choice(digests)]),
             attach(payload),
-            near=chance.choice([(), (), ("study/age/1",), ("study/none/7", "study/age/1")]),
+            near=chance.choice(
+                [
+                    Near(),
+                    Near(("study/age/1",)),
+                    Near(("study/none/7", "study/age/1")),
+                    Near((), (0, 1 << 40)),
+                ]
+            ),
         ),
         SetLock(chance.choice([chosen, bytes(32)])),
         Partial(chance.choice([chosen, bytes(32)]), chance.randbytes(32), sealed),
@@ -264,7 +272,9 @@ def test_a_statistic_amid_nonsense_ends_with_nothing_but_errors_of_ours(salt: in
     table = RoundTable(study=study)
     numbers = Numbers("numbers.json", (Decimal(5), Decimal("7.5")))
     for i in (1, 3):
-        task = StatisticTask(table.terms, "age", table.ring(i), numbers, table.disks[i])
+        task = StatisticTask(
+            table.terms, "age", table.ring(i), numbers, table.disks[i], number_secret(i)
+        )
         table.seat(i, task)
     for i in (4, 5):
         task = DecryptionTask(  # type: ignore[assignment]

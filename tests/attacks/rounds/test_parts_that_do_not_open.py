@@ -13,7 +13,7 @@ from protocol.messages.bodies import Complaint, Partial
 from protocol.rounds.view import RoundView
 from tests.stage.rounds.round_table import RoundTable
 from tests.stage.studies import statistic_study
-from tests.stage.toy import toy_epoch
+from tests.stage.toy import number_secret, toy_epoch
 
 INSIDE, LIAR, OUTSIDE = (1, 2, 3, 4), 4, 5  # the last is a holder that reads no sum
 SESSION = "study/age/1"
@@ -48,7 +48,9 @@ def closed() -> RoundTable:
     table.open(SESSION)
     for i in INSIDE:
         numbers = Numbers("n", (Decimal(10 * i),))
-        task = StatisticTask(table.terms, table.study, table.ring(i), numbers, table.disks[i])
+        task = StatisticTask(
+            table.terms, table.study, table.ring(i), numbers, table.disks[i], number_secret(i)
+        )
         table.seat(i, task)
     table.settle()
     table.tasks.clear()

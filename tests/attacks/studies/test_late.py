@@ -19,12 +19,13 @@ from participant.statistic.task import StatisticTask
 from participant.study.earlier import has_contributed
 from protocol.board.draft import Draft
 from protocol.errors import Refused
-from protocol.messages.bodies import Contribution
+from protocol.messages.bodies import Contribution, Near
 from protocol.messages.fields import MAX_NEAR
 from protocol.messages.plan import Ending
 from protocol.rounds import history
 from tests.stage.rounds.round_table import RoundTable
 from tests.stage.studies import statistic_study
+from tests.stage.toy import number_secret
 
 FIVE = (1, 2, 3, 4, 5)
 
@@ -43,7 +44,7 @@ def drafts_of(table: RoundTable, members: Sequence[int], values: Sequence[int]) 
     for i in members:
         numbers = Numbers("numbers.csv", tuple(Decimal(1_000 * i + value) for value in values))
         place = table.terms, table.study, table.ring(i), numbers, table.disks[i]
-        table.seat(i, StatisticTask(*place))
+        table.seat(i, StatisticTask(*place, number_secret(i)))
         draft = table.due(i)
         assert draft is not None
         found[i] = draft
@@ -53,7 +54,7 @@ def drafts_of(table: RoundTable, members: Sequence[int], values: Sequence[int]) 
 
 def near_of(draft: Draft) -> tuple[str, ...]:
     assert isinstance(draft.body, Contribution)
-    return draft.body.near
+    return draft.body.near.rounds
 
 
 def close(table: RoundTable, drafts: dict[int, Draft], late: Sequence[int] = ()) -> None:
@@ -145,7 +146,7 @@ def test_what_is_near_to_more_rounds_than_can_be_named_is_near_to_all() -> None:
 def test_where_it_is_near_to_those_named_alone_the_difference_is_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(history, "MAX_NEAR", MAX_NEAR + 1)
+    monkeypatch.setattr(Near, "is_full", False)
     assert is_open(all_again())
 
 
@@ -159,5 +160,5 @@ def test_it_waits_for_all_of_them() -> None:
     found.follow(first.board)
     view = last.view(last.session(1))
     full = ("study/first/1",) * MAX_NEAR
-    assert found.unended(view, 1, full) == ("study/other/1",)
-    assert not found.unended(view, 1, full[:-1])
+    assert found.unended(view, 1, Near(full)) == ("study/other/1",)
+    assert not found.unended(view, 1, Near(full[:-1]))

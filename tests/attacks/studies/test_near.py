@@ -21,10 +21,13 @@ from participant.training.starts import Alike
 from protocol.board.draft import Draft
 from protocol.board.study import Study
 from protocol.errors import Refused
+from protocol.messages.bodies import Near
 from protocol.messages.plan import Ending
 from protocol.messages.session import round_session
+from tests.stage.rounds.contribution import near_to
 from tests.stage.rounds.round_table import RoundTable, Steps
 from tests.stage.studies import statistic_study, training_study
+from tests.stage.toy import number_secret
 
 FIVE = (1, 2, 3, 4, 5)
 
@@ -87,7 +90,7 @@ def trained_again(app: type[Steps]) -> RoundTable:
 def test_a_model_that_differs_in_a_dummy_weight_is_no_other_model(app: type[Steps]) -> None:
     table = trained_again(app)
     view = table.view("study/tumours/1")
-    named = {posted.post.body.near for posted in view.contributions.values()}
+    named = {posted.post.body.near.rounds for posted in view.contributions.values()}
     assert named == {() if app is Steps else ("study/cardio/1",)}
     assert rules(table) == {("differencing", 4)}
     assert not view.partials
@@ -123,7 +126,7 @@ def twins() -> RoundTable:
 
 def test_models_of_studies_that_go_the_same_way_are_near_after_each_round() -> None:
     view = twins().view("study/tumours/2")
-    assert {posted.post.body.near for posted in view.contributions.values()} == {
+    assert {posted.post.body.near.rounds for posted in view.contributions.values()} == {
         ("study/cardio/2",)
     }
     assert {(r.rule, r.member) for r in view.refusals.values()} == {("differencing", 5)}
@@ -147,7 +150,7 @@ def add(table: RoundTable, contributors: Sequence[int], values: Sequence[int]) -
     for i in FIVE:
         numbers = Numbers("numbers.csv", tuple(Decimal(100 * i + value) for value in values))
         place = table.terms, table.study, held[i], numbers, table.disks[i]
-        table.seat(i, StatisticTask(*place))
+        table.seat(i, StatisticTask(*place, number_secret(i)))
     table.open(table.session(1))
     until_refused(table)
     table.tasks.clear()
@@ -191,7 +194,7 @@ def test_other_numbers_of_other_data_are_opened() -> None:
 def test_where_hospitals_do_not_compare_their_numbers_the_difference_is_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(SameNumbers, "near", lambda *arguments: ())
+    monkeypatch.setattr(SameNumbers, "near", lambda *arguments: Near())
     table = asked_twice("visits", (7, 9))
     assert len(table.view("study/ages/1").partials) >= table.terms.quorum
 
@@ -206,7 +209,7 @@ def test_what_was_contributed_while_a_round_waited_is_named() -> None:
     numbers = Numbers("numbers.csv", (Decimal(7), Decimal(9)))
     for table in (second, third):
         place = first.terms, table.study, first.ring(1), numbers, first.disks[1]
-        table.seat(1, StatisticTask(*place))
+        table.seat(1, StatisticTask(*place, number_secret(1)))
     assert second.due(1) is None  # the first is open
     third.settle()
     assert third.view("study/c/1").contributions.keys() == {1}
@@ -216,4 +219,4 @@ def test_what_was_contributed_while_a_round_waited_is_named() -> None:
             first.say(i, Draft(f"study/{name}", Ending(digest)))
     draft = second.due(1)
     assert draft is not None
-    assert draft.body.near == ("study/c/1",)
+    assert draft.body.near == near_to("study/c/1")

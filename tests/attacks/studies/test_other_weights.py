@@ -16,10 +16,7 @@ from participant.rounds.task import DecryptionTask
 from participant.training import course
 from participant.training.starts import Alike, alike_before
 from participant.training.task import TrainingTask
-from protocol.board.draft import Draft
-from protocol.messages.inherited_sums import InheritedPart
-from tests.stage.handover.inherited import SESSION, InheritedKey
-from tests.stage.handover.posted import PostedHandover
+from tests.stage.handover.tables import table_after
 from tests.stage.rounds.round_table import Events, KeyedTable, RoundTable, Steps
 from tests.stage.studies import training_study
 from tests.stage.toy import toy_epoch
@@ -113,27 +110,27 @@ def test_of_one_weighting_it_adds_to_both() -> None:
     assert change(table) == pytest.approx(sum(UPDATES.values()) / 3, abs=1e-3)
 
 
-def after_a_handover(plan: dict[str, Any], other: dict[str, Any]) -> tuple[RoundTable, Events]:
+def after_a_handover(
+    plan: dict[str, Any], other: dict[str, Any], apart: float = 0.0
+) -> tuple[RoundTable, Events]:
     """The first study is of the federation before; H1 and H2 have each other's numbers now."""
     first, _ = train(KeyedTable(), "first", 0.0, **plan)
-    first.tasks.clear()
-    inherited = InheritedKey(
-        PostedHandover(first, toy_epoch().secrets, [2, 1, 3, 4, 5], TERMS.quorum).run()
-    )
-    new = RoundTable(inherited.toy)
-    for i in new.toy.federation.members:
-        new.say(i, Draft(SESSION, inherited.word))
-    new.say(1, Draft(SESSION, InheritedPart(0, inherited.parts[0])))
-    return train(new, "tumours", 0.0, **other)
+    return train(table_after(first, [2, 1, 3, 4, 5]), "tumours", apart, **other)
 
 
-def test_it_is_known_of_the_federation_before() -> None:
-    table, events = after_a_handover({}, EQUAL)
+@pytest.mark.parametrize("apart", [0.0, 1e-6])
+def test_it_is_known_of_the_federation_before(apart: float) -> None:
+    table, events = after_a_handover({}, EQUAL, apart)
     assert not table.view("study/tumours/1").contributions
     facts = {"studies": ["first/1 (taken over, 1)"]}
     assert [e for e in events if e[1] == "weighed-otherwise"] == 3 * [
         (1, "weighed-otherwise", facts)
     ]
+
+
+def test_from_another_model_it_adds_to_both_before_and_after() -> None:
+    table, _ = after_a_handover({}, EQUAL, apart=100.0)
+    assert change(table) == pytest.approx(100 + sum(UPDATES.values()) / 3, abs=1e-3)
 
 
 def test_of_one_weighting_it_adds_to_both_before_and_after() -> None:

@@ -13,7 +13,8 @@ import pytest
 from aggregator.rounds.schedule import Rounds
 from protocol.board.draft import Draft
 from protocol.board.key_history import KeyHistory
-from protocol.messages.bodies import Partial, SetLock
+from protocol.messages.bodies import Near, Partial, SetLock
+from protocol.messages.fields import MAX_NEAR
 from protocol.messages.inherited_sums import InheritedPart, InheritedSums
 from protocol.record.audit.checks import audit
 from protocol.rounds.history import OpenedSets
@@ -218,3 +219,117 @@ def test_it_is_known_over_two_handovers() -> None:
     assert names == ["G1", "H2", "H1", "H3"]
     session = opened(newest, "again", numbers(newest, "H1", "H2", "H3"))
     assert {rule for rule, _ in refused(newest, session)} == {"differencing"}
+
+
+# ── what is near to something of the federation before ──
+
+
+def near_afterwards(*named: str | int, who: Who = STAY) -> tuple[DelayedTable, str]:
+    """{1,2,3,4} of a model, then {1,2,3} of another one on the new board, which say this of it."""
+    old = old_board()
+    opened(old, "first", (1, 2, 3, 4))
+    new = handed_over(old, TOY, who)
+    session, three = new.begin("again", model=OTHER), numbers(new, "H1", "H2", "H3")
+    new.contribute(session, three, dict.fromkeys(three, named))
+    return new, session
+
+
+@pytest.mark.parametrize("who", [STAY, LEAVE], ids=["stays", "leaves"])
+def test_what_is_near_to_a_start_of_the_federation_before_is_compared_with_it(who: Who) -> None:
+    new, session = near_afterwards(0, who=who)
+    new.close_round(session)
+    new.settle(session)
+    assert {rule for rule, _ in refused(new, session)} == {"differencing"}
+    assert not new.partials(session)
+
+
+@pytest.mark.parametrize("named", [(), (1,), (7, 1 << 40)])
+def test_where_nobody_says_so_the_difference_is_open(named: tuple[int, ...]) -> None:
+    new, session = near_afterwards(*named)
+    new.close_round(session)
+    new.settle(session)
+    assert not refused(new, session)
+
+
+def test_the_aggregator_waits_until_the_sum_shows_nobody_with_one_from_before() -> None:
+    new, session = near_afterwards(0)
+    history = OpenedSets(new.terms)
+    history.follow(new.board)
+    view, three = new.view_of(session), frozenset(numbers(new, "H1", "H2", "H3"))
+    assert history.closable(view, three) == frozenset()
+    (fourth,) = numbers(new, "H4")
+    new.contribute(session, [fourth], {fourth: (0,)})
+    assert history.closable(new.view_of(session), three | {fourth}) == three | {fourth}
+
+
+def test_the_audit_counts_what_was_said_to_be_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    new, session = near_afterwards(0, who=LEAVE)
+    with monkeypatch.context() as patch:
+        patch.setattr(OpenedSets, "difference", lambda self, view: None)
+        new.close_round(session)
+        new.settle(session)
+        assert not refused(new, session)
+    files = files_of(new.federation, new.entries, {}, new.federation.members)
+    (found,) = [r for r in audit(files, bytes(32)).results if r.number == "6.3"]
+    (remark,) = found.failures
+    assert "with the sum of first/1 (taken over, 1) it shows what H4 alone added" in remark.reason
+
+
+def full_of_others(monkeypatch: pytest.MonkeyPatch | None = None) -> DelayedTable:
+    """As many starts as a contribution names, of which none is that of the sum that is open."""
+    if monkeypatch:
+        monkeypatch.setattr(Near, "is_full", False)
+    new, session = near_afterwards(*range(1, MAX_NEAR + 1))
+    new.close_round(session)
+    new.settle(session)
+    return new
+
+
+def test_a_full_list_stands_for_all_that_was_added_before() -> None:
+    new = full_of_others()
+    assert {rule for rule, _ in refused(new, "study/again/1")} == {"differencing"}
+
+
+def test_where_a_full_list_stands_for_what_it_names_the_difference_is_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not refused(full_of_others(monkeypatch), "study/again/1")
+
+
+def test_what_was_said_of_the_federation_before_is_known_to_the_one_after() -> None:
+    """Of the middle board no sum is open; there the third model was said to be near the first."""
+    middle, _ = near_afterwards(0, who=LEAVE)
+    newest = handed_over(middle, middle.toy, [5, 3, 2, 1])
+    again, three = newest.begin("third", model=OTHER), numbers(newest, "H1", "H2", "H3")
+    assert {rule for rule, _ in refused(newest, closed(newest, again, three))} == {"differencing"}
+
+
+def test_a_liar_that_calls_all_from_before_near_stops_nobody() -> None:
+    """It is in each of twenty sums of the old board, and names them all; it is in new ones, too."""
+    old, everybody = old_board(), (1, 2, 3, 4, 5)
+    for k in range(20):
+        session = old.begin(f"s{k}", model=bytes([k]) * 32)
+        closed(old, session, everybody)
+    new = handed_over(old, TOY, STAY)
+    (liar,) = numbers(new, "H5")
+    for name in ("a", "b", "c"):
+        session = new.begin(name, model=name.encode() * 32)
+        new.contribute(session, new.federation.members, {liar: tuple(range(20))})
+        new.close_round(session)
+        new.settle(session)
+        assert not refused(new, session)
+    again = new.begin("again", model=bytes([7]) * 32)
+    new.contribute(again, new.federation.members, {liar: tuple(range(20))})
+    new.close_round(again)
+    new.settle(again)
+    assert not refused(new, again)
+
+
+def test_it_stands_for_its_author_alone() -> None:
+    """H5 calls near what it never added; of the others that says nothing."""
+    new, session = near_afterwards()
+    (liar,) = numbers(new, "H5")
+    new.contribute(session, [liar], {liar: (0,)})
+    new.close_round(session)
+    new.settle(session)
+    assert not refused(new, session)

@@ -42,7 +42,7 @@ from tests.stage.desk import MODEL, Desk, federation
 from tests.stage.hall import ToldHall
 from tests.stage.rounds.rings import ring_in
 from tests.stage.rounds.round_table import Steps
-from tests.stage.toy import toy_epoch
+from tests.stage.toy import number_secret, toy_epoch
 
 TOY = toy_epoch(3, 2)
 TERMS = TOY.federation.terms
@@ -66,7 +66,7 @@ def contribute(hall: ToldHall, i: int) -> None:
     if "age" not in hall.service.board.studies:
         hall.found(hall.statistic())
     numbers = Numbers("ages.json", (Decimal(3), Decimal(4)))
-    hall.come(i, StatisticTask(TERMS, "age", RINGS[i], numbers, hall.disks[i]))
+    hall.come(i, StatisticTask(TERMS, "age", RINGS[i], numbers, hall.disks[i], number_secret(i)))
 
 
 TRAIN = "quorate-participant train federation.toml --study cardio"

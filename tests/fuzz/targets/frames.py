@@ -25,6 +25,7 @@ from protocol.messages.bodies import (
     Join,
     ModelEntries,
     ModelEntry,
+    Near,
     Omission,
     Opening,
     Overdue,
@@ -105,7 +106,7 @@ def bodies() -> list[tuple[str, int, Body]]:
         (
             "study/cardio/1",
             1,
-            Contribution(DIGEST, attach(b"payload"), (DIGEST,), ("study/other/1",)),
+            Contribution(DIGEST, attach(b"payload"), (DIGEST,), Near(("study/other/1",), (0, 7))),
         ),
         ("study/cardio/1", 0, Closing(contributors, attach(b"payload"), (DIGEST,))),
         ("study/cardio/1", 0, Omission(3, DIGEST, "repeated", 2)),

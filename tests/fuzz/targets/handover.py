@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from participant.errors import DamagedFile
 from participant.key.inherited_from import InheritedFrom, inherited_from
+from participant.study.contributed import ContributedBefore, contributed_before
 from protocol.board.handover import Handovers
 from protocol.board.inheritance import Inheritance
 from protocol.encoding import decode, encode
@@ -24,6 +25,7 @@ from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import DIGEST
 from tests.fuzz.targets.keys import toy
 from tests.fuzz.targets.texts import scratch
+from tests.simulator.disk import Disk
 from tests.stage.handover.rosters import proposal
 
 
@@ -71,6 +73,21 @@ def inherited_note() -> Case:
     return Case(run, [encode(note)])
 
 
+@target("contributed-note", "participant.study.contributed: where contributions lie", limit=1_024)
+def contributed_note() -> Case:
+    disk = Disk()
+    start = InheritedStart("model", DIGEST)
+    note = [[ContributedBefore(DIGEST, "cardio", 7, start, DIGEST, DIGEST, 0.5)]]
+
+    def run(data: bytes) -> None:
+        disk.write("contributed-before", data)
+        for found in contributed_before(disk).values():
+            for one in found:
+                assert one.read(f"studies/{one.study}/numbers") is None
+
+    return Case(run, [encode(note)])
+
+
 @target(
     "inherited-sums",
     "protocol.messages.inherited_sums, protocol.rounds.variables: what was opened before",
@@ -86,6 +103,8 @@ def inherited_sums() -> Case:
             taken, classes = TakenOver(found, terms), Classes()
             taken.join(classes)
             names = taken.gone | {n: one.name for n, one in enumerate(terms.members, start=1)}
+            places = {place for member in names for place, _ in taken.added(member)}
+            assert places <= set(range(len(found.starts)))
             again = hand_on(taken.handed_on, classes, names.__getitem__)
             assert len(again.sums) <= len(found.sums)
 

@@ -272,6 +272,28 @@ def test_storage_lists_names_by_prefix_sorted(tmp_path: Path) -> None:
     assert storage.names("c") == []
 
 
+def test_what_lies_in_a_folder_beside_is_read_and_nothing_of_it_touched(tmp_path: Path) -> None:
+    storage = FolderStorage(tmp_path / "new")
+    assert storage.read_beside("old", "studies/age/numbers") is None
+    assert not (tmp_path / "old").exists()
+    FolderStorage(tmp_path / "old").write("studies/age/numbers", b"1")
+    (tmp_path / "old" / ".half.tmp").write_bytes(b"what another process writes")
+    assert storage.read_beside("old", "studies/age/numbers") == b"1"
+    assert storage.read_beside("old", "studies/none/numbers") is None
+    assert (tmp_path / "old" / ".half.tmp").exists()
+
+
+@pytest.mark.parametrize("folder", ["..", ".", "", "a/b", "../new", ".hidden", "/", "old\n"])
+def test_only_a_folder_beside_is_read(folder: str, tmp_path: Path) -> None:
+    storage = FolderStorage(tmp_path / "home" / "new")
+    (tmp_path / "home" / "name").write_bytes(b"1")
+    (tmp_path / "name").write_bytes(b"1")
+    with pytest.raises(BadName):
+        storage.read_beside(folder, "name")
+    with pytest.raises(BadName):
+        storage.read_beside("new", "../name")
+
+
 def test_storage_clears_what_a_dead_writer_left(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     left = tmp_path / "a" / f".quorate-{'0' * 32}.tmp"

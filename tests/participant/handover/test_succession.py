@@ -3,25 +3,32 @@
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.cli.sentences.sentence import Context
 from participant.cli.sentences.waiting import waiting_line
-from participant.disk import hold
+from participant.disk import FolderStorage, hold
 from participant.handover import HandoverGivenUp, HandoverTask, Wish
 from participant.handover.errors import TooManySums
 from participant.handover.own import OwnPlace
 from participant.home.folders import federation_folder
 from participant.home.handover_shelf import HandoverShelf
+from participant.home.identity import Identity
 from participant.home.membership import Membership
 from participant.home.vault import Vault
 from participant.key.inheritance import inheritance_task
 from participant.key.inherited_from import InheritedFrom, inherited_from, inherited_parts
+from participant.rounds.task import DecryptionTask
 from participant.service.due import Due, due_tasks
+from participant.statistic.numbers import Numbers
+from participant.statistic.task import StatisticTask
+from participant.study.contributed import contributed_before
 from participant.waiting import Waiting
 from protocol.board.board import Board
 from protocol.board.post import Post
@@ -36,7 +43,7 @@ from protocol.wire.frames import FromMember, Submit
 from tests.stage.hall import Hall
 from tests.stage.handover.rosters import terms_of
 from tests.stage.rounds.rings import ring_of
-from tests.stage.toy import Federation, toy_epoch
+from tests.stage.toy import Federation, number_secret, toy_epoch
 from tests.stage.toy_home import CHEAP, PASSPHRASE, address_of, member_at
 
 TOY = toy_epoch(3, 2)
@@ -142,6 +149,60 @@ def test_the_release_and_its_sums_are_noted_before_the_share_has_its_place(
     assert handover is not None
     assert asked == [handover.released_at] * 3
     assert noted == [InheritedFrom.of(board, handover, SUMS.parts())] * 3
+
+
+def contributed(hall: Hall) -> bytes:
+    """All have contributed to a statistic, and it is over; the digest of its plan."""
+    hall.found(hall.statistic())
+    for i in hall.federation.members:
+        numbers = Numbers("ages.json", (Decimal(3), Decimal(4)))
+        place = hall.federation.terms, "age", hall.ring(i), numbers, hall.disks[i]
+        hall.come(i, StatisticTask(*place, number_secret(i)))
+    hall.talk()
+    for i in hall.federation.members:
+        helping = hall.federation.terms, "age", 1, hall.ring(i), hall.disks[i]
+        hall.come(i, DecryptionTask(*helping, lambda question: True))
+    hall.talk()
+    return hall.service.board.studies["age"].study.digest
+
+
+def test_where_contributions_lie_is_noted_before_the_share_has_its_place(
+    halls: Halls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest, noted, promote = contributed(halls.old), [], HandoverShelf.promote
+
+    def watched(self: HandoverShelf) -> None:
+        assert self._target is not None
+        (kept,) = contributed_before(FolderStorage(self._target.folder.parent)).values()
+        noted.append([one[:5] for one in kept])
+        promote(self)
+
+    monkeypatch.setattr(HandoverShelf, "promote", watched)
+    halls.hand_over()
+    assert noted == [[("age", 1, digest, digest, 0.0)]] * 3
+    for i, own in halls.members.items():
+        own.storage.write("studies/age/numbers", bytes([i]))
+        ((one,),) = contributed_before(halls.new_member(i).storage).values()
+        assert one.read("studies/age/numbers") == bytes([i])
+        assert halls.new_member(i).number_secret == own.number_secret
+    assert len({own.number_secret for own in halls.members.values()}) == 3
+
+
+@pytest.mark.parametrize(("name", "count"), [("H2", 1), ("Newcomer", 0)])
+def test_a_replaced_machine_notes_what_its_name_has_contributed(
+    halls: Halls, name: str, count: int
+) -> None:
+    contributed(halls.old)
+    halls.hand_over()
+    board, home = halls.old.service.board, halls.folder / "replaced"
+    handover = board.key.handovers.last
+    assert handover is not None
+    folder = federation_folder(home, TOY.federation.terms.federation)
+    identity = Identity(name, Ed25519PrivateKey.generate())
+    guest = replace(halls.members[1], index=4, identity=identity, folder=folder)
+    OwnPlace(guest).released(board, handover)
+    new = FolderStorage(federation_folder(home, NEW.terms.federation))
+    assert len(contributed_before(new)) == count
 
 
 def test_nothing_is_proposed_where_the_new_board_would_not_take_all_sums(

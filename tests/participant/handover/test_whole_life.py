@@ -19,7 +19,7 @@ from tests.stage.handover.posted import PostedHandover, copied
 from tests.stage.record.memory import MemoryFiles, files_of
 from tests.stage.rounds.round_table import KeyedTable, RoundTable
 from tests.stage.studies import statistic_study
-from tests.stage.toy import Table, ToyEpoch, toy_epoch
+from tests.stage.toy import Table, ToyEpoch, number_secret, toy_epoch
 
 OLD = toy_epoch(3, 2)
 
@@ -32,7 +32,9 @@ class NewBoard(RoundTable):
         session = f"study/{study}/1"
         for i in members:
             given = Numbers("numbers.csv", (Decimal(i), Decimal(10 * i)))
-            task = StatisticTask(self.terms, study, self.ring(i), given, self.disks[i])
+            task = StatisticTask(
+                self.terms, study, self.ring(i), given, self.disks[i], number_secret(i)
+            )
             self.seat(i, task)
         self.open(session)
         self.settle()

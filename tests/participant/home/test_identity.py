@@ -1,6 +1,7 @@
 """An identity is made once, opens with its passphrase, and shows one card."""
 
 import base64
+import hmac
 import os
 import tomllib
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ from participant.home import identity as identities
 from participant.home.identity import Card, Identity, create, load, read_card, write_card
 from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import SealedFor, seal
+from protocol.encoding import encode
 from tests.stage.toy_home import CHEAP, PASSPHRASE
 
 
@@ -213,3 +215,18 @@ def test_the_signing_key_is_not_shown(identity: Identity) -> None:
         assert "<secret>" in shown
         assert secret.hex() not in shown
         assert repr(secret) not in shown
+
+
+def test_a_secret_of_an_identity_is_for_one_purpose(identity: Identity, tmp_path: Path) -> None:
+    found = identity.derived("one"), identity.derived("other")
+    assert len({*found, identity.signing_key.private_bytes_raw()}) == 3
+    assert load(tmp_path, PASSPHRASE).derived("one") == found[0]
+    other = Identity(identity.name, Ed25519PrivateKey.generate())
+    assert other.derived("one") != found[0]
+
+
+def test_it_is_hkdf_of_the_signing_key(identity: Identity) -> None:
+    """RFC 5869 by hand: extract without salt, and one block."""
+    info = encode(("quorate/derived from an identity", "one"))
+    extracted = hmac.digest(bytes(32), identity.signing_key.private_bytes_raw(), "sha256")
+    assert identity.derived("one") == hmac.digest(extracted, info + b"\x01", "sha256")

@@ -8,7 +8,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
 from participant.errors import DamagedFile, MissingFile, RetiredShare
-from participant.home.folders import federation_folder
 from participant.home.membership import check_before_asking, enter_handover
 from participant.home.passphrase import Passphrase
 from participant.home.terms_file import TermsFile
@@ -106,15 +105,3 @@ def test_an_aggregator_that_has_moved_is_found_by_its_card_in_the_new_terms(tmp_
             PASSPHRASE,
         )
         assert place.address.newest == found
-
-
-def test_what_lies_in_the_folder_of_terms_before_is_read_and_nothing_is_made_there(
-    tmp_path: Path,
-) -> None:
-    member, before = member_at(tmp_path / "home"), b"f" * 32
-    folder = federation_folder(tmp_path / "home", before)
-    assert member.kept_before(before, "studies/a/model-1.safetensors") is None
-    assert not folder.exists()
-    (folder / "studies" / "a").mkdir(parents=True)
-    (folder / "studies" / "a" / "model-1.safetensors").write_bytes(b"model")
-    assert member.kept_before(before, "studies/a/model-1.safetensors") == b"model"

@@ -26,7 +26,7 @@ from protocol.sealing import SealingKey
 from tests.stage.rounds.rings import held_in, refreshed
 from tests.stage.rounds.round_table import RoundTable, Steps
 from tests.stage.studies import STATISTIC, statistic_study
-from tests.stage.toy import toy_epoch
+from tests.stage.toy import number_secret, toy_epoch
 
 FIVE = (1, 2, 3, 4, 5)
 OLD, NEW = toy_epoch(), refreshed()
@@ -69,7 +69,7 @@ def adds() -> TwoEpochs:
         values = Decimal(i), Decimal(10 * i)
         numbers = Numbers("numbers.csv", values)
         place = table.terms, STATISTIC, table.ring(i), numbers, table.disks[i]
-        table.seat(i, StatisticTask(*place))
+        table.seat(i, StatisticTask(*place, number_secret(i)))
     return table
 
 

@@ -23,7 +23,7 @@ from protocol.board.post import Posted
 from protocol.board.suite import suite_of
 from protocol.errors import Refused
 from protocol.key.epoch import HeldKey
-from protocol.messages.bodies import Contribution, Opening, attach
+from protocol.messages.bodies import Contribution, Near, Opening, attach
 from protocol.rounds.ciphertexts import EncryptionKey
 from protocol.rounds.history import OpenedSets
 from protocol.terms.terms import Floors
@@ -43,12 +43,7 @@ class Spoiling(Fitter):
     """Contributes what no honest hospital does to round 1, so that it is void."""
 
     def contribution(
-        self,
-        number: int,
-        model: Model,
-        opening: Posted[Opening],
-        near: tuple[str, ...],
-        key: HeldKey,
+        self, number: int, model: Model, opening: Posted[Opening], near: Near, key: HeldKey
     ) -> Draft | None:
         if number > 1:
             return super().contribution(number, model, opening, near, key)

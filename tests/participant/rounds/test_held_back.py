@@ -15,7 +15,7 @@ from protocol.messages.session import round_session
 from protocol.terms.terms import Floors
 from tests.stage.rounds.round_table import RoundTable
 from tests.stage.studies import SECONDS, statistic_study
-from tests.stage.toy import toy_epoch
+from tests.stage.toy import number_secret, toy_epoch
 
 EVERYONE, LATE = (1, 2, 3, 4, 5), 5
 FIRST, SECOND = (round_session(name, 1) for name in ("first", "second"))
@@ -24,7 +24,9 @@ FIRST, SECOND = (round_session(name, 1) for name in ("first", "second"))
 def contribute(table: RoundTable, *members: int) -> None:
     for i in members:
         numbers = Numbers("n", (Decimal(10 * i),))
-        task = StatisticTask(table.terms, table.study, table.ring(i), numbers, table.disks[i])
+        task = StatisticTask(
+            table.terms, table.study, table.ring(i), numbers, table.disks[i], number_secret(i)
+        )
         table.seat(i, task)
     table.settle()
     for i in members:

@@ -14,6 +14,7 @@ from protocol.errors import Refused
 from protocol.messages.bodies import Partial, Refusal, SetLock
 from tests.stage.handover.refreshed import FIVE, TOY, Refreshed
 from tests.stage.studies import STATISTIC, statistic_study, training_study
+from tests.stage.toy import number_secret
 
 SESSION = f"study/{STATISTIC}/1"
 
@@ -22,7 +23,7 @@ def contribute(table: Refreshed, *members: int) -> None:
     for i in members:
         numbers = Numbers("numbers.csv", (Decimal(i), Decimal(10 * i)))
         place = table.terms, STATISTIC, table.ring(i), numbers, table.disks[i]
-        table.seat(i, StatisticTask(*place))
+        table.seat(i, StatisticTask(*place, number_secret(i)))
 
 
 def decrypt(table: Refreshed, *members: int) -> None:

@@ -17,6 +17,7 @@ from tests.stage.rounds.round_table import RoundTable
 from tests.stage.rounds.toy_round import SQUARE, TERMS, TOY, contributed
 from tests.stage.rounds.wrong_part import Liar
 from tests.stage.studies import STATISTIC, STUDY, approval, statistic_study
+from tests.stage.toy import number_secret
 
 
 @pytest.mark.parametrize("reader", [2, 3])
@@ -62,7 +63,12 @@ def closed_statistic(*readers: int) -> RoundTable:
     table = RoundTable(study=statistic_study(TERMS, 1, members=readers))
     for i in readers:
         numbers = Numbers("n", (Decimal(10 * i),))
-        table.seat(i, StatisticTask(TERMS, STATISTIC, table.ring(i), numbers, table.disks[i]))
+        table.seat(
+            i,
+            StatisticTask(
+                TERMS, STATISTIC, table.ring(i), numbers, table.disks[i], number_secret(i)
+            ),
+        )
     table.open("study/age/1")
     table.settle()
     table.close("study/age/1")

@@ -4,12 +4,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from participant.statistic.same_numbers import SameNumbers
 from protocol.messages.bodies import Contribution
 from tests.participant.statistic.test_task import TERMS, numbers, seat
 from tests.stage.rounds.round_table import RoundTable
 from tests.stage.studies import statistic_study
+from tests.stage.toy import number_secret
 
 FIRST, SECOND = "study/first/1", "study/second/1"
 
@@ -53,7 +55,8 @@ def near(table: RoundTable, *values: Any) -> tuple[str, ...] | None:
         assert task.waiting(table.board).kind == "other-rounds"
         return None
     assert isinstance(draft.body, Contribution)
-    return draft.body.near
+    assert not draft.body.near.before
+    return draft.body.near.rounds
 
 
 @pytest.mark.parametrize(
@@ -118,10 +121,22 @@ def test_nothing_of_the_numbers_can_be_read_from_the_disk() -> None:
     assert kept is not None
     assert b"41" not in kept
     study = table.study_of(FIRST)
-    own, other = (SameNumbers(table.ring(i).current.secret, table.disks[1]) for i in (1, 2))
-    assert own._kept(study) == own._hashes([Decimal(n) for n in (41, 2, 3, 4)])
+    own, other = (SameNumbers(number_secret(i), table.disks[1]) for i in (1, 2))
+    assert own._opened(kept, study.digest) == own._hashes([Decimal(n) for n in (41, 2, 3, 4)])
     assert own._hashes([Decimal(41)]) != other._hashes([Decimal(41)])
-    assert other._kept(study) is None
+    assert other._opened(kept, study.digest) is None
+    assert own._opened(kept, bytes(32)) is None
     assert "41" not in repr(own)
     own.keep(study, [Decimal(n) for n in (41, 2, 3, 4)])
     assert table.disks[1].read("studies/first/numbers") != kept  # nobody sees that it is the same
+
+
+def test_numbers_are_known_again_with_another_key_share() -> None:
+    """After a refresh a hospital has one with another seed, and none of the older ones."""
+    table = two()
+    contributed(table, 1, 2, 3, 4)
+    (held,) = table.held[1]
+    table.held[1][:] = [held._replace(secret=replace(held.secret, sealing_seed=bytes(32)))]
+    table.ring(1).renew()
+    assert near(table, 5, 6, 7, 8) == ()
+    assert near(table, 1, 2, 3, 9) == (FIRST,)

@@ -28,7 +28,7 @@ from protocol.messages.plan import Ending, Withdrawal
 from tests.stage.rounds.contribution import payload_of, proved
 from tests.stage.rounds.round_table import RoundTable
 from tests.stage.studies import STATISTIC, approval, proposal, statistic_study
-from tests.stage.toy import seed_of, toy_epoch
+from tests.stage.toy import number_secret, seed_of, toy_epoch
 
 TERMS = toy_epoch().federation.terms
 SESSION = "study/age/1"
@@ -44,7 +44,8 @@ def numbers(*values: Any, labels: tuple[str, ...] = ()) -> Numbers:
 
 
 def seat(table: RoundTable, index: int, given: Numbers, name: str = STATISTIC) -> StatisticTask:
-    task = StatisticTask(table.terms, name, table.ring(index), given, table.disks[index])
+    place = table.terms, name, table.ring(index), given, table.disks[index]
+    task = StatisticTask(*place, number_secret(index))
     table.seat(index, task)
     return task
 

@@ -1,6 +1,5 @@
 """A study of a new federation goes on from a model that hospitals trained in the one before."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +7,19 @@ import numpy as np
 import pytest
 
 from participant.errors import NoStart
-from participant.home.folders import federation_folder
+from participant.home.folders import federation_folder, folder_name
 from participant.model.file import model_name
+from participant.study.contributed import note_contributed
 from participant.study.tasks import ProposalTask
 from participant.training.outcome import lacking_start
 from participant.training.task import TrainingTask
 from protocol.board.budget import Surplus
 from protocol.errors import BadPlan
-from protocol.messages.bodies import Statement
-from tests.simulator.disk import Disk
+from protocol.messages.bodies import Near, Statement
+from tests.attacks.studies.test_near import Dummy
 from tests.stage.handover.inherited import InheritedKey
 from tests.stage.handover.posted import PostedHandover
+from tests.stage.handover.tables import table_after
 from tests.stage.rounds.round_table import KeyedTable, RoundTable, Steps
 from tests.stage.studies import SESSION, STUDY, proposal, training_plan, training_study
 from tests.stage.toy import ToyEpoch, toy_epoch
@@ -28,10 +29,6 @@ OLD = TOY.federation.terms.federation
 STAY = [3, 1, 2, 5]  # by their old numbers; hospital 4 has left
 NEWCOMER = 5
 LAST, FIRST = model_name(STUDY, 1), model_name(STUDY, 0)
-
-
-def kept_by(disk: Disk, federation: bytes, name: str) -> bytes | None:
-    return disk.read(name) if federation == OLD else None
 
 
 def after_a_round() -> tuple[RoundTable, ToyEpoch]:
@@ -51,8 +48,9 @@ def going_on(**changes: Any) -> RoundTable:
     start: dict[str, Any] = {"start_study": STUDY, "start_round": 1, "start_federation": OLD}
     start |= changes
     found = KeyedTable(toy, training_study(toy.federation.terms, **start))
-    disks = {i: old.disks[number] for i, number in enumerate(STAY, start=1)}
-    found.before = {i: partial(kept_by, disk) for i, disk in disks.items()}
+    for i, number in enumerate(STAY, start=1):
+        found.disks[i].beside = {folder_name(OLD): old.disks[number]}
+        note_contributed(old.board, number, old.disks[number], found.disks[i])
     return found
 
 
@@ -63,7 +61,7 @@ def stated(table: RoundTable) -> set[bytes]:
 
 def test_a_study_goes_on_from_the_last_model_of_the_federation_before() -> None:
     table = going_on()
-    given = table.before[1](OLD, LAST)
+    given = table.disks[1].beside[folder_name(OLD)].read(LAST)
     assert given is not None
     table.disks[NEWCOMER].write(FIRST, given)  # a person has put it there
     for i in table.toy.federation.members:
@@ -113,8 +111,7 @@ def test_a_file_with_another_model_is_no_start() -> None:
 
 def test_an_old_folder_with_another_model_is_no_start() -> None:
     table = going_on()
-    data = other_model()
-    table.before[1] = lambda federation, name: data
+    table.disks[1].beside[folder_name(OLD)].write(LAST, other_model())
     with pytest.raises(NoStart, match="another model"):
         table.train(1, Steps())
 
@@ -176,3 +173,57 @@ def test_it_is_known_before_the_training_whether_the_model_lies_here(tmp_path: P
         assert lacking_start(study, here) is None
         path.unlink()
     assert lacking_start(training_study(TOY.federation.terms), here) is None
+
+
+# ── what is near to its old rounds ──
+
+
+def named(table: RoundTable) -> set[Near]:
+    """What its first round's contributions name, of those that stayed."""
+    contributions = table.view(table.session(1)).contributions
+    return {posted.post.body.near for i, posted in contributions.items() if i != NEWCOMER}
+
+
+def contributed(table: RoundTable) -> RoundTable:
+    """All but the newcomer contribute to the first round."""
+    for i in (1, 2, 3, 4):
+        table.train(i, Steps())
+    table.settle()
+    table.open(table.session(1))
+    table.settle()
+    return table
+
+
+def test_a_study_that_goes_on_is_not_compared_with_what_it_goes_on_from() -> None:
+    """As its own rounds are not compared with each other, though most weights change by little."""
+    assert named(contributed(going_on())) == {Near()}
+
+
+def further(old: RoundTable, study: str) -> RoundTable:
+    """The key goes on once more, and a study goes on from another one's first round."""
+    new = table_after(old, [1, 2, 3, 4, "G2"])
+    start: dict[str, Any] = {"start_study": study, "start_federation": old.terms.federation}
+    plan = training_study(new.terms, "further", start_round=1, **start)
+    return contributed(RoundTable(study=plan, at=new))
+
+
+def test_a_line_goes_on_over_several_federations() -> None:
+    middle = going_on()
+    for i in (1, 2, 3, 4):
+        middle.train(i, Steps())
+    middle.play(SESSION)
+    middle.settle()
+    assert named(further(middle, STUDY)) == {Near()}
+
+
+def test_it_is_compared_with_other_studies_of_the_federation_before() -> None:
+    old, _ = after_a_round()
+    old.tasks.clear()
+    other = RoundTable(study=training_study(old.terms, "tumours"), at=old)
+    for i in (1, 2, 3, 4, 5):
+        other.train(i, Dummy())
+    other.play(other.session(1))
+    other.settle()
+    table = further(other, "tumours")
+    (near,) = named(table)
+    assert near == Near((), (0,))

@@ -61,7 +61,8 @@ def second(table: RoundTable, app: Steps, **plan: Any) -> tuple[RoundTable, Trai
 def near_of(task: TrainingTask) -> tuple[str, ...]:
     draft = task.due()
     assert draft is not None
-    return draft.body.near
+    assert not draft.body.near.before
+    return draft.body.near.rounds
 
 
 BEFORE = From(a=[0, 0, 0], b=[5])

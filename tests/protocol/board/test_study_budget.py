@@ -15,6 +15,7 @@ from protocol.messages.bodies import (
     Complaint,
     Contribution,
     ModelEntries,
+    Near,
     Opening,
     Partial,
     Refusal,
@@ -290,7 +291,16 @@ def test_a_round_takes_no_contribution_before_it_is_open_nor_after_the_end_of_it
 def test_what_a_contribution_is_near_to_are_rounds_in_order(near, counts):
     place = Place()
     opened = place.open()
-    assert bool(place.why(ROUND, 1, contribution(opened, near=near))) != counts
+    assert bool(place.why(ROUND, 1, contribution(opened, near=Near(near)))) != counts
+
+
+@pytest.mark.parametrize(
+    ("before", "counts"), [((0,), True), ((0, 7), True), ((7, 0), False), ((7, 7), False)]
+)
+def test_what_a_contribution_is_near_to_from_before_is_in_order(before, counts):
+    place = Place()
+    opened = place.open()
+    assert bool(place.why(ROUND, 1, contribution(opened, near=Near((), before)))) != counts
 
 
 def test_who_has_not_approved_to_open_locks_nothing():

@@ -98,7 +98,12 @@ BODIES: dict[type, st.SearchStrategy[Any]] = {
         m.Opening, digests, digests, digests, st.integers(1, 10_000_000), max_examples=counts
     ),
     m.Contribution: st.builds(
-        m.Contribution, digests, attachments, near=st.lists(names, max_size=3).map(tuple)
+        m.Contribution,
+        digests,
+        attachments,
+        near=st.builds(
+            m.Near, st.lists(names, max_size=3).map(tuple), st.lists(counts, max_size=3).map(tuple)
+        ),
     ),
     m.Closing: st.builds(m.Closing, st.lists(contributors, max_size=5).map(tuple), attachments),
     m.Omission: st.builds(
@@ -315,8 +320,10 @@ def test_a_field_too_many_or_too_few_is_refused(wrap):
         ["opening", b"x" * 31, b"x" * 32, b"x" * 32, 1, "hybrid", 0.5, 0],
         ["opening", b"x" * 32, b"x" * 32, b"x" * 32, 1, "rot13", 0.5, 0],
         ["opening", b"x" * 32, b"x" * 32, b"x" * 32, (1 << 30) + 1, "hybrid", 0.5, 0],
-        ["contribution", b"x" * 32, [0, 1, b"x" * 32, b"x"], [], ["study/a/1"] * 65],
-        ["contribution", b"x" * 32, [0, 1, b"x" * 32, b"x"], [], ["round/1"]],
+        ["contribution", b"x" * 32, [0, 1, b"x" * 32, b"x"], [], [["study/a/1"] * 65, []]],
+        ["contribution", b"x" * 32, [0, 1, b"x" * 32, b"x"], [], [[], [7] * 65]],
+        ["contribution", b"x" * 32, [0, 1, b"x" * 32, b"x"], [], [[], [-1]]],
+        ["contribution", b"x" * 32, [0, 1, b"x" * 32, b"x"], [], [["round/1"], []]],
         ["check", b"x" * 32, b"x" * 31],
         ["check", b"x" * 32, b"x" * 33],
         ["join", b"x" * 2_049],
@@ -340,7 +347,7 @@ def test_the_cases_above_fail_for_their_fault_alone():
     for content in (
         ["ending", b"x" * 32],
         ["approval", b"x" * 32, True, True],
-        ["contribution", b"x" * 32, [0, 1, b"x" * 32, b"x"], [], ["study/a/1"] * 64],
+        ["contribution", b"x" * 32, [0, 1, b"x" * 32, b"x"], [], [["study/a/1"] * 64, [7] * 64]],
         ["lock", b"x" * 32, b"f" * 16],
         ["overdue", "s" * 32, 0, 0],
         ["abort", 16, "s" * 32, "r" * 500, [16] * 16],

@@ -1,9 +1,14 @@
 """Which sums and models a board hands on, and what they are under other terms."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+from unittest.mock import patch
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocol.board.draft import Draft
-from protocol.messages.bodies import SetLock, Statement
+from protocol.messages.bodies import Near, SetLock, Statement
 from protocol.messages.inherited_sums import (
     AlikeStarts,
     InheritedModels,
@@ -14,7 +19,7 @@ from protocol.messages.inherited_sums import (
 from protocol.messages.session import round_session
 from protocol.rounds.history import OpenedSets, sums_up_to
 from protocol.rounds.isolation import Difference
-from protocol.rounds.variables import Classes, OpenSum, Start, TakenOver, hand_on
+from protocol.rounds.variables import Classes, OpenSum, Start, TakenOver, Variables, hand_on
 from protocol.rounds.view import models_up_to
 from protocol.terms.terms import Member, Terms
 from tests.protocol.rounds.test_history import lock, play
@@ -195,3 +200,91 @@ def test_a_later_federation_hands_on_what_it_took_over() -> None:
     state(at, 1, B)
     own = InheritedModels(at.terms.federation, "cardio", (B,))
     assert models_up_to(at.board, len(at.entries)) == (older, own)
+
+
+# ── what is near, as on one board ──
+
+MOST = 2  # rounds that a contribution names, in here
+NAMES = ("H1", "H2", "H3")
+STARTS = [Start("model", bytes([k]) * 32) for k in range(5)]
+STARTS += [Start("data", b"patients"), Start("data", b"visits")]
+
+
+class Said(NamedTuple):
+    """A round of a start, to which members contribute, and what each names: rounds before it."""
+
+    start: int
+    named: dict[int, frozenset[int]]
+
+
+@st.composite
+def rounds(draw: st.DrawFn) -> list[Said]:
+    """Of each start no more than one is named: the newest."""
+    found = list[Said]()
+    for _ in range(draw(st.integers(2, 10))):
+        start = draw(st.integers(0, len(STARTS) - 1))
+        newest = {one.start: j for j, one in enumerate(found)}
+        before = [j for s, j in newest.items() if STARTS[s].kind == STARTS[start].kind]
+        some = st.frozensets(st.sampled_from(before), max_size=MOST) if before else NOTHING
+        found.append(Said(start, draw(st.dictionaries(st.integers(1, 3), some, min_size=1))))
+    return found
+
+
+NOTHING = st.just(frozenset[int]())
+
+
+def classes_after(
+    said: Sequence[Said], variables: Variables, from_: int, number: dict[int, int]
+) -> None:
+    """Say the rounds from that one on; those before it are known by their starts alone."""
+    for k, one in enumerate(said):
+        if k >= from_:
+            variables.starts[f"study/s{k}/1"] = STARTS[one.start]
+    starts = variables.taken.starts
+    for k, one in enumerate(said[from_:], from_):
+        for member, named in one.named.items():
+            here = tuple(f"study/s{j}/1" for j in sorted(named) if j >= from_)
+            places = {starts.index(STARTS[said[j].start]) for j in named if j < from_}
+            near = Near(here, tuple(sorted(places)))
+            variables.add(f"study/s{k}/1", number[member], near)
+
+
+def alike(variables: Variables, number: int) -> set[frozenset[Start]]:
+    return {frozenset(variables.classes.starts((number, start))) for start in STARTS}
+
+
+@given(rounds(), st.data())
+def test_a_handover_between_two_rounds_changes_nothing_of_what_is_one(
+    said: list[Said], data: st.DataObject
+) -> None:
+    """Whenever the key goes to others, and whatever numbers these have."""
+    at = data.draw(st.integers(0, len(said)))
+    order = data.draw(st.permutations(NAMES))
+    with patch("protocol.messages.bodies.MAX_NEAR", MOST):
+        one_board = Variables(terms_of(*NAMES))
+        classes_after(said, one_board, 0, {1: 1, 2: 2, 3: 3})
+        old = Variables(terms_of(*NAMES))
+        classes_after(said[:at], old, 0, {1: 1, 2: 2, 3: 3})
+        sums = [
+            OpenSum(k, f"s{k}/1", STARTS[one.start], frozenset(one.named))
+            for k, one in enumerate(said[:at])
+        ]
+        handed = hand_on(sums, old.classes, lambda member: NAMES[member - 1])
+        new = Variables(terms_of(*order))
+        assert new.take_over(handed)
+        number = {k: order.index(name) + 1 for k, name in enumerate(NAMES, start=1)}
+        classes_after(said, new, at, number)
+    for member in (1, 2, 3):
+        assert alike(new, number[member]) == alike(one_board, member)
+        assert all(len({kind for kind, _ in one}) == 1 for one in alike(new, number[member]))
+
+
+def test_one_more_start_is_joined_to_many_without_going_through_them() -> None:
+    """A full list joins as many as were ever taken over, one after the other."""
+    classes = Classes()
+    classes.join(1, STARTS[0], STARTS[1])
+    many = classes.starts((1, STARTS[0]))
+    for first, second in ((STARTS[0], STARTS[2]), (STARTS[3], STARTS[0])):
+        classes.join(1, first, second)
+        assert classes.starts((1, first)) is classes.starts((1, second)) is many
+    assert set(many) == set(STARTS[:4])

@@ -15,7 +15,7 @@ from protocol.rounds.view import RoundView
 from protocol.terms.terms import Floors
 from tests.stage.handover.posted import PostedHandover, copied
 from tests.stage.rounds import toy_round
-from tests.stage.rounds.contribution import payload_of
+from tests.stage.rounds.contribution import near_to, payload_of
 from tests.stage.rounds.toy_round import TERMS, TOY, Round, contributed, numbers, training
 from tests.stage.studies import statistic_plan
 from tests.stage.toy import Table, replace_terms
@@ -52,7 +52,7 @@ def contribute(found: Round, member: int, near: tuple[str, ...] = ()) -> None:
         found.contribute(member, made)
         return
     payload = payload_of(made, toy_round.EPOCH)
-    body = Contribution(found.opened.digest, attach(payload), (), near)
+    body = Contribution(found.opened.digest, attach(payload), (), near_to(*near))
     found.publish(member, body, (payload,))
 
 
@@ -213,8 +213,8 @@ def test_a_round_in_which_this_member_has_contributed_is_waited_for_though_it_op
     contribute(second, 1)
     sets = history(first)
     near = ("study/tumours/1",)
-    assert sets.unended(first.view, 1, near) == near
-    assert not sets.unended(first.view, 2, near)
+    assert sets.unended(first.view, 1, near_to(*near)) == near
+    assert not sets.unended(first.view, 2, near_to(*near))
     assert not sets.unended(first.view, 1)
 
 
@@ -222,7 +222,7 @@ def test_rounds_from_other_models_and_over_other_data_are_not_waited_for():
     first = opened("cardio")
     second = opened("tumours", first, model=OTHER)
     assert not history(first).unended(second.view, 1)
-    assert history(first).unended(second.view, 1, ("study/cardio/1",)) == ("study/cardio/1",)
+    assert history(first).unended(second.view, 1, near_to("study/cardio/1")) == ("study/cardio/1",)
 
 
 def test_a_study_that_has_ended_is_waited_for_no_more():

@@ -7,6 +7,7 @@ from protocol.errors import Refused
 from protocol.messages.bodies import Complaint, Partial, SetLock, attach
 from protocol.rounds.ciphertexts import proof_context
 from tests.stage.rounds import contribution
+from tests.stage.rounds.contribution import near_to
 from tests.stage.rounds.toy_round import (
     EPOCH,
     TERMS,
@@ -212,14 +213,14 @@ def test_what_a_contribution_is_near_to_is_bound_to_its_proof():
     """The aggregator, or who copies a contribution, cannot say it for its sender."""
     found = contributed((1, 2))
     made = found.make(4)
-    body = msgspec.structs.replace(made.body, near=("study/other/1",))
+    body = msgspec.structs.replace(made.body, near=near_to("study/other/1"))
     found.publish(4, body, made.blobs)
     found.close()
     assert rule_of(found) == ("proof-of-plaintext", 4)
 
 
 def test_a_contribution_may_say_what_it_is_near_to():
-    found, near = statistic(), ("study/other/1",)
+    found, near = statistic(), near_to("study/other/1", 3)
     found.open()
     for i in (1, 2):
         found.contribute(i, numbers(i, i, i))
@@ -241,8 +242,10 @@ def test_vector_and_near_are_never_taken_for_each_other():
     contexts = {
         proof_context(*place),
         proof_context(*place, (name,)),
-        proof_context(*place, (), (name.decode(),)),
-        proof_context(*place, (name,), (name.decode(),)),
+        proof_context(*place, (), near_to(name.decode())),
+        proof_context(*place, (name,), near_to(name.decode())),
         proof_context(*place, (name, name)),
+        proof_context(*place, (), near_to(7)),
+        proof_context(*place, (), near_to(8)),
     }
-    assert len(contexts) == 5
+    assert len(contexts) == 7

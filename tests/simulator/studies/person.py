@@ -29,6 +29,7 @@ from protocol.terms.terms import Terms
 from tests.simulator.disk import Disk
 from tests.simulator.studies.clocked import ClockedTask
 from tests.simulator.studies.script import StudyScript, Word
+from tests.stage.toy import number_secret
 
 WORK = ("train", "give", "help")
 Event = Callable[[str, int, str, dict[str, object]], None]
@@ -319,7 +320,7 @@ class Person:
             return task
         if job.what == "give":
             numbers = Numbers("numbers", numbers_of(script, index))
-            return StatisticTask(terms, job.study, self._keys, numbers, disk)
+            return StatisticTask(terms, job.study, self._keys, numbers, disk, number_secret(index))
         return DecryptionTask(terms, job.study, job.round, self._keys, disk, lambda question: True)
 
 

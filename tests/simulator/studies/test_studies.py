@@ -11,6 +11,7 @@ from participant.rounds.task import DecryptionTask
 from participant.waiting import Waiting
 from protocol.board.study import StudyState
 from protocol.errors import Refused
+from protocol.messages.bodies import Near
 from protocol.rounds import set_rules
 from protocol.rounds.history import OpenedSets
 from tests.simulator.federation import Federation
@@ -238,7 +239,7 @@ def test_planted_numbers_that_a_hospital_does_not_know_again_are_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        "participant.statistic.same_numbers.SameNumbers.near", lambda same, *given: ()
+        "participant.statistic.same_numbers.SameNumbers.near", lambda same, *given: Near()
     )
     with pytest.raises(Violation, match=r"show what \(4,\) added"):
         played(FEWER[0], replace(FEWER[1], data="other"))

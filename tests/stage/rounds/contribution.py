@@ -20,7 +20,7 @@ from protocol.board.post import Posted
 from protocol.board.study import Study
 from protocol.board.suite import suite_of
 from protocol.key.epoch import Epoch
-from protocol.messages.bodies import Contribution, Opening, attach, blob_name
+from protocol.messages.bodies import NEAR_TO_NOTHING, Contribution, Near, Opening, attach, blob_name
 from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
@@ -58,6 +58,12 @@ def hybrid_lattice(study: Study) -> Lattice:
     return lattice
 
 
+def near_to(*named: str | int) -> Near:
+    """What a contribution names: rounds by session, starts of federations before by their place."""
+    rounds = sorted(one for one in named if isinstance(one, str))
+    return Near(tuple(rounds), tuple(sorted(one for one in named if isinstance(one, int))))
+
+
 def encrypt(plaintexts: Iterable[int | mpz], epoch: Epoch, *label: object) -> list[Opened]:
     """Plaintexts modulo N under an epoch's key; the randomness follows from the label."""
     encryptor = EncryptionKey.of(epoch).encryptor
@@ -72,7 +78,7 @@ def prove(
     opening: bytes,
     epoch: Epoch,
     vector: tuple[bytes, ...] = (),
-    near: tuple[str, ...] = (),
+    near: Near = NEAR_TO_NOTHING,
 ) -> Encrypted:
     """Ciphertexts, with a member's proof for the opening with this digest."""
     context = proof_context(epoch.digest, session, member, opening, vector, near)
@@ -89,7 +95,7 @@ def proved(
     session: str,
     opening: bytes,
     epoch: Epoch,
-    near: tuple[str, ...] = (),
+    near: Near = NEAR_TO_NOTHING,
 ) -> Encrypted:
     """What a member sends in a session, for the opening with this digest."""
     opened = encrypt(plaintexts, epoch, "proved", member, session, opening.hex())
@@ -107,7 +113,7 @@ def written(
     epoch: Epoch,
     chunks: Sequence[bytes] = (),
     values: Iterable[int] = (),
-    near: tuple[str, ...] = (),
+    near: Near = NEAR_TO_NOTHING,
 ) -> Made:
     """Ciphertexts and chunks as they are sent."""
     payload = payload_of(encrypted, epoch)
@@ -121,7 +127,7 @@ def contribution(
     session: str,
     opening: bytes,
     epoch: Epoch,
-    near: tuple[str, ...] = (),
+    near: Near = NEAR_TO_NOTHING,
 ) -> Made:
     """A member's contribution of plaintexts, as a statistic has them."""
     encrypted = proved(plaintexts, member, session, opening, epoch, near)
@@ -135,7 +141,7 @@ def training(
     epoch: Epoch,
     study: Study,
     label: object = "",
-    near: tuple[str, ...] = (),
+    near: Near = NEAR_TO_NOTHING,
 ) -> Made:
     """A member's contribution of an update's slots, packed or under a one-time key."""
     session, asked = opening.post.session, opening.post.body

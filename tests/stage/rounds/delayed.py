@@ -20,7 +20,7 @@ from protocol.rounds.isolation import Difference, Sums
 from protocol.rounds.span import Effort, Row
 from protocol.rounds.view import RoundView
 from tests.stage.rounds.aggregator import AggregatorTable
-from tests.stage.rounds.contribution import contribution, training
+from tests.stage.rounds.contribution import contribution, near_to, training
 from tests.stage.rounds.rings import ring_in
 from tests.stage.rounds.toy_round import Ledger, slots_of
 from tests.stage.studies import training_plan
@@ -63,9 +63,9 @@ class Late:
         """What it says about a round's end, by what it was shown."""
         return self.member(session).due(self.ledger)
 
-    def unended(self, session: str, near: Sequence[str] = ()) -> tuple[str, ...]:
+    def unended(self, session: str, near: Sequence[str | int] = ()) -> tuple[str, ...]:
         """What it waits for before it contributes."""
-        return self.history.unended(self.member(session).view, self.index, near)
+        return self.history.unended(self.member(session).view, self.index, near_to(*near))
 
 
 class DelayedTable(AggregatorTable):
@@ -114,13 +114,13 @@ class DelayedTable(AggregatorTable):
         self,
         session: str,
         members: Iterable[int],
-        near: Mapping[int, tuple[str, ...]] | None = None,
+        near: Mapping[int, Sequence[str | int]] | None = None,
     ) -> None:
         """Members contribute the same update as ever; ``near``: what they name with it."""
         for i in members:
             opened, study = self.view_of(session).opening, self.study_of(session)
             assert opened is not None
-            named, epoch = (near or {}).get(i, ()), self.toy.epoch
+            named, epoch = near_to(*(near or {}).get(i, ())), self.toy.epoch
             if study.is_training:
                 values = slots_of(i, suite_of("paillier", study).slots(opened.post.body))
                 made = training(values, i, opened, epoch, study, near=named)

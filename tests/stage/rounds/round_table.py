@@ -9,7 +9,6 @@ from keyshare.hybrid.checksum import write_checksum
 from participant.agent.task import Task
 from participant.home.key_ring import KeyRing
 from participant.model.file import model_name
-from participant.training.outcome import KeptBefore
 from participant.training.stance import Report
 from participant.training.task import TrainingTask
 from protocol.board.budget import Surplus
@@ -75,7 +74,6 @@ class RoundTable(AggregatorTable):
         self.study = study.name
         if study.name not in self.board.studies:
             self.found(study)
-        self.before: dict[int, KeptBefore] = {}  # what hospitals have of a federation before
         self.read: list[tuple[int, bytes]] = []  # who has read which blob
         self.withheld: set[bytes] = set()
 
@@ -91,8 +89,7 @@ class RoundTable(AggregatorTable):
     ) -> TrainingTask:
         """Give a member a training task."""
         keys, disk = self.ring(index), self.disks[index]
-        before = self.before.get(index, lambda federation, name: None)
-        task = TrainingTask(self.terms, self.study, keys, app, disk, report, before)
+        task = TrainingTask(self.terms, self.study, keys, app, disk, report)
         self.seat(index, task)
         return task
 
