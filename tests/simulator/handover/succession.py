@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregator.server.admission import Callers
 from participant.handover import Wish
+from participant.home.folders import federation_folder, folder_name
 from participant.home.vault import Vault
 from protocol.errors import Fork
 from protocol.signing import public_bytes
@@ -216,6 +217,30 @@ class OldFederation(RefreshingFederation):
         super()._push(service)
 
 
+class NotedDisk(Disk):
+    """A hospital's, with the note that the handover has put into the folder of its federation."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def read(self, name: str) -> bytes | None:
+        note = self._folder / name
+        is_note = name == "contributed-before" and note.exists()
+        return note.read_bytes() if is_note else super().read(name)
+
+
+class GivenDisk(Disk):
+    """A folder of the federation before, as whoever has it gives it."""
+
+    def __init__(self, given: Callable[[str], bytes | None]) -> None:
+        super().__init__()
+        self._given = given
+
+    def read(self, name: str) -> bytes | None:
+        return self._given(name)
+
+
 class NewFederation(RefreshingFederation):
     """Its hospitals come once their key shares are here; ``sites``: their numbers on the old board.
 
@@ -250,14 +275,24 @@ class NewFederation(RefreshingFederation):
         return self.old.home(self.sites[index - 1])
 
     def _hospital(self, index: int, folder: Path, disk: Disk) -> KeepingHospital:
-        found = super()._hospital(index, folder, disk)
-        found.on_old_board = self.old.hospitals[self.sites[index - 1]]
-        found.person.kept_before = lambda federation, name: self._given(index, name)
+        before = self.old.hospitals[self.sites[index - 1]]
+        terms = self._of_heir.terms
+        noted = NotedDisk(federation_folder(self.home(index), terms.federation))
+        given = GivenDisk(lambda name: self._given(index, name))
+        noted.beside = {folder_name(self.old.terms.federation): given, **before.disk.beside}
+        found = super()._hospital(index, folder, noted)
+        found.on_old_board = before
+        found.person.number_secret = before.person.number_secret
         return found
 
     def _given(self, index: int, name: str) -> bytes | None:
-        """A model of the old federation: a hospital's own, or that of one which gives it a copy."""
-        sites = [self.sites[index - 1], *self.old.hospitals]
+        """A model of the old federation: a hospital's own, or that of one which gives it a copy.
+
+        Anything else is its own.
+        """
+        sites = [self.sites[index - 1]]
+        if "/model-" in name:
+            sites += self.old.hospitals
         found = (self.old.hospitals[site].disk.read(name) for site in sites)
         return next((data for data in found if data is not None), None)
 

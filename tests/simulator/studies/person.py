@@ -19,7 +19,6 @@ from participant.rounds.task import DecryptionTask
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.study.tasks import ApprovalTask, EndingTask, ProposalTask, WithdrawalTask
-from participant.training.outcome import KeptBefore
 from protocol.board.study import StudyState
 from protocol.key.epoch import HeldKeys
 from protocol.messages.bodies import Opening, Partial
@@ -69,7 +68,7 @@ class Person:
         self._open: tuple[object, ...] = ()  # when not all was done
         self.clock: Callable[[], float] = lambda: 0.0
         self.began: float | None = None  # when it had its key share
-        self.kept_before: KeptBefore = lambda federation, name: None
+        self.number_secret = number_secret(index)
         self.ended: dict[Job, Exception | None] = {}
         self._ran: dict[tuple[str, str, int], list[Job]] = {}  # the same, by study, what and round
         self.sums: dict[str, list[Decimal]] = {}
@@ -214,6 +213,10 @@ class Person:
                     yield Job(script.name, "help", number, turn)
                 return
 
+    def kept_before(self, name: str) -> bytes | None:
+        """What this hospital has under a name of the federation before, if there is one."""
+        return next((disk.read(name) for disk in self._disk.beside.values()), None)
+
     def _can_propose(self, script: StudyScript) -> bool:
         """Whether the study that it starts from is on the board; a plan would be refused else."""
         assert self.agent is not None
@@ -224,7 +227,7 @@ class Person:
     def _can_begin(self, script: StudyScript) -> bool:
         """Whether the model is here that the study starts from."""
         if script.before:
-            return self.kept_before(b"", model_name(*script.after)) is not None
+            return self.kept_before(model_name(*script.after)) is not None
         return not script.after[0] or self._disk.read(model_name(*script.after)) is not None
 
     def _knows_start(self, script: StudyScript) -> bool:
@@ -314,13 +317,12 @@ class Person:
         if job.what == "train":
             tell = lambda number, name, facts: self._tell(job.study, number, name, facts)  # noqa: E731
             app = self._app(script)
-            place = terms, job.study, self._keys, app, disk, tell, self.kept_before
-            task = ClockedTask(*place)
+            task = ClockedTask(terms, job.study, self._keys, app, disk, tell)
             task.now = self.clock
             return task
         if job.what == "give":
             numbers = Numbers("numbers", numbers_of(script, index))
-            return StatisticTask(terms, job.study, self._keys, numbers, disk, number_secret(index))
+            return StatisticTask(terms, job.study, self._keys, numbers, disk, self.number_secret)
         return DecryptionTask(terms, job.study, job.round, self._keys, disk, lambda question: True)
 
 

@@ -293,9 +293,7 @@ def _first_model(federation: Federation, script: StudyScript) -> np.ndarray:
     if not script.after[0]:
         return np.full(PARAMETERS, FAR * script.source)
     name, hospitals = model_name(*script.after), federation.hospitals.values()
-    kept = [
-        h.person.kept_before(b"", name) if script.before else h.disk.read(name) for h in hospitals
-    ]
+    kept = [h.person.kept_before(name) if script.before else h.disk.read(name) for h in hospitals]
     return next(_weights_of(stored, *script.after) for stored in kept if stored is not None)
 
 
