@@ -85,6 +85,14 @@ def test_an_app_is_pinned_by_its_hash(signed: Consortium) -> None:
     assert f'app = "{due}"' in (signed.folder / "cardio.toml").read_text()
 
 
+def test_a_run_is_named_in_a_plan_and_shown(signed: Consortium) -> None:
+    said, _ = new(signed, "cardio.toml", *NEW, "training", "--run", "flower/1234")
+    assert "flower/1234. A program that trains for another one is refused" in one_line(said)
+    assert 'run = "flower/1234"' in (signed.folder / "cardio.toml").read_text()
+    said, _ = new(signed, "open.toml", *NEW, "training")
+    assert "the one that the first program names" in one_line(said)
+
+
 def test_a_statistic_takes_labels_and_decimals_of_a_file_and_none_of_its_numbers(
     signed: Consortium,
 ) -> None:

@@ -69,7 +69,7 @@ def test_a_program_trains_in_an_approved_study(keyed: Consortium, serves: Serves
     asyncio.run(run())
 
 
-def test_a_plan_that_says_which_app_has_no_program_of_somebodys_own(
+def test_an_approval_that_says_which_app_has_no_program_of_somebodys_own(
     keyed: Consortium, serves: Serves
 ) -> None:
     approved(keyed, "cardio", 1)

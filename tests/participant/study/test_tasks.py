@@ -201,6 +201,25 @@ def test_another_app_than_the_pinned_one_is_named_and_not_approved(
     assert said(table, approving(disk, app=right, unpinned=False)) is not None
 
 
+def test_a_socket_is_approved_for_a_plan_that_pins_an_app(table: Table, tmp_path: Path) -> None:
+    """Whoever comes there has to say that it runs that app (participant.program)."""
+    table.say(3, proposal(training_study(TERMS, app=b"a" * 32)))
+    disk, given = Disk(), given_app(f"unix:{tmp_path}/own.sock", Surroundings(tmp_path))
+    assert said(table, approving(disk, app=given, unpinned=False)) is not None
+    kept = kept_approval(disk, "cardio")
+    assert kept is not None
+    assert kept.app == f"unix:{tmp_path}/own.sock"
+
+
+def test_a_withdrawal_forgets_what_the_first_program_began_with(table: Table) -> None:
+    table.say(3, proposal(CARDIO))
+    disk = Disk()
+    said(table, approving(disk))
+    disk.write("studies/cardio/beginning", b"kept")
+    said(table, WithdrawalTask(TERMS, 1, "cardio", disk))
+    assert "studies/cardio/beginning" not in disk.files
+
+
 def test_a_statistic_runs_no_app(table: Table, tmp_path: Path) -> None:
     table.say(3, proposal(AGE))
     task = ApprovalTask(TERMS, 1, "age", Disk(), app=given_app(Steps(), Surroundings(tmp_path)))

@@ -176,6 +176,9 @@ OF_TRAINING: list[tuple[str, Any]] = [
     ("training.start_federation", encode_binary(b"f" * 32)),
     ("training.app", "h" * 64),
     ("training.app", "00"),
+    ("training.run", ""),
+    ("training.run", "a run"),
+    ("training.run", "r" * 201),
     ("training.colour", "red"),
 ]
 OF_STATISTIC: list[tuple[str, Any]] = [
