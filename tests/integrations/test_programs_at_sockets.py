@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -25,7 +26,7 @@ ALL = (1, 2, 3, 4)
 # Of each study another one: sums from one model over different hospitals would show one of them.
 MODELS = {
     name: {"w": np.full(4, 100.0 * k)}
-    for k, name in enumerate(["first", "restarts", "away", "two-runs", "withdrawn"])
+    for k, name in enumerate(["first", "asked", "restarts", "away", "two-runs", "withdrawn"])
 }
 
 
@@ -93,6 +94,11 @@ def trains(path: str, model: Any, hospital: int, run: str = "") -> Answer:
         return agent.update(answer.round, {"w": answer.parameters["w"] + hospital}, 10)
 
 
+def said_in(board: Any, session: str, kind: str) -> list[Any]:
+    """What was said of that kind in a session."""
+    return [e for e in board.session(session) if type(e.post.body).__name__ == kind]
+
+
 def standing(path: str) -> Answer:
     with Visits(path) as agent:
         return agent.model()
@@ -129,6 +135,20 @@ def test_clients_come_for_each_message_and_a_second_study_follows_at_their_socke
     answers = done([beside.submit(trains, p, model, k, "flower/2") for k, p in enumerate(paths, 1)])
     assert {a.kind for a in answers} == {"applied"}
     assert answers[0].parameters["w"] == pytest.approx(np.full(4, 7.5), abs=1e-3)
+
+
+def test_no_round_opens_until_clients_ask_for_it(stage: Stage, beside: ThreadPoolExecutor) -> None:
+    """Or else its time would run while the framework evaluates."""
+    paths, model = stage.study("asked", rounds=2, seconds=60), MODELS["asked"]
+    done([beside.submit(trains, p, model, k) for k, p in enumerate(paths, 1)])
+    board, session = stage.staged.made.relay.core.board, "study/asked/1"
+    until(lambda: len(said_in(board, session, "Partial")) >= 3)
+    assert {standing(p).round for p in paths} == {1}
+    time.sleep(0.5)
+    assert not said_in(board, session, "Statement")
+    begun = done([beside.submit(begins, p, model) for p in paths])
+    assert {(a.kind, a.round) for a in begun} == {("train", 2)}
+    assert len(said_in(board, session, "Statement")) == len(ALL)
 
 
 def test_an_agent_and_the_aggregator_are_started_anew_in_the_middle_of_a_round(

@@ -49,6 +49,7 @@ def test_a_program_of_another_user_is_sent_away(
     with agent, theirs, doorkeeper._listening(path) as (line, right):
         with Agent.connect(str(path)) as one:
             come = beside(lambda: doorkeeper._let_in(line, agent, right, path))
+            one._socket.settimeout(10)
             with pytest.raises(AgentError, match="alone") as said:
                 one.hello()
         assert said.value.rule == "user"  # so that nobody connects again and again
