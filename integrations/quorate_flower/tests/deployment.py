@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 BIN = Path(sys.executable).parent
 SUPERLINK = ("--insecure", "--port", "--database", "--disable-runtime-dependency-installation")
@@ -33,6 +35,8 @@ def free_port() -> int:
 class Deployment:
     """Everything in one folder; ``close`` ends what was started."""
 
+    trust: Sequence[str] = ("--insecure",)  # how a gate goes to the SuperLink
+
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -51,7 +55,7 @@ class Deployment:
             f'address = "127.0.0.1:{self.port}"\ninsecure = true\n'
         )
 
-    def __enter__(self) -> Deployment:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -71,25 +75,46 @@ class Deployment:
         with socket.socket() as found:
             return found.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def supernode(self, number: int, node_config: Mapping[str, Any]) -> None:
-        """One hospital's."""
+    def gate(self, number: int, *options: str) -> str:
+        """One hospital's gate; returns where its SuperNode finds it."""
+        name, line = f"gate-{number}", re.compile(r"--superlink (\S+:\d+)")
+        where = ["--listen", "127.0.0.1:0", "--superlink", f"127.0.0.1:{self.port}"]
+        self._start(name, ["python", "-m", "quorate_flower.gate", *self.trust, *where, *options])
+        until(lambda: line.search(self.log(name)))
+        return str(line.findall(self.log(name))[-1])
+
+    def bundle(self, app: Path) -> str:
+        """The SHA-256 of an app's bundle."""
+        made = Path(tempfile.mkdtemp(dir=self.folder))
+        said = self.flwr("build", "--app", app, cwd=made)
+        found = list(made.glob("*.fab"))
+        assert found, said
+        return hashlib.sha256(found[0].read_bytes()).hexdigest()
+
+    def supernode(self, number: int, node_config: Mapping[str, Any], superlink: str = "") -> None:
+        """One hospital's; superlink: that of a gate, if it has one."""
         given = " ".join(
             f'{k}="{v}"' if isinstance(v, str) else f"{k}={v}" for k, v in node_config.items()
         )
         self._start(
             f"supernode-{number}",
-            ["flower-supernode", "--insecure", "--superlink", f"127.0.0.1:{self.port}",
-             "--port", free_port(), "--node-config", given],
+            ["flower-supernode", "--insecure", "--superlink",
+             superlink or f"127.0.0.1:{self.port}", "--port", free_port(), "--node-config", given],
             {"FLWR_HOME": str(self.folder / f"flwr-{number}")},
         )  # fmt: skip
 
     def run(self, app: Path, timeout: float = 240, **config: Any) -> str:
         """What ``flwr run`` prints to the end of the run."""
         given = " ".join(f"{name.replace('_', '-')}={value}" for name, value in config.items())
-        command = [BIN / "flwr", "run", app, "local", "--stream"]
+        options = ["--run-config", given] if given else []
+        return self.flwr("run", app, "local", "--stream", *options, timeout=timeout)
+
+    def flwr(self, *words: object, timeout: float = 60, cwd: Path | None = None) -> str:
+        """What ``flwr`` prints."""
         done = subprocess.run(
-            [*map(str, command), *(["--run-config", given] if given else [])],
-            env=self._environment, capture_output=True, text=True, timeout=timeout, check=False,
+            [BIN / "flwr", *map(str, words)],
+            env=self._environment, cwd=cwd or self.folder,
+            capture_output=True, text=True, timeout=timeout, check=False,
         )  # fmt: skip
         return _COLOUR.sub("", done.stdout + done.stderr)
 
@@ -97,8 +122,11 @@ class Deployment:
         """What a process has said so far."""
         return _COLOUR.sub("", (self.folder / f"{name}.log").read_text(errors="replace"))
 
-    def stop(self, name: str, how: int = signal.SIGTERM) -> None:
-        """End a process, and those that it has started, which are of its group."""
+    def stop(self, name: str, how: int = signal.SIGTERM) -> int:
+        """End a process, and those that it has started, which are of its group.
+
+        Returns its exit status.
+        """
         process = self._running.pop(name)
         _signal(process, how)
         try:
@@ -107,6 +135,7 @@ class Deployment:
             _signal(process, signal.SIGKILL)
             process.wait(10)
         _signal(process, signal.SIGKILL)
+        return process.returncode
 
     def _start(
         self, name: str, command: list[Any], environment: Mapping[str, str] | None = None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A SuperLink and three SuperNodes as processes, with three agents and an aggregator behind."""
 
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -95,6 +96,28 @@ def test_an_agent_and_the_aggregator_are_started_anew_in_the_middle_of_a_run(
     models = [model_at(path) for path in sockets]
     assert {one.receipt.model for one in models} == {replies[-1]["configs"]["quorate"]["model"]}
     assert np.allclose(models[0].parameters["w"], clear_model(3, 1000), rtol=0, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_hospitals_behind_gates_train_and_the_server_gets_receipts(
+    federation: Federation, deployment: Deployment, tmp_path: Path
+) -> None:
+    app, log = tmp_path / "plus", tmp_path / "received.jsonl"
+    shutil.copytree(APP, app, ignore=shutil.ignore_patterns("__pycache__"))
+    sockets = federation.study("gated", 1, 120, suite="paillier")
+    options = ("--app", deployment.bundle(app), "--metrics", "loss,mean")
+    for k, path in enumerate(sockets):
+        settings = {"partition-id": k, "quorate-socket": str(path), "quorate-metrics": "loss,mean"}
+        deployment.supernode(k + 1, settings, deployment.gate(k + 1, *options))
+    said = deployment.run(app, num_server_rounds=1, fraction_evaluate=1.0, log=f'"{log}"')
+    replies = received(log)
+    assert not [reply for reply in replies if "error" in reply], said
+    assert len(replies) == 6, said  # of training and evaluation, at three hospitals
+    assert not any(reply["arrays"] for reply in replies)
+    assert {reply["configs"]["quorate"]["round"] for reply in replies} == {1}
+    models = [model_at(path) for path in sockets]
+    assert {one.receipt.model for one in models} == {replies[-1]["configs"]["quorate"]["model"]}
+    assert np.allclose(models[0].parameters["w"], clear_model(1, 1000), rtol=0, atol=1e-4)
 
 
 @pytest.mark.slow

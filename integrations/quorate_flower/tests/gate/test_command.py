@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from quorate_flower.gate.command import main, read_settings
 from quorate_flower.gate.errors import CannotStart
 
+from tests.deployment import Deployment
 from tests.gate import certificates
-from tests.gate.network import Network
 from tests.gate.replies import APP
 
 GIVEN = ["--superlink", "127.0.0.1:9092", "--insecure", "--app", APP]
@@ -121,14 +121,11 @@ def test_a_busy_port_ends_the_command_without_a_traceback() -> None:
 
 
 def test_a_gate_waits_for_its_superlink_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
-    network = Network(tmp_path)
-    try:
-        network.gate("--app", APP)
-        assert "cannot be reached" in network.log("gate")
-        assert network.stop("gate", signal.SIGINT) == 0
-        assert "Traceback" not in network.log("gate")
-    finally:
-        network.close()
+    with Deployment(tmp_path) as deployment:
+        deployment.gate(1, "--app", APP)
+        assert "cannot be reached" in deployment.log("gate-1")
+        assert deployment.stop("gate-1", signal.SIGINT) == 0
+        assert "Traceback" not in deployment.log("gate-1")
 
 
 def test_a_bad_certificate_ends_the_command_without_a_traceback(tmp_path: Path) -> None:
