@@ -26,8 +26,8 @@ FUZZ_FLAGS ?=
 # Tests start many processes, which read modules that are compiled already.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test coverage test-slow test-browser test-flower test-flower-slow test-flower-app test-nvflare fuzz \
-	bench lint format lock lock-flower lock-nvflare clean
+.PHONY: help demo test coverage test-slow test-browser test-flower test-flower-slow test-flower-app test-nvflare \
+	test-nvflare-slow fuzz bench lint format lock lock-flower lock-nvflare clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -99,6 +99,7 @@ $(FLOWER_APP_STAMP): pyproject.toml $(FLOWER)/constraints.txt
 
 test-flower-app: $(FLOWER_APP_STAMP)  ## train --app with the folders of Flower apps, without a SuperLink
 	$(FLOWER_APP_VENV)/bin/python -m pytest -m flower tests/participant/flower
+
 # NVFlare too is never in the environment of a hospital's agent.
 $(NVFLARE_STAMP): $(NVFLARE)/pyproject.toml $(NVFLARE)/constraints.txt integrations/quorate_client/pyproject.toml
 	$(NVFLARE_VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(NVFLARE_VENV)
@@ -109,6 +110,9 @@ $(NVFLARE_STAMP): $(NVFLARE)/pyproject.toml $(NVFLARE)/constraints.txt integrati
 test-nvflare: $(STAMP) $(NVFLARE_STAMP)  ## quorate_nvflare: types and tests, with NVFlare and agents
 	cd $(NVFLARE) && ../../$(NVFLARE_VENV)/bin/mypy
 	cd $(NVFLARE) && ../../$(NVFLARE_VENV)/bin/python -m pytest
+
+test-nvflare-slow: $(STAMP) $(NVFLARE_STAMP)  ## The same with PyTorch, and with NVFlare's startup kits
+	cd $(NVFLARE) && ../../$(NVFLARE_VENV)/bin/python -m pytest -m slow
 
 bench: $(STAMP)  ## The benchmarks, with other packages beside ours; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks report

@@ -36,7 +36,8 @@ class QuorateUpdateFilter(Filter):
     @logged
     def process(self, shareable: Shareable, fl_ctx: FLContext) -> Shareable:
         """Raises QuorateError. A second filter of this kind, of the job, does nothing."""
-        if fl_ctx.get_prop(_SENT) is shareable:
+        is_ours = fl_ctx.get_prop(_SENT) is shareable
+        if is_ours:
             return shareable
         made = _result(shareable, fl_ctx)
         fl_ctx.set_prop(_SENT, made, private=True, sticky=False)

@@ -25,6 +25,8 @@ from tests.hospital_code import AddsOne
 from tests.kits import Kits
 from tests.received import FILE, Received
 
+pytestmark = pytest.mark.slow
+
 SITES = ["site-1", "site-2"]
 HERE = Path(__file__).parent
 _CODE = {"PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}

@@ -44,7 +44,7 @@ async def _done(stage: Staged, said: dict[str, Any]) -> dict[str, Any]:
     elif what == "start":
         stage.start_aggregator()
     else:
-        stage.stop_aggregator()
+        await asyncio.to_thread(stage.stop_aggregator)  # it waits for the agents to hang up
     return {"done": what}
 
 
