@@ -1,6 +1,7 @@
 """A simulated federation: hospitals, aggregator, and a network that loses, repeats and delays."""
 
 import contextlib
+import itertools
 import os
 import random
 import shutil
@@ -87,6 +88,7 @@ class Federation:
         self.plan, self.toy = plan, self._toy(plan)
         self.terms = self.toy.terms
         self.clock = Clock()
+        self._connections = itertools.count(1)  # their numbers, of all links
         self.declined: list[tuple[int, Declined]] = []  # posts beyond a hospital's budget
         self.chaos = random.Random(plan.seed + 1)
         self.services = [Service(folder / "aggregator")]
@@ -278,7 +280,7 @@ class Federation:
 
     def _connect(self, hospital: Hospital) -> None:
         service, link = self._service(hospital), self._link(hospital)
-        link.number, link.up, link.pushed = link.number + 1, True, None
+        link.number, link.up, link.pushed = next(self._connections), True, None
         link.arrivals.clear()
         number = link.number
 
