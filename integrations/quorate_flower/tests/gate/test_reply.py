@@ -4,6 +4,7 @@
 import hashlib
 import json
 import math
+import random
 import struct
 from dataclasses import fields
 from typing import Any
@@ -148,6 +149,15 @@ def test_no_bits_hide_in_a_number() -> None:
     assert struct.pack("<d", rounded(payload)) == plain
     assert math.copysign(1, rounded(-0.0)) == 1
     assert rounded(2**63 + 12345) == 9.22337e18
+
+
+def test_a_metric_tells_less_than_four_bytes() -> None:
+    chance = random.Random(0)
+    for _ in range(2000):
+        (value,) = struct.unpack("<d", chance.randbytes(8))
+        assert math.isnan(value) or rounded(value) == float(f"{value:.5e}")
+    first_digits, exponents = 9 * 10**5, 308 + 324 + 1
+    assert 2 * first_digits * exponents + 4 < 2**32
 
 
 @pytest.mark.parametrize("name", [PATIENT, "more-metrics", "metrics2", ""])
