@@ -22,6 +22,7 @@ STYLES = ROOT / "participant/report/style.py"  # whose variables begin alike
 # Of the benchmarks, of fuzzing, and of Flower's SuperNode.
 OF_OTHERS = {"--help", "--mbit", "--delay-ms", "--peer", "--jobs", "--node-config"}
 GATE = ROOT / "integrations/quorate_flower/quorate_flower/gate/command.py"  # needs Flower to run
+SITE = ROOT / "integrations" / "quorate_nvflare" / "quorate_nvflare" / "site.py"
 
 
 def options(command: Any) -> Iterator[str]:
@@ -32,6 +33,7 @@ def options(command: Any) -> Iterator[str]:
 
 
 OF_GATE = set(re.findall(r'add\(\s*"(--[a-z-]+)"', GATE.read_text()))
+OF_SITE = set(re.findall(r'add_argument\(\s*"(--[a-z-]+)"', SITE.read_text()))
 THERE = {*options(get_command(of_hospital)), *options(get_command(of_aggregator))} | OF_OTHERS
 
 
@@ -53,4 +55,5 @@ def test_every_option_in_a_document_is_one_of_the_programs(document: str) -> Non
     lines = (ROOT / document).read_text().splitlines()
     found = {name for line in lines if "python -m" not in line for name in NAMED.findall(line)}
     assert found or document not in FOR_HOSPITALS, "the check must see what it is about"
-    assert found <= (THERE | OF_GATE if "flower" in document else THERE), document
+    of_adapter = OF_GATE if "flower" in document else OF_SITE if "nvflare" in document else set()
+    assert found <= THERE | of_adapter, document
