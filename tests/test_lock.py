@@ -1,10 +1,10 @@
 """The lock pins what is asked for, and is written from pip's report alone."""
 
-import itertools
 import json
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -13,17 +13,33 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_lock_has_a_fitting_version_of_all_that_is_asked_for() -> None:
-    """Else an installation takes what is newest on its day: ``make lock`` mends it."""
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+LOCKS = {"flower": "integrations/quorate_flower/constraints.txt"}  # of extras; else our own
+
+
+def pins(lock: str) -> dict[str, str]:
+    lines = (ROOT / lock).read_text().splitlines()
     pairs = [line.split("==") for line in lines if not line.startswith("#")]
-    pinned = {canonicalize_name(name): version for name, version in pairs}
+    return {canonicalize_name(name): version for name, version in pairs}
+
+
+def asked_for() -> Iterator[tuple[str, str]]:
+    """Each lock, and what it has to fit."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     project = settings["project"]
-    lists = (settings["build-system"]["requires"], project["dependencies"])
-    for text in itertools.chain(*lists, *project["optional-dependencies"].values()):
+    for text in settings["build-system"]["requires"] + project["dependencies"]:
+        yield "constraints.txt", text
+    for extra, texts in project["optional-dependencies"].items():
+        for text in texts:
+            yield LOCKS.get(extra, "constraints.txt"), text
+    for text in project["dependencies"]:  # Flower is installed beside quorate
+        yield LOCKS["flower"], text
+
+
+def test_each_lock_has_a_fitting_version_of_all_that_is_asked_for() -> None:
+    """Else an installation takes what is newest on its day: ``make lock`` mends it."""
+    for lock, text in asked_for():
         wanted = Requirement(text)
-        assert pinned[canonicalize_name(wanted.name)] in wanted.specifier, text
+        assert pins(lock)[canonicalize_name(wanted.name)] in wanted.specifier, (lock, text)
 
 
 def test_a_lock_holds_what_pip_would_install_and_keeps_its_comments(tmp_path: Path) -> None:
