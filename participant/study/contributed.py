@@ -5,7 +5,7 @@ folder what was contributed lies, and nothing of what it was. The next one takes
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Annotated, NamedTuple
 
@@ -33,41 +33,49 @@ _MOST = 200_000  # contributions that are noted, the newest
 _MAX_BYTES = 64 << 20
 
 
-class ContributedBefore(Message, frozen=True):
-    """A contribution of this hospital to a round of a federation before.
-
-    federation: its digest. plan: that of the study's. begun: the digest of the plan with which the
-    study's line began: its own, or that of the first of those that it goes on from. clip: the bound
-    of a weight's change.
-    """
+class RoundBefore(Message, frozen=True):
+    """A round of a study of a federation before; federation: its digest."""
 
     federation: Digest
     study: StudyName
     number: Count
+
+
+class ContributedBefore(Message, frozen=True):
+    """A contribution of this hospital to a round of a federation before.
+
+    plan: the digest of the study's. begins: after which round of a federation before that one the
+    study begins, if it does. clip: the bound of a weight's change.
+    """
+
+    round: RoundBefore
     start: InheritedStart
     plan: Digest
-    begun: Digest
+    begins: RoundBefore | None
     clip: Clip
 
 
 class _Note(Message, frozen=True):
-    contributed: Annotated[tuple[ContributedBefore, ...], Meta(max_length=_MOST)]
+    """lost: from what it has added besides, of which it does not know where that lies."""
+
+    contributed: Annotated[tuple[ContributedBefore, ...], Meta(max_length=_MOST)] = ()
+    lost: Annotated[tuple[InheritedStart, ...], Meta(max_length=_MOST)] = ()
 
 
 class Kept(NamedTuple):
     """Where a contribution lies that this hospital has made, if it is still there.
 
-    plan: the digest of the study's. begun: of the first plan of the studies that went on from one
-    another over federations. clip: the bound of a weight's change in the round. read: what lies
-    under a name in the folder of that federation, None if nothing does.
+    plan: the digest of the study's. clip: the bound of a weight's change in the round. read: what
+    lies under a name in the folder of that federation, None if nothing does. federation: the digest
+    of one before; empty for this one.
     """
 
     study: str
     number: int
     plan: bytes
-    begun: bytes
     clip: float
     read: Callable[[str], bytes | None]
+    federation: bytes = b""
 
 
 class Counted(NamedTuple):
@@ -81,8 +89,10 @@ class Counted(NamedTuple):
 
     def kept(self, storage: Storage) -> Kept:
         """Where it lies; storage: this federation's."""
-        plan = self.study.digest
-        return Kept(self.study.name, self.number, plan, plan, self.clip, storage.read)
+        return Kept(self.study.name, self.number, self.study.digest, self.clip, storage.read)
+
+
+_LOST = Kept("lost", 1, b"", 0.0, lambda name: None)
 
 
 def counted_contributions(
@@ -111,48 +121,66 @@ def note_contributed(board: Board, index: int, old: Storage, new: Storage) -> No
     index: of who has this hospital's name on the old board. old, new: the federations' folders.
     """
     older = _read(old)
-    found = [
-        ContributedBefore(
-            board.terms.federation,
-            one.study.name,
-            one.number,
-            InheritedStart(*one.start),
-            one.study.digest,
-            _begun(one.study, older),
-            one.clip,
-        )
-        for one in counted_contributions(board, index)
-    ]
-    note = _Note((*found, *older)[:_MOST])
+    found = [_noted(one) for one in counted_contributions(board, index)]
+    all_known = (*found, *older.contributed)
+    known = {one.start for one in older.contributed}
+    lost = dict.fromkeys(older.lost)
+    lost |= dict.fromkeys(start for start in _added_before(board, index) if start not in known)
+    lost |= dict.fromkeys(one.start for one in all_known[_MOST:])
+    # Without a note all counts as lost.
+    note = _Note(all_known[:_MOST], tuple(lost)) if len(lost) <= _MOST else _Note()
     new.write(_NAME, encode(note))
+
+
+def _noted(one: Counted) -> ContributedBefore:
+    round_ = RoundBefore(one.study.terms.federation, one.study.name, one.number)
+    start = InheritedStart(*one.start)
+    return ContributedBefore(round_, start, one.study.digest, _begins(one.study), one.clip)
+
+
+def _begins(study: Study) -> RoundBefore | None:
+    if not (study.is_training and study.training.start_federation):
+        return None
+    work = study.training
+    return RoundBefore(work.start_federation, work.start_study, work.start_round)
+
+
+def _added_before(board: Board, index: int) -> Iterator[InheritedStart]:
+    """From what a member has added in the federations before a board's."""
+    history = OpenedSets(board.terms)
+    history.follow(board)
+    return (InheritedStart(*start) for _, start in history.added_before(index))
 
 
 def contributed_before(storage: Storage) -> Mapping[Start, list[Kept]]:
     """What is noted, by what it started from; nothing of a note that is lost or damaged."""
-    found = defaultdict[Start, list[Kept]](list)
-    for one in _read(storage):
-        read = partial(storage.read_beside, folder_name(one.federation))
-        kept = Kept(one.study, one.number, one.plan, one.begun, one.clip, read)
+    found, note = defaultdict[Start, list[Kept]](list), _read(storage)
+    for one in note.contributed:
+        of = one.round
+        read = partial(storage.read_beside, folder_name(of.federation))
+        kept = Kept(of.study, of.number, one.plan, one.clip, read, of.federation)
         found[Start(one.start.kind, one.start.name)].append(kept)
+    for start in note.lost:
+        found[Start(start.kind, start.name)].append(_LOST)
     return found
 
 
-def begun_by(study: Study, storage: Storage) -> bytes:
-    """The digest of the first plan of a study's line, as far as this hospital was in it."""
-    return _begun(study, _read(storage))
+def rounds_to(study: Study, storage: Storage) -> Mapping[tuple[bytes, str], int]:
+    """How many rounds led to a study's first model, by federations before and their studies.
+
+    As far as it is noted here from where these studies began.
+    """
+    noted = {(one.round.federation, one.round.study): one for one in _read(storage).contributed}
+    found, last = dict[tuple[bytes, str], int](), _begins(study)
+    while last is not None and (place := (last.federation, last.study)) not in found:
+        found[place] = last.number
+        last = noted[place].begins if place in noted else None
+    return found
 
 
-def _begun(study: Study, noted: Sequence[ContributedBefore]) -> bytes:
-    if study.is_training and (before := study.training.start_federation):
-        place = before, study.training.start_study
-        found = (one.begun for one in noted if (one.federation, one.study) == place)
-        return next(found, study.digest)
-    return study.digest
-
-
-def _read(storage: Storage) -> tuple[ContributedBefore, ...]:
+def _read(storage: Storage) -> _Note:
     try:
         data = storage.read(_NAME)
-        return decode(data, _Note, "note", _MAX_BYTES).contributed if data else ()
+        return decode(data, _Note, "note", _MAX_BYTES) if data else _Note()
     except (Malformed, TooLarge):
-        return ()
+        return _Note()

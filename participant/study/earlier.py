@@ -6,11 +6,11 @@ rely on it. Of the federations before, those who took their sums over know from 
 has added. Where that lies was noted here. What was not noted, or is there no more, nobody knows.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from participant.disk import Storage
-from participant.study.contributed import Kept, begun_by, contributed_before, counted_contributions
+from participant.study.contributed import Kept, contributed_before, counted_contributions, rounds_to
 from protocol.board import Board, Study
 from protocol.messages import MAX_NEAR, Near
 from protocol.rounds import OpenedSets, Start
@@ -37,7 +37,8 @@ def earlier_rounds(
 ) -> list[Earlier]:
     """Those of other studies of its kind, the newest first; ``index``: this hospital's number.
 
-    A study that goes on from one of a federation before is none other than that.
+    A study that goes on from one of a federation before is none other than that, up to the model
+    that it begins with. With all other rounds it is compared: it may train these again.
     """
 
     def is_of(other: Study) -> bool:
@@ -49,18 +50,20 @@ def earlier_rounds(
     ]
     kind, added = ("model" if study.is_training else "data"), history.added_before(index)
     known = contributed_before(storage) if added else {}
-    begun = begun_by(study, storage) if added else b""
+    led_here = rounds_to(study, storage) if added else {}
     before = [
         Earlier(start, known.get(start, ()), place=place)
         for place, start in reversed(added)
         if start.kind == kind
     ]
-    return here + [one for one in before if not _is_of_line(one, begun)]
+    return here + [one for one in before if not _has_led(one, led_here)]
 
 
-def _is_of_line(one: Earlier, begun: bytes) -> bool:
-    """Whether all that was added from a start was to studies that began with one plan."""
-    return bool(one.kept) and all(kept.begun == begun for kept in one.kept)
+def _has_led(one: Earlier, rounds: Mapping[tuple[bytes, str], int]) -> bool:
+    """Whether all that was added from a start was to rounds that led to a study's first model."""
+    return bool(one.kept) and all(
+        kept.number <= rounds.get((kept.federation, kept.study), 0) for kept in one.kept
+    )
 
 
 def has_contributed(board: Board, index: int, study: Study) -> bool:

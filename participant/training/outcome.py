@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from keyshare.rounds import Counts, Marks
-from participant.disk import Storage
+from participant.disk import Storage, exists
 from participant.errors import DamagedFile, ForeignModel, NoStart
 from participant.home import federation_folder, folder_name
 from participant.model import (
@@ -163,14 +163,15 @@ def start_of(storage: Storage, study: Study, layout: Layout, digest: bytes | Non
 def lacking_start(study: Study, folder: Path) -> NoStart | None:
     """What ``start_of`` will raise of a study that goes on from a federation before, if anything.
 
-    folder: the hospital's for this federation. What a file holds is not looked at.
+    folder: the hospital's for this federation. What a file holds is not looked at. Raises DiskError
+    where a folder does not open.
     """
     work = study.training
     if not work.start_federation:
         return None
     before = federation_folder(folder.parent, work.start_federation)
     last = before / model_name(work.start_study, work.start_round)
-    is_here = (folder / model_name(study.name, 0)).exists() or last.exists()
+    is_here = exists(folder / model_name(study.name, 0)) or exists(last)
     return None if is_here else _no_start(study, _MISSING)
 
 

@@ -136,6 +136,21 @@ def test_it_is_known_over_two_handovers_and_by_the_right_federation() -> None:
         assert is_open(table) == (not places)
 
 
+@pytest.mark.parametrize("handovers", [1, 2])
+def test_what_was_added_before_a_note_was_lost_stays_unknown_though_more_was_added(
+    handovers: int,
+) -> None:
+    """Machines are put back from backups of the key alone, and add over data of the same name."""
+    middle = table_after(asked(), STAY, noted=False)
+    newest = RoundTable(study=study_of(middle, "more", "patients"), at=middle)
+    add(newest, FOUR, (1, 2))
+    for number in range(handovers):
+        newest = table_after(newest, [1, 2, 3, 4, f"G{number + 2}"])
+    table = asked_again(newest, "visits", (7, 9))
+    assert {near.before for i, near in named(table).items() if i in FOUR} == {(0,)}
+    assert not is_open(table)
+
+
 STAY_ON: Who = [1, 2, 3, 4, "G2"]
 
 

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from participant.errors import DamagedFile
 from participant.key.inherited_from import InheritedFrom, inherited_from
-from participant.study.contributed import ContributedBefore, contributed_before
+from participant.study.contributed import ContributedBefore, RoundBefore, contributed_before
 from protocol.board.handover import Handovers
 from protocol.board.inheritance import Inheritance
 from protocol.encoding import decode, encode
@@ -77,7 +77,8 @@ def inherited_note() -> Case:
 def contributed_note() -> Case:
     disk = Disk()
     start = InheritedStart("model", DIGEST)
-    note = [[ContributedBefore(DIGEST, "cardio", 7, start, DIGEST, DIGEST, 0.5)]]
+    place = RoundBefore(DIGEST, "cardio", 7)
+    note = [[ContributedBefore(place, start, DIGEST, place, 0.5)], [start]]
 
     def run(data: bytes) -> None:
         disk.write("contributed-before", data)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from participant.errors import NoStart
+from participant.errors import DiskError, NoStart
 from participant.home.folders import federation_folder, folder_name
 from participant.model.file import model_name
 from participant.study.contributed import note_contributed
@@ -179,6 +179,18 @@ def test_it_is_known_before_the_training_whether_the_model_lies_here(tmp_path: P
         assert lacking_start(study, here) is None
         path.unlink()
     assert lacking_start(training_study(TOY.federation.terms), here) is None
+
+
+def test_an_old_folder_that_does_not_open_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    start: dict[str, Any] = {"start_study": STUDY, "start_round": 1, "start_federation": OLD}
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(DiskError):
+        lacking_start(training_study(TOY.federation.terms, "next", **start), tmp_path)
 
 
 # ── what is near to its old rounds ──
