@@ -34,7 +34,7 @@ _MAX_BYTES = 64 << 20
 
 
 class RoundBefore(Message, frozen=True):
-    """A round of a study of a federation before; federation: its digest."""
+    """A round of a study; federation: the digest of the one that it was in."""
 
     federation: Digest
     study: StudyName
@@ -44,8 +44,8 @@ class RoundBefore(Message, frozen=True):
 class ContributedBefore(Message, frozen=True):
     """A contribution of this hospital to a round of a federation before.
 
-    plan: the digest of the study's. begins: after which round of a federation before that one the
-    study begins, if it does. clip: the bound of a weight's change.
+    plan: the digest of the study's. begins: after which round of another study this one begins,
+    if it does. clip: the bound of a weight's change.
     """
 
     round: RoundBefore
@@ -139,10 +139,10 @@ def _noted(one: Counted) -> ContributedBefore:
 
 
 def _begins(study: Study) -> RoundBefore | None:
-    if not (study.is_training and study.training.start_federation):
+    if not (study.is_training and study.training.start_study):
         return None
-    work = study.training
-    return RoundBefore(work.start_federation, work.start_study, work.start_round)
+    work, own = study.training, study.terms.federation
+    return RoundBefore(work.start_federation or own, work.start_study, work.start_round)
 
 
 def _added_before(board: Board, index: int) -> Iterator[InheritedStart]:
@@ -165,16 +165,20 @@ def contributed_before(storage: Storage) -> Mapping[Start, list[Kept]]:
     return found
 
 
-def rounds_to(study: Study, storage: Storage) -> Mapping[tuple[bytes, str], int]:
-    """How many rounds led to a study's first model, by federations before and their studies.
+def rounds_to(study: Study, board: Board, storage: Storage) -> Mapping[tuple[bytes, str], int]:
+    """How many rounds led to a study's first model, by federations and their studies.
 
-    As far as it is noted here from where these studies began.
+    As far as it is noted here, of the federations before, from where these studies began.
     """
-    noted = {(one.round.federation, one.round.study): one for one in _read(storage).contributed}
+    begins = {
+        (one.round.federation, one.round.study): one.begins for one in _read(storage).contributed
+    }
+    for name, state in board.studies.items():
+        begins[board.terms.federation, name] = _begins(state.study)
     found, last = dict[tuple[bytes, str], int](), _begins(study)
     while last is not None and (place := (last.federation, last.study)) not in found:
         found[place] = last.number
-        last = noted[place].begins if place in noted else None
+        last = begins.get(place)
     return found
 
 

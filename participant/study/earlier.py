@@ -50,7 +50,7 @@ def earlier_rounds(
     ]
     kind, added = ("model" if study.is_training else "data"), history.added_before(index)
     known = contributed_before(storage) if added else {}
-    led_here = rounds_to(study, storage) if added else {}
+    led_here = rounds_to(study, board, storage) if added else {}
     before = [
         Earlier(start, known.get(start, ()), place=place)
         for place, start in reversed(added)

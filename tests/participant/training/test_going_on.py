@@ -234,6 +234,22 @@ def test_a_line_goes_on_over_several_federations() -> None:
     assert named(further(middle, STUDY)) == {Near()}
 
 
+def test_a_line_goes_on_on_one_board_too_and_from_there() -> None:
+    """There it is compared with what it goes on from, and not with what that goes on from."""
+    middle = going_on()
+    for i in (1, 2, 3, 4):
+        middle.train(i, Steps())
+    middle.play(SESSION)
+    middle.settle()
+    middle.tasks.clear()
+    plan = training_study(middle.terms, "next", start_study=STUDY, start_round=1)
+    table = contributed(RoundTable(study=plan, at=middle))
+    assert named(table) == {Near((SESSION,))}
+    table.play(table.session(1))
+    table.settle()
+    assert named(further(table, "next")) == {Near()}
+
+
 def test_it_is_compared_with_other_studies_of_the_federation_before() -> None:
     old = trained()
     old.tasks.clear()
