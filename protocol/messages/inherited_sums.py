@@ -93,6 +93,8 @@ class InheritedSums(Message, frozen=True):
         """
         if self == InheritedSums():
             return ()
+        if (count := len(self.hospitals)) > MAX_HOSPITALS:
+            raise Malformed(_WHAT, f"{count} hospitals, at most {MAX_HOSPITALS} are allowed")
         data = encode(self)
         if len(data) > MAX_INHERITED_BYTES:
             raise Malformed(_WHAT, f"{len(data)} bytes, at most {MAX_INHERITED_BYTES} are allowed")

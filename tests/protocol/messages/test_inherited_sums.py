@@ -9,6 +9,7 @@ from protocol.encoding import encode
 from protocol.errors import Malformed
 from protocol.messages import inherited_sums
 from protocol.messages.inherited_sums import (
+    MAX_HOSPITALS,
     AlikeStarts,
     InheritedModels,
     InheritedStart,
@@ -42,6 +43,14 @@ def test_what_the_board_does_not_take_has_no_parts(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(inherited_sums, "MAX_INHERITED_BYTES", 40)
     with pytest.raises(Malformed, match="at most 40"):
         SUMS.parts()
+
+
+def test_of_more_hospitals_than_are_read_there_are_no_parts() -> None:
+    """Else a key would be released that never counts."""
+    most = replace(SUMS, hospitals=tuple(f"H{k}" for k in range(MAX_HOSPITALS)))
+    assert read_inherited_sums(most.parts()) == most
+    with pytest.raises(Malformed, match="1025 hospitals, at most 1024"):
+        replace(most, hospitals=(*most.hospitals, "one more")).parts()
 
 
 @pytest.mark.parametrize(
