@@ -83,7 +83,7 @@ class Gate:
     def __init__(self, courier: Courier, listed: frozenset[str]) -> None:
         self._courier, self._listed = courier, listed
         self._errand: Errand | None = None
-        self._study = 0, ""  # by the id of its run
+        self._studies: dict[int, str] = {}  # by the id of the run
         self._pulling = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self.requests: Mapping[str, Request] = {
@@ -267,9 +267,7 @@ class Gate:
             return
         if not (study := str(found.config_records[RECEIPT]["study"])):
             return  # before the first round
-        if self._study[0] != run_id:
-            self._study = run_id, study
-        if self._study[1] != study:
+        if self._studies.setdefault(run_id, study) != study:
             raise Refused("a receipt names another study than the run's others", MOD_REFUSED)
 
     def _at_hand(self, run_id: int) -> Errand:

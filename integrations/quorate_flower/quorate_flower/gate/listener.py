@@ -6,7 +6,6 @@ at, and nothing of its head goes any further.
 """
 
 import asyncio
-import contextlib
 import json
 import logging
 import struct
@@ -61,10 +60,18 @@ class Listener:
         except asyncio.CancelledError:
             pass  # the gate ends; Python 3.11 would print this of a connection
         finally:
+            await _close(writer)
             self._connections.discard(task)
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """End a connection; what the other side does not read is not kept for it."""
+    writer.close()
+    try:
+        async with asyncio.timeout(SLOW):
+            await writer.wait_closed()
+    except (OSError, asyncio.CancelledError):  # a TimeoutError is an OSError
+        writer.transport.abort()
 
 
 class Conversation:

@@ -10,6 +10,7 @@ does not know, an order of the names, the digits of a number beyond the sixth.
 import hashlib
 import json
 import math
+import re
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,8 @@ MOST_OBJECTS = 8  # the message, its dict of records, and the records
 MOST_OBJECT_BYTES = 16 << 10
 MOST_ROUND = 1 << 31
 MOST_HOSPITALS = 255
-MOST_NAME = 64  # characters of a study's name, which the gate lets no reply of a run change
+# quorate's form of a study's name, which the gate lets no reply of a run change; empty before.
+_STUDY = r"([a-z][a-z0-9._-]{0,63})?"
 DIGITS = 6  # significant, of a metric
 MOD_REFUSED = 6  # Flower's code for what may not go through
 CODES = range(9)  # Flower's codes of errors
@@ -41,6 +43,11 @@ RECEIPT = "quorate"
 METRICS = frozenset(
     {"metrics", "fitres.num_examples", "evaluateres.num_examples", "evaluateres.loss"}
 )
+_ONLY: Mapping[str, frozenset[str]] = {
+    "fitres.num_examples": frozenset(),
+    "evaluateres.num_examples": frozenset(),
+    "evaluateres.loss": frozenset({"loss"}),
+}
 OLD_METRICS = frozenset({"fitres.metrics", "evaluateres.metrics"})
 OLD_STATUS = frozenset({"fitres.status", "evaluateres.status"})
 
@@ -114,9 +121,23 @@ def judge(root: str, contents: Mapping[str, bytes], listed: frozenset[str]) -> R
     if set(names.values()) != set(inner.children):
         raise _refused("a reply's records are not those that it names")
     _require_all(contents, {root, head.children[0], *names.values()})
-    return RecordDict(
+    made = RecordDict(
         {name: _record(name, contents[names[name]], listed) for name in sorted(names)}
     )
+    _require_one_value(made)
+    return made
+
+
+def _require_one_value(made: RecordDict) -> None:
+    """Raise Refused where a metric would say more than one number, in records of their own."""
+    if len({name.partition("res.")[0] for name in made.keys() - {RECEIPT}}) > 1:
+        raise _refused("a reply has records of more than one kind of reply")
+    places: tuple[Mapping[str, Any], ...] = (
+        made.metric_records.get("evaluateres.loss", {}),
+        made.config_records.get("evaluateres.metrics", {}),
+    )
+    if len({repr(one["loss"]) for one in places if "loss" in one}) > 1:  # NaN is NaN
+        raise _refused("a metric has two values in one reply")
 
 
 def _failure(code: int, reason: str) -> Failure:
@@ -131,7 +152,8 @@ def _record(name: str, content: bytes, listed: frozenset[str]) -> MetricRecord |
         raise _refused("a record of a reply has children")
     if head.kind == "MetricRecord" and name in METRICS:
         found = _items(_parsed(ProtoMetricRecord, body).items)
-        return MetricRecord(_metrics(found, listed, name == "evaluateres.loss"))
+        may_leave = listed & _ONLY.get(name, listed)
+        return MetricRecord(_metrics(found, may_leave, name == "evaluateres.loss"))
     if head.kind == "ConfigRecord":
         found = _items(_parsed(ProtoConfigRecord, body).items)
         if name == RECEIPT:
@@ -180,7 +202,7 @@ def _hex(value: Any) -> bool:
 
 
 def _name(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= MOST_NAME
+    return isinstance(value, str) and bool(re.fullmatch(_STUDY, value))
 
 
 def _count(value: Any) -> bool:

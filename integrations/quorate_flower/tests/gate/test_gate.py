@@ -436,11 +436,26 @@ def test_two_replies_of_a_run_name_one_study() -> None:
             await door.push(answer_to(work, good(quorate=receipt(study=name))))
         work = await door.work()
         with pytest.raises(Denied, match="another study"):
-            await door.push(answer_to(work, good(quorate=receipt(study=PATIENT))))
+            await door.push(answer_to(work, good(quorate=receipt(study="erika"))))
 
     superlink = scene(play, *(instruction(size=k) for k in range(1, 6)))
     assert "another study" in error_of(superlink)
-    assert SECRET not in superlink.bytes_said()
+    assert b"erika" not in superlink.bytes_said()
+
+
+def test_a_run_in_between_lets_no_run_name_another_study() -> None:
+    async def play(door: Door) -> None:
+        for number, name in ((RUN, "cardio"), (RUN + 1, "other")):
+            door.superlink.run = run(run_id=number)
+            work = await door.work()
+            await door.push(answer_to(work, good(quorate=receipt(study=name))))
+        door.superlink.run = run()
+        work = await door.work()
+        with pytest.raises(Denied, match="another study"):
+            await door.push(answer_to(work, good(quorate=receipt(study="erika"))))
+
+    superlink = scene(play, instruction(), instruction(run_id=RUN + 1), instruction(size=2))
+    assert b"erika" not in superlink.bytes_said()
 
 
 def test_a_pull_whose_answer_was_lost_gives_the_message_again() -> None:

@@ -232,6 +232,27 @@ def test_a_slow_request_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     scene(play)
 
 
+def test_an_answer_that_nobody_reads_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "SLOW", 0.2)
+    size = 64 << 20
+
+    async def answer(*_: object) -> bytes:
+        return bytes(size)
+
+    monkeypatch.setattr(Gate, "answer", answer)
+
+    async def play(connect: Callable[[], Awaitable[Line]], _: Door) -> None:
+        line = await connect()
+        line.say(post("pull-messages", PULL))
+        await asyncio.sleep(1)
+        heard = b""
+        with contextlib.suppress(ConnectionError):
+            heard = await line.hears()
+        assert len(heard) < size
+
+    scene(play)
+
+
 @pytest.mark.parametrize("said", ["", "POST /v1/fl"])
 def test_a_connection_that_says_nothing_is_given_up(
     monkeypatch: pytest.MonkeyPatch, said: str

@@ -69,6 +69,28 @@ def test_replies_of_the_older_api_leave() -> None:
     assert judged(reply(content)) == content
 
 
+def test_records_of_two_kinds_of_reply_would_say_a_metric_twice() -> None:
+    content = good(**{"fitres.metrics": ConfigRecord({"train_loss": 0.75})})
+    assert "more than one kind" in refused(reply(content))
+
+
+@pytest.mark.parametrize("name", ["fitres.num_examples", "evaluateres.num_examples"])
+def test_a_record_of_counts_has_no_metric(name: str) -> None:
+    content = RecordDict({name: MetricRecord({"num_examples": 1, "train_loss": 0.75})})
+    assert "not listed" in refused(reply(content))
+
+
+def test_an_old_loss_has_no_other_metric_and_one_value() -> None:
+    def answer(loss: float, **more: float) -> Pushed:
+        content = RecordDict({"evaluateres.loss": MetricRecord({"loss": 0.5, **more})})
+        content["evaluateres.metrics"] = ConfigRecord({"loss": loss})
+        return reply(content)
+
+    assert isinstance(judged(answer(0.5)), RecordDict)
+    assert "two values" in refused(answer(0.25))
+    assert "not listed" in refused(answer(0.5, train_loss=0.75))
+
+
 def test_an_old_loss_that_is_not_listed_leaves_as_no_number_alone() -> None:
     nothing = RecordDict({"evaluateres.loss": MetricRecord({"loss": math.nan})})
     pushed = reply(nothing)
@@ -184,6 +206,8 @@ def test_a_config_does_not_leave() -> None:
         {"model": ["ab"]},
         {"outcome": PATIENT},
         {"study": "x" * 65},
+        {"study": PATIENT},
+        {"study": "cardio\n"},
         {"study": 3},
         {"contributors": 256},
         {"contributors": 3.0},
