@@ -67,6 +67,19 @@ class Closed(AgentError):
         super().__init__("connection", reason)
 
 
+class ForeignAgent(AgentError):
+    """Another user of the machine listens at the socket: it is told nothing."""
+
+    def __init__(self, path: str, user: int) -> None:
+        super().__init__(
+            "user",
+            f"user {user} of this machine listens at {path}, and this program runs as user "
+            f"{os.geteuid()}",
+            remedy="run it as the user for which the agent listens, at a path in a folder of that "
+            "user's own",
+        )
+
+
 class NoAgent(AgentError):
     """Nobody listens at the socket: no agent, or no study that was approved with this path."""
 
@@ -188,7 +201,7 @@ class Agent:
 
     @classmethod
     def connect(cls, path: str, token: str = "") -> Agent:
-        """To an agent's Unix socket. Raises NoAgent where nobody listens.
+        """To an agent's Unix socket. Raises NoAgent where nobody listens, and ForeignAgent.
 
         token: if not the one that the agent has left in a file beside the socket.
         """
@@ -199,6 +212,9 @@ class Agent:
         except OSError as error:
             connection.close()
             raise NoAgent(path, error.strerror or str(error)) from None
+        if (user := _user_at(connection)) != os.geteuid():
+            connection.close()
+            raise ForeignAgent(path, user)
         return cls(connection, token)
 
     @classmethod
@@ -327,6 +343,15 @@ class Agent:
                 raise Closed("the agent has closed the connection")
             done += count
         return data
+
+
+def _user_at(connection: socket.socket) -> int:
+    """The user who listens at the other end, as the kernel says."""
+    if sys.platform == "linux":
+        data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return int(struct.unpack("3i", data)[1])
+    data = connection.getsockopt(0, 1, 76)  # of macOS: LOCAL_PEERCRED, version and user
+    return int(struct.unpack("2I", data[:8])[1])
 
 
 def read_tensors(body: memoryview) -> dict[str, Tensor]:
@@ -471,7 +496,8 @@ class Visits:
     ) -> None:
         """run, app, local_entries: as in ``hello``. patience: seconds that the agent may be gone.
 
-        So long it may be busy with another program, too, unless that is to be an error.
+        So long it may be busy with another program, too, unless that is to be an error. While it is
+        there, a question takes as long as it takes.
         """
         self._path, self._patience, self._form = path, patience, form or Plain()
         self._hello = tuple(local_entries), run, app
@@ -516,7 +542,11 @@ class Visits:
                     self._agent = _connected(self._path, end)
                     self._agent.form = self._form
                     self._agent.hello(*self._hello)
-                return question(self._agent)
+                asked = time.monotonic()
+                try:
+                    return question(self._agent)
+                finally:
+                    end += time.monotonic() - asked  # the agent was there
             except AgentError as error:
                 self.close()
                 is_passing = isinstance(error, Closed) or error.rule in self._passing
