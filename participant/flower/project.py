@@ -13,7 +13,8 @@ from protocol.errors import Malformed
 NODE_CONFIG = "QUORATE_NODE_CONFIG"  # the variable of an app's process with its node config
 Value = bool | int | float | str
 _FILE = "pyproject.toml"
-_MOST_BYTES = 1 << 20
+_MOST_BYTES = 1 << 18
+_MOST_DOTS = 500  # on a line: the time for a key grows with the square of its parts
 _APP = "tool.flwr.app"
 _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _COMPONENT = re.compile(f"{_NAME}:{_NAME}")
@@ -50,12 +51,14 @@ def project_in(data: bytes) -> FlowerProject:
     """What the bytes of a pyproject.toml say; raises Malformed."""
     if len(data) > _MOST_BYTES:
         raise Malformed(_FILE, f"more than {_MOST_BYTES} bytes")
+    if any(line.count(b".") > _MOST_DOTS for line in data.splitlines()):
+        raise Malformed(_FILE, f"a line with more than {_MOST_DOTS} dots")
     app = _table(_toml(data), _APP.split("."))
     components = _table(app, ["components"])
     return FlowerProject(
         _component(components, "serverapp"),
         _component(components, "clientapp"),
-        dict(_flat(_table(app, ["config"]), f"{_APP}.config")),
+        _joined(_table(app, ["config"]), f"{_APP}.config"),
     )
 
 
@@ -72,7 +75,7 @@ def node_config_in(text: str) -> dict[str, Value]:
     except (ValueError, RecursionError) as error:
         hint = "values are numbers, true, false or quoted texts"
         raise Malformed("node config", f"{hint} ({error})") from None
-    return dict(_flat(settings, "node config"))
+    return _joined(settings, "node config")
 
 
 def _toml(data: bytes) -> dict[str, Any]:
@@ -98,6 +101,13 @@ def _component(components: dict[str, Any], kind: str) -> str:
     if not isinstance(found, str) or not _COMPONENT.fullmatch(found):
         raise Malformed(_FILE, f"its {kind} is {found!r}, and not module:object")
     return found
+
+
+def _joined(table: dict[str, Any], where: str) -> dict[str, Value]:
+    try:
+        return dict(_flat(table, where))
+    except RecursionError:
+        raise Malformed(where, "it has tables within tables, and too many") from None
 
 
 def _flat(table: dict[str, Any], where: str, before: str = "") -> Iterator[tuple[str, Value]]:

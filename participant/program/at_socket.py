@@ -10,7 +10,7 @@ from typing import Any
 
 from participant.agent import Stopped
 from participant.app import AppElsewhere, AppFile, AppProcess, Config, Show, Stood
-from participant.conversation import HELLO, AppFailed, AppHello, Frames, FromApp, read_message
+from participant.conversation import AppFailed, AppHello, Frames, FromApp, Limits, read_message
 from participant.disk import Storage
 from participant.errors import BadApp
 from participant.program.desk import ProgramDesk
@@ -171,7 +171,7 @@ def _next(line: socket.socket) -> tuple[FromApp, socket.socket | None]:
 
     Raises EOFError where it has gone, and Malformed.
     """
-    frames, passed = Frames(HELLO), list[int]()
+    frames, passed = Frames(Limits(body=0)), list[int]()  # a hello that was written anew is longer
     while True:
         room = frames.room()
         try:

@@ -42,10 +42,13 @@ def keep_beginning(
     storage: Storage, study: str, run: str, local_entries: Sequence[str], begin: AppBegins,
     body: memoryview,
 ) -> Beginning:  # fmt: skip
-    """Keep it, durable on return."""
+    """Keep it, durable on return. Raises Malformed where a text in it is none."""
     found = Beginning(run, tuple(local_entries), len(body))
-    said = msgspec.json.encode(msgspec.structs.replace(begin, evaluation=None, run=""))
-    header = encode(_Header(run, found.local_entries, said))
+    try:
+        said = msgspec.json.encode(msgspec.structs.replace(begin, evaluation=None, run=""))
+        header = encode(_Header(run, found.local_entries, said))
+    except UnicodeEncodeError:
+        raise Malformed("message", "a text in it is no Unicode") from None
     with storage.writing(_name(study)) as output:
         output.write(len(header).to_bytes(8, "big") + header)
         output.write(body)  # type: ignore[arg-type]  # any bytes will do

@@ -242,7 +242,7 @@ class ProgramDesk:
                 self._owes_score = number
             is_due = lambda: self._has_passed(number) or self._takes(number)  # noqa: E731
             self._wait(visit, is_due)
-            if self._takes(number) and not self._has_passed(number):
+            if self._is_wanted(number) and not self._has_passed(number):
                 self._given, self._wanted = (parameters, said.examples, dict(said.metrics)), None
                 self._handed = number
                 self._moved.notify_all()
@@ -283,8 +283,10 @@ class ProgramDesk:
 
     def _takes(self, number: int) -> bool:
         """Whether a round's update is there, or can be taken now."""
-        is_wanted = self._wanted is not None and self._wanted.number == number
-        return is_wanted or self._handed == number
+        return self._is_wanted(number) or self._handed == number
+
+    def _is_wanted(self, number: int) -> bool:
+        return self._wanted is not None and self._wanted.number == number
 
     def _tell_score(self, scored: Scored | None) -> None:
         if self._owes_score:

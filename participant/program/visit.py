@@ -63,6 +63,7 @@ class Visit:
         try:
             if not self._answer(self._welcome):
                 return
+            self._limit()
             while True:
                 message, body = self._channel.receive()
                 self._answer(partial(self._asked, message, body))

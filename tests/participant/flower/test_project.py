@@ -42,7 +42,12 @@ def test_components_and_config_are_read_and_nested_settings_joined() -> None:
         ("[", "it is no TOML"),
         ("\ud800", "it is no TOML"),
         (f"x = {'[' * 3_000}", "it is no TOML"),
-        ("#" * (1 << 20), "more than 1048576 bytes"),
+        ("#" * (1 << 18), "more than 262144 bytes"),
+        (f"{'a.' * 501}a = 1", "more than 500 dots"),
+        (
+            f"{COMPONENTS}[tool.flwr.app.config{'.a' * 490}]\n{'a.' * 499}a = 1",
+            "tables within tables",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_pyproject_is_said(text: str, why: str) -> None:

@@ -154,6 +154,7 @@ def test_an_update_whose_answer_was_lost_is_asked_for_again_and_counts_once(
         training.stand(1, {"w": np.ones(2)})
         assert asked.result(20).kind == "applied"
     assert list(training.fitting.result(20)[0]["w"]) == [1, 1]
+    assert training.app._desk._given is None  # no second model is kept
 
 
 def test_an_update_that_is_late_is_told_so_and_the_program_goes_on(
@@ -521,6 +522,31 @@ def test_nonsense_after_the_hello_is_answered_and_the_next_one_comes_in(
         assert header["error"]["rule"] == rule
     with Agent.connect(str(path)) as agent:
         assert agent.hello().facts["study"] == "cardio"
+
+
+def test_a_text_that_cannot_be_kept_is_answered_and_nothing_is(
+    training: Training, path: Path
+) -> None:
+    training.app.start()
+    with Agent.connect(str(path)) as agent:
+        agent.hello(["[w\ud800]"])
+        error = refused(lambda: agent.begin({"v": np.zeros(2), "w": np.zeros(2)}))
+    assert (error.rule, str(error)) == ("message", "a text in it is no Unicode")
+    assert training.app._desk.beginning is None
+
+
+def test_an_update_over_a_new_connection_is_not_much_larger_than_the_model(
+    training: Training, path: Path, beside: Do
+) -> None:
+    training.app.start()
+    begun(path, training, beside)
+    with Agent.connect(str(path)) as agent:
+        agent.hello()
+        said = b'{"op":"model"}'
+        size = (1 << 30).to_bytes(8, "big")
+        agent._socket.sendall(len(said).to_bytes(4, "big") + said + size)
+        header, _ = agent._receive()
+        assert header["error"]["rule"] == "frame"
 
 
 def test_another_version_is_refused(

@@ -1,5 +1,6 @@
 """Who may come to a socket, and what is left of it."""
 
+import json
 import os
 import signal
 import socket
@@ -79,6 +80,22 @@ def test_who_says_nothing_or_nonsense_is_given_up_and_the_next_one_comes_in(
         other.sendall(said)
         with Agent.connect(str(path)) as agent:
             assert agent.hello().kind == "hello"
+
+
+def test_a_long_hello_in_any_script_ends_nothing(training: Training, path: Path) -> None:
+    training.app.start()
+    with Agent.connect(str(path)) as agent:
+        said = {
+            "op": "hello",
+            "version": 1,
+            "token": token(path),
+            "local_entries": ["é" * 999] * 500,
+        }
+        header = json.dumps(said, ensure_ascii=False).encode()
+        agent._socket.sendall(len(header).to_bytes(4, "big") + header + bytes(8))
+        assert agent._receive()[0]["answer"] == "hello"
+    with Agent.connect(str(path)) as agent:
+        assert agent.hello().kind == "hello"
 
 
 def test_what_is_closed_while_nobody_comes_stops_and_leaves_nothing(
