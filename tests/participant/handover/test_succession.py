@@ -319,12 +319,12 @@ def test_a_share_waits_until_no_other_process_is_at_work_in_its_folder(halls: Ha
 
 
 def test_people_are_told_who_has_the_folder_and_how_to_end_it() -> None:
-    facts = {"path": "/home/new", "pid": 12, "command": "serve"}
+    facts = {"path": "new-home", "pid": 12, "command": "serve"}
     waiting, old = Waiting("folder", (2,), facts), Context(file=Path("federation.toml"))
     new = Context(file=Path("federation-2.toml"), old=Path("federation.toml"))
     said = waiting_line(waiting, 20, 2, new)
     assert "this hospital" in said
-    assert "the folder /home/new for its new key share, which process 12 (serve) uses" in said
+    assert "the folder new-home for its new key share, which process 12 (serve) uses" in said
     assert said.endswith("End it: quorate-participant stop federation-2.toml")
     assert waiting_line(waiting, 20, 2, old).endswith(
         "stop NEW.toml"
