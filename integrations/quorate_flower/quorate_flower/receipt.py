@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, get_type_hints
 
@@ -11,6 +12,12 @@ from flwr.app import ConfigRecord, RecordDict
 from quorate_client import Answer
 
 RECORD = "quorate"
+
+_FORMS = {  # of what is shown to the server's operator, and comes from a hospital
+    "study": r"([a-z][a-z0-9._-]{0,63})?",
+    "model": r"[0-9a-f]{0,64}",
+    "outcome": r"applied|late|void|model",
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,10 @@ class Receipt:
         types = get_type_hints(cls)
         if said.keys() != types.keys():
             return None
-        return cls(**said) if all(type(said[name]) is types[name] for name in types) else None
+        if not all(type(said[name]) is types[name] for name in types):
+            return None
+        is_right = all(re.fullmatch(form, said[name]) for name, form in _FORMS.items())
+        return cls(**said) if is_right else None
 
     def record(self) -> ConfigRecord:
         """As it is sent."""

@@ -80,7 +80,7 @@ def num_examples(content: RecordDict) -> int:
 
 
 def _count(name: str, value: object) -> int:
-    if isinstance(value, Number) and value == int(value) >= 0:
+    if isinstance(value, Number) and math.isfinite(value) and value == int(value) >= 0:
         return int(value)
     raise AppFailed(f"the app's {name} is no whole number of examples", f"it is {value!r}")
 

@@ -2,6 +2,7 @@
 """An app behind the mod trains on the agent's model, and nothing of its update leaves."""
 
 import logging
+import math
 from typing import Any
 
 import numpy as np
@@ -260,7 +261,9 @@ def test_what_an_app_says_of_its_failure_stays_in_the_hospitals_log(
     assert "patient 1234" in caplog.text
 
 
-@pytest.mark.parametrize("examples", [{}, {"num-examples": 2.5}, {"num-examples": -1}])
+@pytest.mark.parametrize(
+    "examples", [{}, {"num-examples": 2.5}, {"num-examples": -1}, {"num-examples": math.nan}]
+)
 def test_a_reply_without_a_number_of_examples_is_refused(
     agent: ScriptedAgent, examples: dict[str, Any]
 ) -> None:

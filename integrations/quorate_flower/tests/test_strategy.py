@@ -92,8 +92,12 @@ def test_an_answer_without_a_receipt_is_of_an_app_without_the_mod(strategy: Quor
 
 
 @pytest.mark.parametrize(
-    "said", [{}, {"round": 1}, {"round": "1"}, {"in_sum": 1}, {"contributors": "all"}]
-)
+    "said",
+    [
+        {}, {"round": 1}, {"round": "1"}, {"in_sum": 1}, {"contributors": "all"},
+        {"study": "\x1b[2J"}, {"model": "\x1b[2J"}, {"model": "a" * 65}, {"outcome": "\x1b[2J"},
+    ],
+)  # fmt: skip
 def test_a_receipt_that_cannot_be_read_is_none(said: dict[str, Any]) -> None:
     whole = dict(Receipt("cardio", 1, "aa", 3, True, "applied").record())
     record = ConfigRecord({**whole, **said} if said else {})

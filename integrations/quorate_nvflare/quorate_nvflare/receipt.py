@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, get_type_hints
@@ -11,6 +12,12 @@ from quorate_client import Answer
 
 RECEIPT = "quorate.receipt"  # the one entry of such a result
 SENT_FIRST = "quorate.sent_first"  # of a task's meta: the server sends what it began with
+
+_FORMS = {  # of what is shown to the server's operator, and comes from a hospital
+    "study": r"([a-z][a-z0-9._-]{0,63})?",
+    "model": r"[0-9a-f]{0,64}",
+    "outcome": r"applied|late|void",
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,10 @@ class Receipt:
         said, types = params[RECEIPT], get_type_hints(cls)
         if not isinstance(said, Mapping) or said.keys() != types.keys():
             return None
-        return cls(**said) if all(type(said[name]) is types[name] for name in types) else None
+        if not all(type(said[name]) is types[name] for name in types):
+            return None
+        is_right = all(re.fullmatch(form, said[name]) for name, form in _FORMS.items())
+        return cls(**said) if is_right else None
 
     def params(self) -> dict[str, Any]:
         """As it is sent."""

@@ -86,6 +86,9 @@ def test_sites_with_different_models_end_the_job_by_name(aggregator: Aggregator)
         {**receipt().params(), "weight": np.zeros(3)},
         {RECEIPT: {**receipt().params()[RECEIPT], "model": np.zeros(3)}},
         {RECEIPT: {**receipt().params()[RECEIPT], "more": np.zeros(3)}},
+        {RECEIPT: {**receipt().params()[RECEIPT], "study": "\x1b[2J"}},
+        {RECEIPT: {**receipt().params()[RECEIPT], "model": "\x1b[2J"}},
+        {RECEIPT: {**receipt().params()[RECEIPT], "outcome": "\x1b[2J"}},
         {RECEIPT: np.zeros(3)},
     ],
 )
