@@ -169,22 +169,37 @@ def _busy(study: Study, path: Path) -> NotAnswered:
 def _next(line: socket.socket) -> tuple[FromApp, socket.socket | None]:
     """What the doorkeeper says next, and the connection that comes with it.
 
+    It is a process of the program's user, who may be another one, and is read like any stranger's.
     Raises EOFError where it has gone, and Malformed.
     """
-    frames, passed = Frames(Limits(body=0)), list[int]()  # a hello that was written anew is longer
+    passed = list[int]()
+    try:
+        message = _message(line, passed)
+        return message, socket.socket(fileno=passed[0]) if passed else None
+    except BaseException as error:
+        for number in passed:
+            os.close(number)
+        if isinstance(error, OSError):
+            raise Malformed("frame", "what comes with it is no connection") from None
+        raise
+
+
+def _message(line: socket.socket, passed: list[int]) -> FromApp:
+    """The next message; passed: gets the descriptor that comes with it."""
+    frames = Frames(Limits(body=0))  # a hello that was written anew is longer
     while True:
         room = frames.room()
         try:
             data, numbers, _, _ = socket.recv_fds(line, len(room), 1)
         except OSError:
             raise EOFError from None
+        for number in numbers:
+            os.set_inheritable(number, False)
         passed += numbers
+        if len(passed) > 1:
+            raise Malformed("frame", "more than one connection comes with it")
         if not data:
             raise EOFError
         room[: len(data)] = data
         if frame := frames.filled(len(data)):
-            break
-    for number in passed:
-        os.set_inheritable(number, False)
-    lines = [socket.socket(fileno=number) for number in passed]
-    return read_message(frame[0]), lines[0] if lines else None
+            return read_message(frame[0])

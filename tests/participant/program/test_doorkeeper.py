@@ -13,7 +13,9 @@ import pytest
 from participant.agent import Stopped
 from participant.errors import BadApp, DiskError
 from participant.program import doorkeeper
+from participant.program.at_socket import _next
 from participant.study import Surroundings, given_app
+from protocol.errors import Malformed
 from quorate_client import Agent, AgentError, Closed, NoAgent
 from tests.participant.program.conftest import MODEL, Do, Training, token, until
 
@@ -96,6 +98,29 @@ def test_a_long_hello_in_any_script_ends_nothing(training: Training, path: Path)
         assert agent._receive()[0]["answer"] == "hello"
     with Agent.connect(str(path)) as agent:
         assert agent.hello().kind == "hello"
+
+
+def _fifo(folder: Path) -> int:
+    os.mkfifo(folder / "fifo")
+    return os.open(folder / "fifo", os.O_RDWR)
+
+
+@pytest.mark.parametrize(("count", "why"), [(1, "no connection"), (3, "more than one")])
+def test_a_doorkeeper_that_was_taken_over_hands_over_nothing_else(
+    count: int, why: str, tmp_path: Path
+) -> None:
+    said, number = b'{"op":"hello","version":1}', _fifo(tmp_path)
+    frame = len(said).to_bytes(4, "big") + said + bytes(8)
+    agent, theirs = socket.socketpair()
+    with agent, theirs:
+        before = os.listdir("/dev/fd")
+        for k in range(count):
+            socket.send_fds(theirs, [frame[k : k + 1]], [number])
+        theirs.sendall(frame[count:])
+        with pytest.raises(Malformed, match=why):
+            _next(agent)
+        assert os.listdir("/dev/fd") == before
+    os.close(number)
 
 
 def test_what_is_closed_while_nobody_comes_stops_and_leaves_nothing(
