@@ -100,6 +100,8 @@ def _component(components: dict[str, Any], kind: str) -> str:
         raise Malformed(_FILE, f"it has no {kind} in [{_APP}.components], as a Flower app has")
     if not isinstance(found, str) or not _COMPONENT.fullmatch(found):
         raise Malformed(_FILE, f"its {kind} is {found!r}, and not module:object")
+    if "__pycache__" in re.split("[.:]", found):
+        raise Malformed(_FILE, f"its {kind} is in __pycache__, which the app's hash leaves out")
     return found
 
 

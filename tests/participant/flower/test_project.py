@@ -38,6 +38,7 @@ def test_components_and_config_are_read_and_nested_settings_joined() -> None:
         (COMPONENTS.replace("server_app:app", "server_app"), "not module:object"),
         (COMPONENTS.replace('"lungs.server_app:app"', "3"), "not module:object"),
         (COMPONENTS.replace("lungs.server_app:app", "os;exit():app"), "not module:object"),
+        (COMPONENTS.replace("lungs.server_app", "lungs.__pycache__.server_app"), "hash leaves out"),
         (f"{COMPONENTS}[tool.flwr.app.config]\nlayers = [1]", "layers is no number"),
         ("[", "it is no TOML"),
         ("\ud800", "it is no TOML"),
