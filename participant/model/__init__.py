@@ -10,7 +10,7 @@ from participant.model.entry import (
     is_tensor,
 )
 from participant.model.entry_list import EntryDifference, differences, entry_facts, list_of
-from participant.model.file import NextModel, model_name, read_entries, read_model, write_model
+from participant.model.file import NextModel, model_name, read_model, read_stored, write_model
 from participant.model.layout import Layout, closed_coroutine, named
 from participant.model.local_entries import LocalEntries, is_plain
 from participant.model.master import Model, copy_of

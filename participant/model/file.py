@@ -3,25 +3,28 @@
 A file is the length of its header in 8 bytes, little-endian; the header, JSON; and all entries in
 master precision, one after the other [github.com/huggingface/safetensors, README, "Format"]. The
 library of that name writes only what it holds whole.
+
+The metadata of a file say the app's dtypes, as JSON, by the entries' names in the app's order. With
+them a model's digest is known from its file alone.
 """
 
 import json
 from collections.abc import Mapping
-from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from participant.disk import Output
 from participant.errors import DamagedFile, ForeignModel
+from participant.model.entry import MASTER
 from participant.model.layout import Layout
 from participant.model.master import Model
 from participant.model.weights import SLICE, Vector
 
 _DTYPES = {"<f8": "F64", "<f4": "F32"}
-_MASTERS = {said: master for master, said in _DTYPES.items()}
 _LENGTH = 8  # bytes of the header's length
+_METADATA = "__metadata__"
+_APPS_DTYPES = "dtypes"  # in the metadata
 
 
 def model_name(study: str, number: int) -> str:
@@ -73,7 +76,7 @@ def read_model(data: bytes, layout: Layout, study: str, number: int) -> Model:
     """
     name = model_name(study, number)
     header, start = _read_header(data, name)
-    found = {name: entry for name, entry in header.items() if name != "__metadata__"}
+    found = {name: entry for name, entry in header.items() if name != _METADATA}
     expected = _described(layout)
     for entry in [*expected, *found]:
         if found.get(entry) != expected.get(entry):
@@ -89,25 +92,34 @@ def read_model(data: bytes, layout: Layout, study: str, number: int) -> Model:
     return Model(layout, tuple(entries))
 
 
-def read_entries(data: bytes, name: str) -> dict[str, NDArray[Any]]:
-    """The entries of a stored model of any layout, by name, in their shapes; views of ``data``.
+def read_stored(data: bytes, study: str, number: int) -> Model:
+    """The model in a file, of the layout that the file itself says; views of ``data``.
 
-    name: the file's in the storage. Raises DamagedFile if it is no model.
+    Who compares its digest knows whether it is the right one. Raises DamagedFile if it is no model,
+    or does not say its layout.
     """
-    header, start = _read_header(data, name)
-    found = {}
+    name = model_name(study, number)
+    header, _ = _read_header(data, name)
     try:
-        for entry, said in header.items():
-            if entry != "__metadata__":
-                shape, (first, end) = tuple(map(int, said["shape"])), said["data_offsets"]
-                master = np.dtype(_MASTERS[said["dtype"]])
-                if not 0 <= first <= end == first + prod(shape) * master.itemsize:
-                    raise ValueError(entry)
-                flat = np.frombuffer(data, master, prod(shape), start + first)
-                found[entry] = flat.reshape(shape)
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
-        raise DamagedFile(name, "its header does not describe its entries", "model") from None
-    return found
+        return read_model(data, _own_layout(header), study, number)
+    except (ForeignModel, ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        reason = "its header does not say what its entries are"
+        raise DamagedFile(name, reason, "model") from None
+
+
+def _own_layout(header: Mapping[str, Any]) -> Layout:
+    """Raises KeyError, TypeError and the like unless the header says one that has a digest."""
+    try:
+        dtypes = json.loads(header[_METADATA][_APPS_DTYPES])
+    except RecursionError:
+        raise ValueError(_APPS_DTYPES) from None
+    shapes = tuple(tuple(map(int, header[name]["shape"])) for name in dtypes)
+    layout = Layout(tuple(dtypes), shapes, tuple(dtypes.values()), "arrays")
+    if not all(dtype in MASTER for dtype in layout.dtypes):
+        raise ValueError(_APPS_DTYPES)
+    if min(layout.sizes, default=0) < 0 or not layout.weights or not layout.digest:
+        raise ValueError("shape")
+    return layout
 
 
 def _bytes(layout: Layout) -> int:
@@ -128,7 +140,8 @@ def _described(layout: Layout) -> dict[str, Any]:
 
 
 def _header(layout: Layout, metadata: Mapping[str, str]) -> bytes:
-    header = _described(layout) | {"__metadata__": dict(metadata)}
+    dtypes = json.dumps(dict(zip(layout.names, layout.dtypes, strict=True)))
+    header = _described(layout) | {_METADATA: {**metadata, _APPS_DTYPES: dtypes}}
     text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # so that the entries are aligned
     return len(text).to_bytes(_LENGTH, "little") + text

@@ -4,7 +4,9 @@ One changed weight gives a model another digest, and its updates hardly another 
 compares the model that it first contributes from in a study with those from which it contributed in
 other studies, entry by entry of one name and shape. They are near if more than half of the weights
 of the smaller one differ by no more than a weight may change in a round. A model that this hospital
-has no more counts as near: that makes it wait, or others contribute, and shows nothing.
+has no more counts as near: that makes it wait, or others contribute, and shows nothing. So does a
+file whose model has another digest than the round's: people may have put back a wrong one, which
+comes from another hospital.
 
 Two studies from one model go the same way, if the same hospitals train with the same app: after
 each round their models are nearly the same. So a later contribution is compared too, with a
@@ -23,7 +25,7 @@ import numpy as np
 
 from participant.disk import Storage
 from participant.errors import DamagedFile
-from participant.model import SLICE, Model, model_name, read_entries
+from participant.model import SLICE, Model, model_name, read_stored
 from participant.study import Earlier, Kept, earlier_rounds, has_contributed, representatives
 from protocol.board import Board, Study
 from protocol.messages import NEAR_TO_NOTHING, Near, Opening
@@ -62,8 +64,8 @@ def alike_before(
     def is_near_to(from_: Start, kept: Kept) -> bool:
         if (from_, kept.clip) not in verdicts:
             bound = share * max(opening.clip, kept.clip)
-            name = model_name(kept.study, kept.number - 1)
-            verdicts[from_, kept.clip] = _is_near(start, kept.read(name), name, bound)
+            other = _kept_model(kept, from_.name)
+            verdicts[from_, kept.clip] = other is None or _is_near(start, other, bound)
         return verdicts[from_, kept.clip]
 
     def is_near(one: Earlier) -> bool:
@@ -81,19 +83,25 @@ def alike_before(
     return Alike(near, tuple(sorted(found)))
 
 
-def _is_near(start: Model, data: bytes | None, name: str, bound: float) -> bool:
+def _kept_model(kept: Kept, digest: bytes) -> Model | None:
+    """The model that a contribution was made from; None unless just that one lies there."""
+    study, number = kept.study, kept.number - 1
     try:
-        other = read_entries(data or b"", name)
+        found = read_stored(kept.read(model_name(study, number)) or b"", study, number)
     except DamagedFile:
-        return True
+        return None
+    return found if found.digest == digest else None
+
+
+def _is_near(start: Model, other: Model, bound: float) -> bool:
     layout, near = start.layout, 0
-    for entry, shape, own in zip(layout.names, layout.shapes, start.entries, strict=True):
-        found = other.get(entry)
-        if found is not None and found.shape == shape:
-            flat = found.reshape(-1)
+    entries = dict(zip(other.layout.names, other.entries, strict=True))
+    shapes = dict(zip(other.layout.names, other.layout.shapes, strict=True))
+    for name, shape, own in zip(layout.names, layout.shapes, start.entries, strict=True):
+        if shapes.get(name) == shape:
+            found = entries[name]
             for first in range(0, len(own), SLICE):
                 part = slice(first, first + SLICE)
-                apart = own[part].astype(np.float64) - flat[part].astype(np.float64)
+                apart = own[part].astype(np.float64) - found[part].astype(np.float64)
                 near += int(np.count_nonzero(np.abs(apart) <= bound))
-    fewest = min(layout.weights, sum(found.size for found in other.values()))
-    return 2 * near > fewest
+    return 2 * near > min(layout.weights, other.layout.weights)

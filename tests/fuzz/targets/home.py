@@ -25,7 +25,7 @@ from participant.home.identity import Card, load
 from participant.home.key_notes import BackupNote, KeyNotes, ShareNote
 from participant.home.sealed_file import SealedFor, seal, unseal
 from participant.home.vault import Vault
-from participant.model.file import model_name, read_model, write_model
+from participant.model.file import model_name, read_model, read_stored, write_model
 from participant.model.layout import Layout
 from participant.model.local_entries import LocalEntries
 from participant.model.master import Model
@@ -130,6 +130,17 @@ def model() -> Case:
         with suppress(DamagedFile, ForeignModel):
             found = read_model(data, expected, "s", 1)
             assert [len(entry) for entry in found.entries] == [6, 3]
+            assert len(found.digest) == 32
+
+    return Case(run, [model_bytes()], SAFETENSORS)
+
+
+@target("stored-model", "participant.model.file.read_stored")
+def stored_model() -> Case:
+    def run(data: bytes) -> None:
+        with suppress(DamagedFile):
+            found = read_stored(data, "s", 1)
+            assert found.layout.weights == sum(len(entry) for entry in found.entries) > 0
             assert len(found.digest) == 32
 
     return Case(run, [model_bytes()], SAFETENSORS)

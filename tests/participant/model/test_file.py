@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from participant.errors import DamagedFile, ForeignModel
-from participant.model.file import NextModel, read_entries, read_model, write_model
+from participant.model.file import NextModel, read_model, read_stored, write_model
 from participant.model.layout import MASTER, Layout
 from participant.model.master import Model
 from tests.stage.models import PARAMETERS, model_of
@@ -78,10 +78,21 @@ def test_updates_too_small_for_half_precision_add_up() -> None:
     assert model.to_app({})[0] == np.float16(1.001)
 
 
-def test_a_files_metadata_is_what_was_given() -> None:
-    data = written(model_of([np.zeros(3)]))
-    length = int.from_bytes(data[:8], "little")
-    assert json.loads(data[8 : 8 + length])["__metadata__"] == METADATA
+def header_of(data: bytes) -> Any:
+    return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+
+
+def with_header(data: bytes, header: Any) -> bytes:
+    """The same entries under another header."""
+    text = json.dumps(header).encode()
+    old = 8 + int.from_bytes(data[:8], "little")
+    return len(text).to_bytes(8, "little") + text + data[old:]
+
+
+def test_a_files_metadata_is_what_was_given_and_the_apps_dtypes_in_its_order() -> None:
+    data = written(model_of({"b": np.zeros(3, np.float16), "a": np.zeros(1)}))
+    metadata = header_of(data)["__metadata__"]
+    assert metadata == METADATA | {"dtypes": '{"b": "float16", "a": "float64"}'}
 
 
 def test_equal_models_have_equal_files() -> None:
@@ -152,30 +163,85 @@ def test_what_is_no_whole_model_is_refused() -> None:
 
 
 @given(PARAMETERS)
-def test_entries_are_read_without_a_layout_in_their_shapes(parameters: list[np.ndarray]) -> None:
+def test_a_models_digest_is_known_from_its_file_alone(parameters: list[np.ndarray]) -> None:
     model = model_of(parameters)
-    found = read_entries(written(model), "x")
-    assert list(found) == sorted(model.layout.names)
-    for name, entry, array in zip(model.layout.names, model.entries, parameters, strict=True):
-        assert found[name].shape == array.shape
-        assert np.array_equal(found[name].reshape(-1), entry)
+    found = read_stored(written(model), "cardio", 1)
+    assert found.digest == model.digest
+    for entry, own in zip(found.entries, model.entries, strict=True):
+        assert np.array_equal(entry, own)
+
+
+def test_the_digest_from_a_file_tells_half_precision_and_the_order_of_entries() -> None:
+    forms: list[dict[str, Any]] = [
+        {"b": np.zeros(2, np.float16), "a": np.zeros(2, np.float32)},
+        {"b": np.zeros(2, np.float32), "a": np.zeros(2, np.float32)},
+        {"a": np.zeros(2, np.float32), "b": np.zeros(2, np.float16)},
+    ]
+    models = [model_of(form) for form in forms]
+    found = [read_stored(written(model), "cardio", 1).digest for model in models]
+    assert found == [model.digest for model in models]
+    assert len(set(found)) == 3
+
+
+TWO = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+AS_APP = {"dtypes": '{"a": "float32"}'}
+
+
+def test_a_header_that_fits_its_entries_is_read() -> None:
+    found = read_stored(with_header(bytes(16), {"__metadata__": AS_APP, "a": TWO}), "x", 1)
+    assert found.layout.shapes == ((2,),)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "entry",
     [
         {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]},
+        {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]},
         {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]},
         {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]},
         {"dtype": "F32", "shape": [-2], "data_offsets": [0, -8]},
         {"dtype": "F32", "shape": [2], "data_offsets": [-8, 0]},
         {"dtype": "F32", "shape": ["x"], "data_offsets": [0, 8]},
+        {"dtype": "F32", "shape": [float("inf")], "data_offsets": [0, 8]},
+        {"dtype": "F32", "shape": [0, 10**30], "data_offsets": [0, 0]},
         {"dtype": "F32", "shape": [2]},
         {"dtype": ["F32"], "shape": [2], "data_offsets": [0, 8]},
         [],
     ],
 )
-def test_a_header_that_does_not_fit_its_entries_is_refused(said: Any) -> None:
-    text = json.dumps({"a": said}).encode()
-    with pytest.raises(DamagedFile, match="x"):
-        read_entries(len(text).to_bytes(8, "little") + text + bytes(8), "x")
+def test_a_header_that_does_not_fit_its_entries_is_refused(entry: Any) -> None:
+    data = with_header(bytes(16), {"__metadata__": AS_APP, "a": entry})
+    with pytest.raises(DamagedFile, match="studies/x/model-1"):
+        read_stored(data, "x", 1)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        METADATA,
+        [],
+        {"dtypes": {"a": "float32"}},
+        {"dtypes": "["},
+        {"dtypes": "[" * 200_000},
+        {"dtypes": '["a"]'},
+        {"dtypes": "{}"},
+        {"dtypes": '{"a": "int32"}'},
+        {"dtypes": '{"a": ["float32"]}'},
+        {"dtypes": '{"b": "float32"}'},
+        {"dtypes": '{"a": "float32", "__metadata__": "float32"}'},
+    ],
+)
+def test_a_file_that_does_not_say_its_dtypes_is_refused(metadata: Any) -> None:
+    with pytest.raises(DamagedFile, match="studies/x/model-1"):
+        read_stored(with_header(bytes(16), {"__metadata__": metadata, "a": TWO}), "x", 1)
+
+
+def test_a_file_without_entries_is_refused() -> None:
+    nothing = with_header(bytes(8), {"__metadata__": {"dtypes": "{}"}})
+    assert safetensors.numpy.load(nothing) == {}
+    for data in (nothing, with_header(bytes(8), {}), safetensors.numpy.save({})):
+        with pytest.raises(DamagedFile, match="does not say what its entries are"):
+            read_stored(data, "x", 1)
+    unicode = {"__metadata__": {"dtypes": '{"\\ud800": "float32"}'}, "\ud800": TWO}
+    with pytest.raises(DamagedFile):
+        read_stored(with_header(bytes(16), unicode), "x", 1)

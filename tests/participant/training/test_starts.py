@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
-from participant.model.file import model_name, read_entries
+from participant.model.file import model_name
 from participant.training.task import TrainingTask
 from protocol.board.draft import Draft
 from protocol.messages.bodies import SetLock
@@ -100,10 +101,37 @@ def test_a_model_that_is_here_no_more_counts_as_near() -> None:
     assert near_of(task) == (SESSION,)
 
 
+def of_another_study() -> bytes:
+    return first(From(a=[9, 9, 9], b=[9])).disks[1].read(model_name(STUDY, 0)) or b""
+
+
+def test_a_wrong_file_in_the_place_of_a_model_counts_as_near() -> None:
+    """Such as one that another hospital gave after a loss, so that its study is not compared."""
+    table, name = first(BEFORE), model_name(STUDY, 0)
+    own = table.disks[1].read(name) or b""
+    entries = safetensors.numpy.load(own)
+    cut = {"a": entries["a"]}  # valid, and its weights are near to no model of other entries
+    wrong = {
+        "another model": of_another_study(),
+        "no metadata": safetensors.numpy.save(entries),
+        "other entries": safetensors.numpy.save(cut, {"dtypes": '{"a": "float64"}'}),
+        "no entries": safetensors.numpy.save({}),
+        "no entries, and metadata": safetensors.numpy.save({}, {"dtypes": "{}"}),
+        "nothing": b"",
+    }
+    said = {}
+    for what, data in ({"its own": own} | wrong).items():
+        table = first(BEFORE)
+        table.disks[1].write(name, data)
+        _, task, _ = second(table, From(a=[8, 8, 8], b=[8]))
+        said[what] = near_of(task)
+    assert said == {"its own": ()} | dict.fromkeys(wrong, (SESSION,))
+
+
 def test_the_model_before_the_first_round_is_kept_by_who_contributes() -> None:
     data = first(BEFORE).disks[3].read(model_name(STUDY, 0))
     assert data is not None
-    assert read_entries(data, "x")["b"] == [5]
+    assert safetensors.numpy.load(data)["b"] == [5]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +189,7 @@ def test_in_another_federation_an_app_goes_on_from_exactly_the_last_model() -> N
     """A study goes on from one of the federation before by its file, and has the same start."""
     table = first(Steps())
     name = model_name(STUDY, 1)
-    entries = read_entries(table.disks[1].read(name) or b"", name)
+    entries = safetensors.numpy.load(table.disks[1].read(name) or b"")
 
     class GoesOn(Steps):
         def initial_parameters(self, config: Any) -> Any:
