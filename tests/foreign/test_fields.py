@@ -87,11 +87,20 @@ NESTED = {
 }
 
 
+def load(module: str) -> None:
+    """Import it. Flower may not be here: what needs it is in an app's process, and says nothing."""
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "flwr":
+            raise
+
+
 def types() -> list[type[Message]]:
     for package in (protocol, participant, aggregator):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not module.name.endswith("__main__"):
-                importlib.import_module(module.name)
+                load(module.name)
     found: list[type[Message]] = []
     waiting = list(Message.__subclasses__())
     while waiting:

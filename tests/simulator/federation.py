@@ -92,7 +92,8 @@ class Federation:
         self.declined: list[tuple[int, Declined]] = []  # posts beyond a hospital's budget
         self.chaos = random.Random(plan.seed + 1)
         self.services = [Service(folder / "aggregator")]
-        _make_blob_folders(folder / "aggregator")
+        if plan.aggregator_crash_syncs:
+            _make_blob_folders(folder / "aggregator")
         self.served_by = dict.fromkeys(self._numbers(), 0)
         self.hospitals = {i: self._hospital(i, folder, disk_of(i)) for i in self.served_by}
         self.set_back: set[int] = set()  # whose disks went back in time

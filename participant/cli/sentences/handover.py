@@ -64,7 +64,8 @@ def free_folder(facts: Mapping[str, Any], c: Context) -> str:
     """What ends who has it."""
     if facts["command"] != SERVE:
         return "Wait for it to end, or stop it."
-    return f"End it: {COMMAND} stop {'NEW.toml' if c.old is None else c.here}"
+    here = "NEW.toml" if c.old is None else c.here
+    return f"End it: {COMMAND} stop {here}"
 
 
 def _given_up(e: HandoverGivenUp, c: Context) -> Sentence:

@@ -2,7 +2,8 @@
 
 Not here, since no run of the simulator makes them: an identity, another passphrase, a backup's
 return and a new card of the aggregator (their own tests kill those at every point), entries that
-an app keeps for itself, and what commands write for people (records, reports, journals, status).
+an app keeps for itself, what a program at a socket began with, and what commands write for people
+(records, reports, journals, status).
 """
 
 import re
@@ -50,6 +51,7 @@ OF_A_HOSPITAL = {
     "end of a vector": Kind(r"delete outbox/kept", ("trainer",)),
     "approval": Kind(r"write studies/\w+/approval", ("withdrawer", *WORKERS)),
     "end of an approval": Kind(r"delete studies/\w+/approval", ("withdrawer",)),
+    "end of a beginning": Kind(r"delete studies/\w+/beginning", ("withdrawer",)),
     "set": Kind(r"write chosen/study-\w+-\d+", WORKERS),
     "numbers": Kind(r"write studies/\w+/numbers", ("contributor",)),
     "model": Kind(r"write studies/\w+/model-\d+\.safetensors", ("trainer",)),
