@@ -259,16 +259,21 @@ class Agent:
         return self._ask("hello", said)
 
     def begin(
-        self, initial: Any = None, evaluation: Mapping[str, Any] | None = None, run: str = ""
+        self,
+        initial: Any = None,
+        evaluation: Mapping[str, Any] | None = None,
+        run: str = "",
+        turn: str = "",
     ) -> Answer:
         """Ask to train; returns when a round is open, or a model is to be scored.
 
         initial: the model before the first round, the first time. evaluation: ``loss``,
         ``examples`` and ``metrics`` of the model that the answer before had. run: as in ``hello``,
-        if it was not known then.
+        if it was not known then. turn: of a server, in hex; a second update in it is refused.
         """
         said: dict[str, Any] = {} if evaluation is None else {"evaluation": dict(evaluation)}
-        return self._ask("begin", said | ({"run": run} if run else {}), initial)
+        named = {"run": run, "turn": turn}
+        return self._ask("begin", said | {k: v for k, v in named.items() if v}, initial)
 
     def update(
         self, number: int, trained: Any, examples: int, metrics: Mapping[str, Any] | None = None
@@ -503,6 +508,7 @@ class Visits:
         self._hello = tuple(local_entries), run, app
         self._passing = {"token", "busy"} if waits_if_busy else {"token"}
         self._agent: Agent | None = None
+        self._said = Answer("hello")
 
     def __enter__(self) -> Visits:
         return self
@@ -516,13 +522,20 @@ class Visits:
         if agent is not None:
             agent.close()
 
-    def begin(self, initial: Any = None) -> Answer:
+    def hello(self) -> Answer:
+        """What the agent says of itself: ``facts`` has its ``federation``, ``study``, ``identity``.
+
+        Raises NoAgent and AgentError.
+        """
+        return self._asked(lambda _: self._said)
+
+    def begin(self, initial: Any = None, turn: str = "") -> Answer:
         """``train`` when a round is open, or ``end``. A round that was begun is begun again.
 
-        initial: the model before the first round; needed until a hospital has one. Raises NoAgent
-        and AgentError.
+        initial: the model before the first round; needed until a hospital has one. turn: as in
+        ``Agent.begin``. Raises NoAgent and AgentError.
         """
-        return self._asked(lambda agent: agent.begin(initial))
+        return self._asked(lambda agent: agent.begin(initial, turn=turn))
 
     def update(
         self, number: int, trained: Any, examples: int, metrics: Mapping[str, Any] | None = None
@@ -541,7 +554,7 @@ class Visits:
                 if self._agent is None:
                     self._agent = _connected(self._path, end)
                     self._agent.form = self._form
-                    self._agent.hello(*self._hello)
+                    self._said = self._agent.hello(*self._hello)
                 asked = time.monotonic()
                 try:
                     return question(self._agent)

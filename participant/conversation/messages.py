@@ -20,6 +20,7 @@ _Text = Annotated[str, Meta(max_length=1_000)]
 _Long = Annotated[str, Meta(max_length=100_000)]
 _Round = Annotated[int, Meta(ge=0, le=1 << 31)]
 _HexHash = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")]
+_Turn = Annotated[str, Meta(pattern=r"^[0-9a-f]{0,64}\Z")]
 
 
 class EntrySaid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,12 +68,16 @@ class AppHello(
 class AppBegins(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="begin", tag_field="op"
 ):
-    """It can train; the first time with its initial model, later with the score of the last."""
+    """It can train; the first time with its initial model, later with the score of the last.
+
+    ``turn``: of the framework's server, which each hospital has once.
+    """
 
     form: Literal["list", "dict"] = "dict"
     entries: _Entries | None = None
     evaluation: Scored | None = None
     run: RunName = ""
+    turn: _Turn = ""
 
 
 class AppUpdate(

@@ -45,7 +45,7 @@ def keep_beginning(
     """Keep it, durable on return. Raises Malformed where a text in it is none."""
     found = Beginning(run, tuple(local_entries), len(body))
     try:
-        said = msgspec.json.encode(msgspec.structs.replace(begin, evaluation=None, run=""))
+        said = msgspec.json.encode(msgspec.structs.replace(begin, evaluation=None, run="", turn=""))
         header = encode(_Header(run, found.local_entries, said))
     except UnicodeEncodeError:
         raise Malformed("message", "a text in it is no Unicode") from None

@@ -18,7 +18,14 @@ from participant.disk import Storage
 from participant.errors import BadApp, ModelsDiffer, ParticipantError
 from participant.model import Layout, checked
 from participant.program.beginning import Beginning, keep_beginning, kept_beginning
-from participant.program.not_answered import NotAnswered, Words, ended, other_run, wrong_app
+from participant.program.not_answered import (
+    NotAnswered,
+    Words,
+    ended,
+    other_run,
+    turn_is_over,
+    wrong_app,
+)
 from protocol.board import Study
 
 _LOOK_SECONDS = 0.2  # how soon it is noticed that a program has gone
@@ -81,6 +88,7 @@ class ProgramDesk:
         self._wanted: WantedFit | None = None
         self._given: Fitted | None = None  # of what was wanted last
         self._handed = 0  # the last round for which an update was given
+        self._turn = self._last_turn = ""  # of the last begin, and of the last update
         self._place: _Place | None = None
         self._sums: dict[int, bool] = {}  # the rounds before: whether an update of here is in them
         self._asked_at = -1  # the round whose model a program has asked to train from
@@ -209,9 +217,11 @@ class ProgramDesk:
         program or training has gone.
         """
         with self._moved:
+            if said.turn and said.turn == self._last_turn:
+                raise turn_is_over(self._study)
             self._tell_score(said.evaluation)
             self._take_beginning(visit, said, initial, body)
-            self._is_begun = True
+            self._is_begun, self._turn = True, said.turn
             if self._place is not None:
                 self._asked_at = self._place.stood.round
             self._moved.notify_all()
@@ -238,6 +248,7 @@ class ProgramDesk:
                 )  # fmt: skip
             if number == following:
                 self._check(parameters)
+            self._last_turn = self._turn
             if not self._has_passed(number):
                 self._owes_score = number
             is_due = lambda: self._has_passed(number) or self._takes(number)  # noqa: E731

@@ -33,6 +33,17 @@ def other_run(study: Study, due: str, said: str, is_planned: bool) -> NotAnswere
     )
 
 
+def turn_is_over(study: Study) -> NotAnswered:
+    """Another program has given the update of this turn."""
+    return NotAnswered(
+        "turn",
+        f"this hospital has given its update to study {study.name} in this turn of the server, by "
+        "another program",
+        "one program of a hospital trains in a turn. End the other one, or give it the socket of "
+        "another study",
+    )
+
+
 def wrong_app(study: Study, said: str) -> NotAnswered:
     """A program runs something else than the plan says, or does not say what."""
     runs = f"SHA-256 {said}" if said else "nothing that it names"

@@ -99,6 +99,7 @@ class Visit:
         config = self._desk.greet(self)
         study = self._study
         about = {"federation": study.terms.name, "study": study.name, "rounds": study.rounds}
+        about["identity"] = study.digest.hex()
         return (
             {
                 "answer": "hello",

@@ -17,13 +17,13 @@ PATIENCE = 60.0  # seconds that an agent may be gone, while it is started anew
 class Exchange:
     """Each question raises NoAgent or AgentRefused, whose texts may go to the server."""
 
-    def __init__(self, settings: Settings, run: int) -> None:
-        """run: Flower's. A study is trained for one run."""
+    def __init__(self, settings: Settings, run: int, patience: float | None = None) -> None:
+        """run: Flower's. A study is trained for one run. patience: seconds, if not the usual."""
         self._visits = Visits(
             settings.socket,
             f"flower/{run}",
             settings.app,
-            patience=PATIENCE,
+            patience=PATIENCE if patience is None else patience,
             form=InOrder(),
             waits_if_busy=False,  # a second SuperNode: it would wait for the round after
         )
@@ -34,9 +34,16 @@ class Exchange:
     def __exit__(self, *_: object) -> None:
         self._visits.close()
 
-    def begin(self, initial: Arrays) -> Answer:
-        """The model to train from, once a round is open. initial: the server's, if it sent one."""
-        return self._asked(lambda: self._visits.begin(initial or None))
+    def hello(self) -> Answer:
+        """Which study the agent trains."""
+        return self._asked(self._visits.hello)
+
+    def begin(self, initial: Arrays, turn: str = "") -> Answer:
+        """The model to train from, once a round is open. initial: the server's, if it sent one.
+
+        turn: of QuorateFedAvg, in which a hospital trains once.
+        """
+        return self._asked(lambda: self._visits.begin(initial or None, turn))
 
     def update(self, number: int, trained: Arrays, examples: int) -> Answer:
         """What the round came to."""

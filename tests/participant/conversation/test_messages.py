@@ -52,6 +52,7 @@ def test_a_large_number_among_metrics_is_exact() -> None:
         ({**UPDATE, "form": "tuple"}, "Invalid enum"),
         ({**UPDATE, "entries": [{"name": "w", "at": "disk"}]}, "Invalid enum"),
         ({"op": "hello", "version": 1, "token": "x" * 2_000}, "length"),
+        ({"op": "begin", "turn": "the second"}, "regex"),
     ],
 )
 def test_what_is_no_message_is_refused(said: Any, why: str) -> None:

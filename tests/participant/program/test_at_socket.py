@@ -157,6 +157,35 @@ def test_an_update_whose_answer_was_lost_is_asked_for_again_and_counts_once(
     assert training.app._desk._given is None  # no second model is kept
 
 
+def test_a_second_program_in_a_turn_is_refused_once_the_first_has_given_its_update(
+    training: Training, path: Path, beside: Do
+) -> None:
+    training.app.start()
+    rounds = beside(lambda: training.round(2, training.round(1, training.begin())))
+    with visit(path) as first:
+        assert first.begin(MODEL, "a1").kind == "train"
+    with visit(path) as second:  # the first went before its update
+        assert second.begin(MODEL, "a1").kind == "train"
+        assert second.update(1, {"w": np.ones(2)}, 5).kind == "applied"
+    with visit(path) as third:
+        error = refused(lambda: third.begin(MODEL, "a1"))
+    assert error.rule == "turn"
+    assert "study cardio in this turn" in str(error)
+    assert "End the other one" in str(error)
+    with visit(path) as first:
+        assert first.begin(MODEL, "a2").round == 2
+        assert first.update(2, {"w": np.ones(2)}, 5).kind == "applied"
+    rounds.result(20)
+
+
+def test_a_program_is_told_which_study_this_is(training: Training, path: Path) -> None:
+    training.app.start()
+    with visit(path) as agent:
+        facts = agent.hello().facts
+    assert (facts["federation"], facts["study"]) == ("Toy", "cardio")
+    assert facts["identity"] == training.study.digest.hex()
+
+
 def test_an_update_that_is_late_is_told_so_and_the_program_goes_on(
     training: Training, path: Path, beside: Do
 ) -> None:
