@@ -4,14 +4,21 @@
 Speaks with the hospital's agent over a socket, and imports nothing that is under the GPL.
 """
 
-from quorate_flower.versions import check_flower
+import sys
 
-check_flower()  # before anything of Flower is imported
+from quorate_flower.versions import WrongFlower, check_flower
 
-from quorate_flower.errors import QuorateError  # noqa: E402
-from quorate_flower.mod import quorate_mod  # noqa: E402
-from quorate_flower.receipt import Receipt  # noqa: E402
-from quorate_flower.simulated import simulated_mod  # noqa: E402
-from quorate_flower.strategy import QuorateFedAvg  # noqa: E402
+try:
+    check_flower()  # before anything of Flower is imported
+except WrongFlower as error:
+    if f"{__name__}.gate" not in sys.orig_argv:
+        raise
+    sys.exit(f"quorate gate: {error}")  # a command's user reads a sentence
+
+from quorate_flower.errors import QuorateError
+from quorate_flower.mod import quorate_mod
+from quorate_flower.receipt import Receipt
+from quorate_flower.simulated import simulated_mod
+from quorate_flower.strategy import QuorateFedAvg
 
 __all__ = ["QuorateError", "QuorateFedAvg", "Receipt", "quorate_mod", "simulated_mod"]

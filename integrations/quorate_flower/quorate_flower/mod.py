@@ -13,7 +13,7 @@ from flwr.clientapp.typing import ClientAppCallable
 from quorate_client import Answer
 from quorate_flower.errors import AgentBehind, AppFailed, QueryRefused, QuorateError, WrongStrategy
 from quorate_flower.exchange import Exchange
-from quorate_flower.receipt import RECORD, Receipt
+from quorate_flower.receipt import RECORD, WHICH_STUDY, Receipt
 from quorate_flower.records import (
     Arrays,
     given_arrays,
@@ -36,6 +36,8 @@ def quorate_mod(message: Message, context: Context, call_next: ClientAppCallable
     try:
         settings = read_settings(context.node_config)
         kind = message.metadata.message_type.partition(".")[0]
+        if WHICH_STUDY in message.content.config_records.get(RECORD, {}):
+            return _which_study(message, context, settings)
         if kind == MessageType.TRAIN:
             return _train(message, context, call_next, settings)
         if kind == MessageType.EVALUATE:
@@ -65,7 +67,8 @@ def _train(
         )
     with Exchange(settings, context.run_id) as agent:
         begun = _once_current(
-            lambda: agent.begin(given), lambda found: _require_round(found, given, said)
+            lambda: agent.begin(given, _turn(said)),
+            lambda found: _require_round(found, given, said),
         )
         reply = ask_app(message, context, call_next, name, begun.parameters)
         _, trained = trained_arrays(reply.content)
@@ -89,6 +92,14 @@ def _evaluate(
     content = outgoing(reply.content, settings.metrics)
     content[RECORD] = Receipt.of(standing).record()
     return Message(content, reply_to=message)
+
+
+def _which_study(message: Message, context: Context, settings: Settings) -> Message:
+    with Exchange(settings, context.run_id, patience=0.0) as agent:
+        hello = agent.hello()
+    facts = hello.facts
+    LOGGER.info("quorate: study %s of federation %s", facts["study"], facts["federation"])
+    return Message(RecordDict({RECORD: Receipt.of_study(hello).record()}), reply_to=message)
 
 
 def _query(
@@ -140,6 +151,11 @@ def _after(said: ConfigRecord | None) -> int:
     """The last round that QuorateFedAvg has a receipt of."""
     found = said.get("after") if said is not None else 0
     return found if isinstance(found, int) else 0
+
+
+def _turn(said: ConfigRecord | None) -> str:
+    found = said.get("turn") if said is not None else ""
+    return found if isinstance(found, str) else ""
 
 
 def ask_app(

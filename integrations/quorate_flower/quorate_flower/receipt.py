@@ -12,11 +12,12 @@ from flwr.app import ConfigRecord, RecordDict
 from quorate_client import Answer
 
 RECORD = "quorate"
+WHICH_STUDY = "which-study"  # in that record of a message: the mod answers, and not the app
 
 _FORMS = {  # of what is shown to the server's operator, and comes from a hospital
     "study": r"([a-z][a-z0-9._-]{0,63})?",
     "model": r"[0-9a-f]{0,64}",
-    "outcome": r"applied|late|void|model",
+    "outcome": r"applied|late|void|model|study",
 }
 
 
@@ -26,7 +27,8 @@ class Receipt:
 
     round: quorate's, after which the hospital has the model with this digest (hex). contributors:
     how many hospitals are in the sum. in_sum: whether this one is. outcome: applied, late (the
-    round went on without this hospital), void (it gave no result), or model, of an evaluation.
+    round went on without this hospital), void (it gave no result), model, of an evaluation, or
+    study, before training: then ``model`` is the study's identity, of federation, name and plan.
     """
 
     study: str
@@ -43,6 +45,12 @@ class Receipt:
             return cls("", answer.round, "", 0, False, answer.kind)
         count = len(said.contributors)
         return cls(said.study, said.round, said.model, count, said.in_sum, answer.kind)
+
+    @classmethod
+    def of_study(cls, hello: Answer) -> Receipt:
+        """Which study it is, before a round."""
+        facts = hello.facts
+        return cls(facts["study"], hello.round, facts["identity"], 0, False, "study")
 
     @classmethod
     def read(cls, content: RecordDict) -> Receipt | None:

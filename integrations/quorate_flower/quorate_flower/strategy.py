@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """FedAvg for a server that learns nothing: replies have receipts, and no arrays."""
 
+import secrets
+from collections import Counter
 from collections.abc import Iterable
 from logging import INFO, WARNING
 from typing import Any
 
-from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 from flwr.serverapp.exception import InconsistentMessageReplies
 from flwr.serverapp.strategy import FedAvg
 
-from quorate_flower.receipt import RECORD, Receipt
+from quorate_flower.receipt import RECORD, WHICH_STUDY, Receipt
+
+ANSWER_SECONDS = 60.0  # that nodes have to say which study they train
 
 
 class QuorateFedAvg(FedAvg):
@@ -27,20 +31,28 @@ class QuorateFedAvg(FedAvg):
         super().__init__(fraction_train=1.0, **settings)
         self.receipts: dict[int, Receipt] = {}
         self._known: set[int] = set()  # nodes that have a model
+        self._studies: dict[int, Receipt] = {}  # of each node, as it has said before it trained
         self._newest = 0  # quorate's round, of the newest receipt
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """The initial model for who may not have one yet, and no arrays for the others."""
+        """The initial model for who may not have one yet, and no arrays for the others.
+
+        Raises InconsistentMessageReplies where an agent is another federation's or study's.
+        """
         messages = list(super().configure_train(server_round, arrays, config, grid))
+        self._require_one_study([one.metadata.dst_node_id for one in messages], grid)
+        turn = secrets.token_hex(16)
         for message in messages:
             is_first = message.metadata.dst_node_id not in self._known
             message.content = RecordDict(
                 {
                     self.arrayrecord_key: arrays if is_first else ArrayRecord(),
                     self.configrecord_key: config,
-                    RECORD: ConfigRecord({"initial": is_first, "after": self._newest}),
+                    RECORD: ConfigRecord(
+                        {"initial": is_first, "after": self._newest, "turn": turn}
+                    ),
                 }
             )
         return messages
@@ -77,6 +89,24 @@ class QuorateFedAvg(FedAvg):
             return None
         return self.evaluate_metrics_aggr_fn(agreed, self.weighted_by_key)
 
+    def _require_one_study(self, nodes: list[int], grid: Grid) -> None:
+        """Ask who has not said it. One that does not answer is found out by its training.
+
+        The question is a message to train, since any other is for apps that have a function for it.
+        """
+        question = RecordDict({RECORD: ConfigRecord({WHICH_STUDY: True})})
+        asked = [
+            Message(question, dst_node_id=node, message_type=MessageType.TRAIN)
+            for node in nodes
+            if node not in self._studies
+        ]
+        if not asked:
+            return
+        for reply in grid.send_and_receive(asked, timeout=ANSWER_SECONDS):
+            if reply.has_content() and (said := Receipt.read(reply.content)):
+                self._studies[reply.metadata.src_node_id] = said
+        _require_same_study({n: self._studies[n] for n in nodes if n in self._studies})
+
     def _agreed(
         self, server_round: int, replies: Iterable[Message], *, is_train: bool
     ) -> tuple[list[RecordDict], Receipt | None]:
@@ -105,6 +135,21 @@ class QuorateFedAvg(FedAvg):
                 "ClientApp has no quorate_mod"
             )
         return receipt
+
+
+def _require_same_study(found: dict[int, Receipt]) -> None:
+    """Raise InconsistentMessageReplies, naming those who are not of the most nodes' study."""
+    counted = Counter((one.study, one.model) for one in found.values())
+    if len(counted) < 2:
+        return
+    (most, _), *_ = counted.most_common()
+    others = {n: one for n, one in found.items() if (one.study, one.model) != most}
+    each = (f"node {n} study {one.study} ({one.model[:16]})" for n, one in others.items())
+    raise InconsistentMessageReplies(
+        f"hospitals train different studies, or in different federations: {', '.join(each)}, and "
+        f"the others study {most[0]} ({most[1][:16]}). Start the SuperNode of each node that is "
+        "named with the quorate-socket at which its agent trains the others' study"
+    )
 
 
 def _log_late(server_round: int, receipts: dict[int, Receipt], newest: int) -> None:

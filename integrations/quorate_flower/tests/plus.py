@@ -34,8 +34,13 @@ def without_quorate(into: Path) -> Path:
 
 
 def received(log: Path) -> list[dict[str, Any]]:
-    """What the ServerApp has written down."""
-    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    """What the ServerApp has written down, but for the word which study it is."""
+    found = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    return [one for one in found if _outcome(one) != "study"]
+
+
+def _outcome(reply: dict[str, Any]) -> object:
+    return reply.get("configs", {}).get("quorate", {}).get("outcome")
 
 
 def clear_model(rounds: int, count: int, hospitals: int = 3) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from safetensors.numpy import load, save
 
 Arrays = dict[str, NDArray[Any]]
 TOKEN = "aa" * 32
+HELLO = {"federation": "Toy", "study": "cardio", "identity": "ab" * 32, "config": {}}
 
 
 class ScriptedAgent:
@@ -66,7 +67,7 @@ class ScriptedAgent:
             _send(connection, {"error": self.refuses[op]})
         elif op == "hello":
             assert said["token"] == TOKEN
-            _send(connection, {"answer": "hello", "version": 1, "round": 0, "config": {}})
+            _send(connection, {**HELLO, "answer": "hello", "version": 1, "round": 0})
         elif self.ended:
             _send(connection, {"answer": "end"})
         else:

@@ -100,6 +100,20 @@ def test_an_app_is_evaluated_on_the_agents_model(agent: ScriptedAgent) -> None:
     assert agent.said == ["hello", "model"]
 
 
+def test_the_server_is_told_which_study_this_is_and_the_app_does_not_hear_of_it(
+    agent: ScriptedAgent,
+) -> None:
+    seen = list[Arrays]()
+    content = RecordDict({"quorate": ConfigRecord({"which-study": True})})
+    asked = Message(content, dst_node_id=1, message_type="train")
+    reply = adding_app(seen=seen)(asked, context_of(quorate_socket=agent.path))
+    assert set(reply.content) == {"quorate"}
+    said = dict(reply.content["quorate"])
+    assert (said["study"], said["model"], said["outcome"]) == ("cardio", "ab" * 32, "study")
+    assert not seen
+    assert agent.said == ["hello"]
+
+
 def test_there_is_nothing_to_evaluate_before_the_first_round(agent: ScriptedAgent) -> None:
     reply = adding_app()(message_of("evaluate", ZERO), context_of(quorate_socket=agent.path))
     assert "rule 'model'" in refused(reply)

@@ -2,16 +2,18 @@
 """A server with QuorateFedAvg gets no arrays, sends them once, and compares receipts."""
 
 import logging
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from flwr.app import ConfigRecord, Error, Message, MetricRecord, RecordDict
 from flwr.serverapp.exception import InconsistentMessageReplies
+from quorate_flower.receipt import WHICH_STUDY
 from quorate_flower.records import record_of
 
 from quorate_flower import QuorateFedAvg, Receipt
-from tests.local_grid import GridOf
+from tests.local_grid import LocalGrid, Node
 
 INITIAL = record_of({"w": np.zeros(3, np.float32)})
 
@@ -21,8 +23,21 @@ def strategy() -> QuorateFedAvg:
     return QuorateFedAvg()
 
 
-def sent(strategy: QuorateFedAvg, number: int, nodes: int = 3) -> dict[int, Message]:
-    messages = strategy.configure_train(number, INITIAL, ConfigRecord(), GridOf(nodes))
+def at_study(message: Message, identity: str = "aa", study: str = "cardio") -> Message:
+    """A node's answer before it trains."""
+    assert WHICH_STUDY in message.content["quorate"]
+    receipt = Receipt(study, 0, identity, 0, False, "study")
+    return Message(RecordDict({"quorate": receipt.record()}), reply_to=message)
+
+
+def silent(message: Message) -> Message:
+    return Message(Error(2, "away"), reply_to=message)
+
+
+def sent(strategy: QuorateFedAvg, number: int, *nodes: Node) -> dict[int, Message]:
+    """nodes: how each answers which study it trains; three that train one, if none is given."""
+    grid = LocalGrid(list(nodes) or [at_study] * 3)
+    messages = strategy.configure_train(number, INITIAL, ConfigRecord(), grid)
     return {message.metadata.dst_node_id: message for message in messages}
 
 
@@ -49,6 +64,40 @@ def test_the_initial_model_is_sent_to_each_hospital_until_it_has_answered(
         True,
     ]
     assert second[3].content["config"]["server-round"] == 2
+
+
+def test_a_node_whose_agent_is_of_another_study_is_named_before_anything_is_trained(
+    strategy: QuorateFedAvg,
+) -> None:
+    other = partial(at_study, identity="bb" * 32, study="digits")
+    why = r"node 2 study digits \(b{16}\), and the others study cardio \(aa\)\. .* quorate-socket"
+    with pytest.raises(InconsistentMessageReplies, match=why):
+        sent(strategy, 1, at_study, other, at_study)
+
+
+def test_a_node_that_comes_later_is_asked_and_others_are_not_asked_again(
+    strategy: QuorateFedAvg,
+) -> None:
+    assert len(sent(strategy, 1, at_study, at_study, silent)) == 3
+    asked = list[int]()
+
+    def noted(message: Message) -> Message:
+        asked.append(message.metadata.dst_node_id)
+        return at_study(message, identity="bb")  # as another federation's agent
+
+    with pytest.raises(InconsistentMessageReplies, match="node 3 study cardio"):
+        sent(strategy, 2, noted, noted, noted)
+    assert asked == [3]
+
+
+def test_the_messages_of_a_round_have_one_turn_and_the_next_ones_another(
+    strategy: QuorateFedAvg,
+) -> None:
+    turns = [
+        {str(m.content["quorate"]["turn"]) for m in sent(strategy, n).values()} for n in (1, 2)
+    ]
+    assert [len(one) for one in turns] == [1, 1]
+    assert turns[0] != turns[1]
 
 
 def test_a_receipt_that_all_agree_on_is_kept_and_no_arrays_come_out(
@@ -115,7 +164,9 @@ def test_nothing_comes_of_a_round_in_which_all_have_failed(strategy: QuorateFedA
 def test_evaluation_sends_no_arrays_and_leaves_out_who_is_at_another_model(
     strategy: QuorateFedAvg,
 ) -> None:
-    messages = list(strategy.configure_evaluate(2, INITIAL, ConfigRecord(), GridOf(3)))
+    messages = list(
+        strategy.configure_evaluate(2, INITIAL, ConfigRecord(), LocalGrid([at_study] * 3))
+    )
     assert not any(len(one.content["arrays"]) for one in messages)
     replies = [reply(messages[0], 2, loss=1.0), reply(messages[1], 1, "bb", loss=9.0)]
     metrics = strategy.aggregate_evaluate(2, replies)

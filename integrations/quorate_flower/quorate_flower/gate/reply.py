@@ -225,7 +225,7 @@ _OF_A_RECEIPT: Mapping[str, Callable[[Any], bool]] = {
     "model": _hex,
     "contributors": lambda value: _count(value) and value <= MOST_HOSPITALS,
     "in_sum": lambda value: isinstance(value, bool),
-    "outcome": lambda value: value in ("applied", "late", "void", "model"),
+    "outcome": lambda value: value in ("applied", "late", "void", "model", "study"),
 }
 
 
