@@ -9,6 +9,7 @@ from typing import Any
 import quorate_client
 from quorate_client import AgentError, Answer, Visits
 from quorate_nvflare.errors import AgentRefused, NoAgent
+from quorate_nvflare.settings import Settings
 
 PATIENCE = 60.0  # seconds that an agent may be gone, while it is started anew
 Params = Mapping[str, Any]
@@ -17,9 +18,10 @@ Params = Mapping[str, Any]
 class Exchange:
     """Each question raises NoAgent or AgentRefused."""
 
-    def __init__(self, path: str, job: str) -> None:
+    def __init__(self, settings: Settings, job: str) -> None:
         """job: NVFlare's id of it. A study is trained for one job."""
-        self._visits = Visits(path, f"nvflare/{job}", patience=PATIENCE)
+        run = f"nvflare/{job}"
+        self._visits = Visits(settings.socket, run, settings.app, patience=PATIENCE)
 
     def __enter__(self) -> Exchange:
         return self

@@ -65,7 +65,7 @@ def _begin(dxo: DXO, shareable: Shareable, fl_ctx: FLContext) -> Begun:
     number = shareable.get_header(AppConstants.CURRENT_ROUND)
     is_first = number == shareable.get_header(AppConstants.START_ROUND, 0)
     initial = dxo.data if dxo.data_kind == DataKind.WEIGHTS else {}
-    with Exchange(read_settings(fl_ctx).socket, fl_ctx.get_job_id()) as agent:
+    with Exchange(read_settings(fl_ctx), fl_ctx.get_job_id()) as agent:
         answer = agent.begin(initial)
     if initial and not is_first and dxo.get_meta_prop(SENT_FIRST) is not True:
         require_same(initial, answer.parameters)
@@ -73,5 +73,5 @@ def _begin(dxo: DXO, shareable: Shareable, fl_ctx: FLContext) -> Begun:
 
 
 def _standing(fl_ctx: FLContext) -> Begun:
-    with Exchange(read_settings(fl_ctx).socket, fl_ctx.get_job_id()) as agent:
+    with Exchange(read_settings(fl_ctx), fl_ctx.get_job_id()) as agent:
         return Begun(0, agent.model().parameters)

@@ -3,6 +3,7 @@
 
     quorate-socket   QUORATE_SOCKET   path of the agent's socket; {site} in it is the site's name
     quorate-metrics  QUORATE_METRICS  names of the metrics that may leave, separated by commas
+    quorate-app      QUORATE_APP      SHA-256 of what trains here, where the study's plan pins an app
 
 Nothing is read from the job: it comes from whoever submits it. So the filters have no arguments.
 """
@@ -17,7 +18,8 @@ from nvflare.apis.fl_context import FLContext
 
 from quorate_nvflare.errors import BadSettings
 
-_SOCKET, _METRICS = "quorate-socket", "quorate-metrics"
+_SOCKET, _METRICS, _APP = "quorate-socket", "quorate-metrics", "quorate-app"
+_IS_HASH = re.compile(r"([0-9a-f]{64})?")
 _IS_SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -27,6 +29,7 @@ class Settings:
 
     socket: str
     metrics: frozenset[str] = frozenset()
+    app: str = ""
 
 
 def read_settings(fl_ctx: FLContext) -> Settings:
@@ -43,7 +46,19 @@ def read_settings(fl_ctx: FLContext) -> Settings:
             f"{_SOCKET} has {{site}} in it, and the name {site!r} is none of a file: name the "
             "path without it"
         )
-    return Settings(socket.replace("{site}", site), _names(_setting(properties, _METRICS)))
+    metrics = _names(_setting(properties, _METRICS))
+    app = read_hash(_setting(properties, _APP))
+    return Settings(socket.replace("{site}", site), metrics, app)
+
+
+def read_hash(app: str) -> str:
+    """An app's SHA-256, or nothing. Raises BadSettings."""
+    if not _IS_HASH.fullmatch(app):
+        raise BadSettings(
+            f"{_APP} of this site is no SHA-256: write the 64 digits, 0 to 9 and a to f, that the "
+            "study's plan has"
+        )
+    return app
 
 
 def _setting(properties: Mapping[str, object], name: str) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from quorate_nvflare.errors import BadSettings
+from quorate_nvflare.settings import read_hash
 
 _FILTERS = ("quorate_nvflare.model_filter.QuorateModelFilter",
             "quorate_nvflare.update_filter.QuorateUpdateFilter")  # fmt: skip
@@ -28,9 +29,14 @@ _RIGHTS = ("submit_job", "clone_job", "manage_job", "download_job", "view", "ope
 _CODE = "byoc"  # NVFlare's name of the right to bring code
 
 
-def privacy(socket: str, metrics: Iterable[str]) -> dict[str, Any]:
-    """What privacy.json has. socket: path of the agent's; metrics: those that may leave."""
+def privacy(socket: str, metrics: Iterable[str], app: str = "") -> dict[str, Any]:
+    """What privacy.json has.
+
+    socket: path of the agent's. metrics: those that may leave. app: SHA-256 in hex, if a plan pins
+    one. Raises BadSettings.
+    """
     properties = {"quorate-socket": socket, "quorate-metrics": ", ".join(metrics)}
+    properties |= {"quorate-app": read_hash(app)} if app else {}
     incoming, outgoing = ([{"path": path, "args": {}}] for path in _FILTERS)
     scope = {
         "name": "quorate",
@@ -63,11 +69,14 @@ def authorization(default: Mapping[str, Any]) -> dict[str, Any]:
     return {**default, "permissions": roles}
 
 
-def write_local(kit: Path, socket: str, metrics: Iterable[str], classes: Iterable[str]) -> None:
-    """Write the three files into a site's kit. Raises BadSettings, before it writes any."""
+def write_local(kit: Path, scope: Mapping[str, Any], classes: Iterable[str]) -> None:
+    """Write the three files into a site's kit. Raises BadSettings, before it writes any.
+
+    scope: what ``privacy`` makes. classes: that a job may use beside the filters.
+    """
     local = kit / "local"
     made = {
-        "privacy.json": privacy(socket, metrics),
+        "privacy.json": scope,
         "resources.json": resources(_provisioned(local / "resources.json"), classes),
         "authorization.json": authorization(_provisioned(local / "authorization.json")),
     }
@@ -108,9 +117,10 @@ def main() -> None:
     parser.add_argument("--socket", required=True, help="of the hospital's quorate agent")
     parser.add_argument("--metric", action="append", default=[], help="that may leave")
     parser.add_argument("--allow", action="append", default=[], metavar="CLASS", help="of a job")
+    parser.add_argument("--app", default="", metavar="SHA256", help="that the study's plan pins")
     said = parser.parse_args()
     try:
-        write_local(said.kit, said.socket, said.metric, said.allow)
+        write_local(said.kit, privacy(said.socket, said.metric, said.app), said.allow)
     except BadSettings as error:
         sys.exit(f"quorate_nvflare: {error}")
     print(f"written: privacy.json, resources.json and authorization.json in {said.kit / 'local'}")

@@ -67,7 +67,7 @@ def _contributed(dxo: DXO, fl_ctx: FLContext, settings: Settings) -> Shareable:
     is_whole = dxo.data_kind == DataKind.WEIGHTS
     trained = dxo.data if is_whole else added(begun.given, dxo.data)
     metrics = _listed(dxo.get_meta_prop(MetaKey.INITIAL_METRICS), settings)
-    with Exchange(settings.socket, fl_ctx.get_job_id()) as agent:
+    with Exchange(settings, fl_ctx.get_job_id()) as agent:
         answer = agent.update(begun.round, trained, _examples(dxo))
     return _reply(Receipt.of(answer), metrics, begun)
 

@@ -16,7 +16,7 @@ Task = Callable[..., FLContext]
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SOCKET", "METRICS"):
+    for name in ("SOCKET", "METRICS", "APP"):
         monkeypatch.delenv(f"QUORATE_{name}", raising=False)
 
 

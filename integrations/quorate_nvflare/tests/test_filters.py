@@ -177,6 +177,23 @@ def test_metrics_that_are_no_text_are_refused(agent: ScriptedAgent, task: Task) 
         QuorateUpdateFilter().process(trained(model(1)), context)
 
 
+def test_the_app_that_a_plan_pins_is_said_as_the_site_has_set_it(
+    agent: ScriptedAgent, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = task(quorate_app="ab" * 32)
+    QuorateModelFilter().process(sent(model(0)), context)
+    QuorateUpdateFilter().process(trained(model(1)), context)
+    monkeypatch.setenv("QUORATE_APP", "cd" * 32)
+    QuorateModelFilter().process(sent(model(0), 1, **{SENT_FIRST: True}), task())
+    said = [one.get("app") for one in agent.asked if one["op"] == "hello"]
+    assert said == ["ab" * 32, "ab" * 32, "cd" * 32]
+
+
+def test_an_app_that_is_no_hash_is_refused(task: Task) -> None:
+    with pytest.raises(BadSettings, match=r"quorate-app of this site is no SHA-256"):
+        QuorateModelFilter().process(sent(model(0)), task(quorate_app="AB" * 32))
+
+
 def test_no_agent_is_an_error_with_the_path_and_what_to_do(
     task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:

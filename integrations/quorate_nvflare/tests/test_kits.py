@@ -17,7 +17,7 @@ from nvflare.app_common.widgets.convert_to_fed_event import ConvertToFedEvent
 from nvflare.app_common.workflows.fedavg import FedAvg
 from nvflare.job_config.api import FedJob
 from nvflare.job_config.defs import FilterType
-from quorate_nvflare.site import write_local
+from quorate_nvflare.site import privacy, write_local
 from scripted import ScriptedAgent
 
 from quorate_nvflare import QuorateAggregator
@@ -51,7 +51,8 @@ def kits(folder: Path, agents: dict[str, ScriptedAgent]) -> Iterator[Kits]:
     with Kits(folder, SITES) as made:
         for site in SITES:
             socket = str(agents[site].path)
-            write_local(made.kit(site), socket, ["error"], ["tests.hospital_code.AddsOne"])
+            scope = privacy(socket, ["error"])
+            write_local(made.kit(site), scope, ["tests.hospital_code.AddsOne"])
         server = made.kit("localhost") / "local"
         policy = json.loads((server / "resources.json.default").read_text())
         policy["class_allow_list"] += ["quorate_nvflare.", "tests."]

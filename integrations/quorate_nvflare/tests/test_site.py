@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from nvflare.app_common.default_component_policy import DEFAULT_CLASS_ALLOW_LIST
 from quorate_nvflare.errors import BadSettings
-from quorate_nvflare.site import authorization, resources, write_local
+from quorate_nvflare.site import authorization, privacy, resources, write_local
 
 RESOURCES = {
     "format_version": 2, "allow_log_streaming": True, "class_allow_list": ["nvflare."],
@@ -50,10 +50,18 @@ def test_no_log_goes_to_the_server(kit: Path) -> None:
     assert [one["id"] for one in found["components"]] == ["process_launcher"]
 
 
+def test_an_app_that_a_plan_pins_is_written_and_read_as_a_sha_256(kit: Path) -> None:
+    write_local(kit, privacy("/run/agent.sock", [], "ab" * 32), [])
+    (scope,) = json.loads((kit / "local/privacy.json").read_text())["scopes"]
+    assert scope["properties"]["quorate-app"] == "ab" * 32
+    with pytest.raises(BadSettings, match=r"quorate-app of this site is no SHA-256"):
+        privacy("/run/agent.sock", [], "latest")
+
+
 def test_what_the_site_has_written_is_not_touched(kit: Path) -> None:
     (kit / "local/resources.json").write_text("{}")
     with pytest.raises(BadSettings, match=r"resources.json is there already"):
-        write_local(kit, "/run/agent.sock", [], [])
+        write_local(kit, privacy("/run/agent.sock", []), [])
     assert not (kit / "local/privacy.json").exists()
 
 
