@@ -5,10 +5,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from nvflare.apis.event_type import EventType
+from nvflare.apis.fl_context import FLContext
+from nvflare.apis.shareable import Shareable
 from nvflare.app_common.abstract.fl_model import FLModel, ParamsType
 from nvflare.app_common.aggregators.model_aggregator import ModelAggregator
 
 from quorate_nvflare.errors import WrongReceipts
+from quorate_nvflare.meeting import TOPIC, Study, answered, disagreement
 from quorate_nvflare.receipt import SENT_FIRST, Receipt
 
 
@@ -23,6 +27,25 @@ class QuorateAggregator(ModelAggregator):
         self.receipts: list[dict[str, Receipt]] = []
         self._now: dict[str, Receipt] = {}
         self._metrics: dict[str, dict[str, Any]] = {}
+        self._studies: dict[str, Study] = {}
+
+    def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
+        """From the job's start on, sites tell which study they train."""
+        super().handle_event(event_type, fl_ctx)
+        if event_type == EventType.START_RUN:
+            fl_ctx.get_engine().register_aux_message_handler(TOPIC, self.meet)
+
+    def meet(self, topic: str, request: Shareable, fl_ctx: FLContext) -> Shareable:
+        """A site tells which study it trains; the job ends if another site trains another."""
+        peer = fl_ctx.get_peer_context()
+        site, said = str(peer.get_identity_name()), Study.read(request)
+        if said is None:
+            return answered("what it says is no study", False)
+        self._studies[site] = said
+        if reason := disagreement(dict(self._studies)):
+            self._ended(reason)
+        due = {client.name for client in fl_ctx.get_engine().get_clients()}
+        return answered(reason, due <= self._studies.keys())
 
     def accept_model(self, model: FLModel) -> None:
         """Keep a site's receipt. Raises WrongReceipts for what is none, and ends the job."""

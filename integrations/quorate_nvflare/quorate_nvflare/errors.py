@@ -26,6 +26,10 @@ class WrongServer(QuorateError):
     """What the server does with models cannot be done without seeing updates."""
 
 
+class OtherStudy(QuorateError):
+    """The site's agent trains another study than an agent of another site."""
+
+
 class ResultRefused(QuorateError):
     """What the app, or another filter, wants to send is neither an update nor a listed metric."""
 

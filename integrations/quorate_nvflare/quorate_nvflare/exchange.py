@@ -9,6 +9,7 @@ from typing import Any
 import quorate_client
 from quorate_client import AgentError, Answer, Visits
 from quorate_nvflare.errors import AgentRefused, NoAgent
+from quorate_nvflare.meeting import Study
 from quorate_nvflare.settings import Settings
 
 PATIENCE = 60.0  # seconds that an agent may be gone, while it is started anew
@@ -28,6 +29,10 @@ class Exchange:
 
     def __exit__(self, *_: object) -> None:
         self._visits.close()
+
+    def study(self) -> Study:
+        """What the agent trains."""
+        return Study.of(self._asked(self._visits.hello))
 
     def begin(self, initial: Params) -> Answer:
         """The model to train from, once a round is open. initial: the server's, if it sent one."""

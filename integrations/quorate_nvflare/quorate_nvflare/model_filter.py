@@ -16,6 +16,7 @@ from nvflare.app_common.app_constant import AppConstants
 
 from quorate_nvflare.exchange import Exchange
 from quorate_nvflare.logged import logged
+from quorate_nvflare.meeting import require_same_study
 from quorate_nvflare.params import MODELS, dxo_in, require_same
 from quorate_nvflare.receipt import SENT_FIRST
 from quorate_nvflare.settings import read_settings
@@ -65,7 +66,10 @@ def _begin(dxo: DXO, shareable: Shareable, fl_ctx: FLContext) -> Begun:
     number = shareable.get_header(AppConstants.CURRENT_ROUND)
     is_first = number == shareable.get_header(AppConstants.START_ROUND, 0)
     initial = dxo.data if dxo.data_kind == DataKind.WEIGHTS else {}
-    with Exchange(read_settings(fl_ctx), fl_ctx.get_job_id()) as agent:
+    settings = read_settings(fl_ctx)
+    with Exchange(settings, fl_ctx.get_job_id()) as agent:
+        if is_first:
+            require_same_study(agent.study(), settings.socket, fl_ctx)
         answer = agent.begin(initial)
     if initial and not is_first and dxo.get_meta_prop(SENT_FIRST) is not True:
         require_same(initial, answer.parameters)

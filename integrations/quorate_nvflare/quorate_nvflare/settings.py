@@ -3,7 +3,7 @@
 
     quorate-socket   QUORATE_SOCKET   path of the agent's socket; {site} in it is the site's name
     quorate-metrics  QUORATE_METRICS  names of the metrics that may leave, separated by commas
-    quorate-app      QUORATE_APP      SHA-256 of what trains here, where the study's plan pins an app
+    quorate-app      QUORATE_APP      SHA-256 of the app, where the study's plan pins one
 
 Nothing is read from the job: it comes from whoever submits it. So the filters have no arguments.
 """

@@ -11,6 +11,8 @@ from nvflare.apis.fl_constant import FLContextKey
 from nvflare.apis.fl_context import FLContext, FLContextManager
 from scripted import ScriptedAgent
 
+from tests.server import Server
+
 Task = Callable[..., FLContext]
 
 
@@ -36,7 +38,7 @@ def task(agent: ScriptedAgent) -> Task:
         found = {"quorate-socket": str(agent.path), **properties}
         kept = {name.replace("_", "-"): value for name, value in found.items()}
         private = {FLContextKey.SCOPE_PROPERTIES: kept}
-        context = FLContextManager(None, site, "job-7", {}, private).new_context()
+        context = FLContextManager(Server(), site, "job-7", {}, private).new_context()
         context.set_prop(FLContextKey.TASK_NAME, name, private=True, sticky=False)
         return context
 

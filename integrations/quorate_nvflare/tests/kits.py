@@ -66,6 +66,27 @@ class Kits:
                 env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
             )  # fmt: skip
 
+    def allow_jobs_of(self, *packages: str, patience: int = 600) -> None:
+        """At the server: its jobs are made of NVFlare's classes and of these packages'.
+
+        patience: seconds that it waits for a site that says nothing (600 as provisioned). Jobs are
+        kept in a folder of its own: NVFlare's is every server's of a machine.
+        """
+        local = self.kit("localhost") / "local"
+        default = (local / "resources.json.default").read_text()
+        policy = json.loads(default.replace("/tmp/nvflare", str(self.folder / "kept")))
+        policy["servers"][0]["heart_beat_timeout"] = patience
+        policy["class_allow_list"] += packages
+        (local / "resources.json").write_text(json.dumps(policy))
+
+    def kill_job(self, site: str) -> None:
+        """Kill the process in which a site does a job, and not the site's own."""
+        parent = self._processes[site].pid
+        threads = Path(f"/proc/{parent}/task").iterdir()
+        children = [one for t in threads for one in (t / "children").read_text().split()]
+        assert len(children) == 1, children
+        os.kill(int(children[0]), signal.SIGKILL)
+
     def stop(self, name: str) -> None:
         """Kill it, with its job processes."""
         process = self._processes.pop(name)

@@ -18,6 +18,7 @@ from quorate_nvflare.receipt import SENT_FIRST
 
 from quorate_client import Answer, Visits
 from quorate_nvflare import QuorateModelFilter, QuorateUpdateFilter, Receipt
+from tests.server import Server
 from tests.shareables import Params, arrays_in, model, sent, trained
 from tests.stage import Stage
 
@@ -63,10 +64,11 @@ class Site:
     """
 
     def __init__(self, number: int, socket: str, start: float, job: str = JOB) -> None:
+        self.server = Server()
         self.number, self.socket, self.start, self.job = number, socket, start, job
         properties = {"quorate-socket": socket}
         private = {FLContextKey.SCOPE_PROPERTIES: properties}
-        self._contexts = FLContextManager(None, f"site-{number}", job, {}, private)
+        self._contexts = FLContextManager(self.server, f"site-{number}", job, {}, private)
 
     def begins(self, number: int) -> tuple[FLContext, Params]:
         """A task with the first model; the model that the app is given."""

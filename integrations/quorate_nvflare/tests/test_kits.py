@@ -53,10 +53,7 @@ def kits(folder: Path, agents: dict[str, ScriptedAgent]) -> Iterator[Kits]:
             socket = str(agents[site].path)
             scope = privacy(socket, ["error"])
             write_local(made.kit(site), scope, ["tests.hospital_code.AddsOne"])
-        server = made.kit("localhost") / "local"
-        policy = json.loads((server / "resources.json.default").read_text())
-        policy["class_allow_list"] += ["quorate_nvflare.", "tests."]
-        (server / "resources.json").write_text(json.dumps(policy))
+        made.allow_jobs_of("quorate_nvflare.", "tests.")
         for name in ("localhost", *SITES):
             made.start(name, {**_CODE, FILE: str(folder / "received")})
         yield made
