@@ -162,12 +162,17 @@ def test_a_site_at_an_agent_of_another_study_ends_the_job_before_any_begins(
 def test_a_killed_process_of_a_site_ends_the_job_and_the_round_is_over_without_it(
     kits: Kits, stage: Stage, folder: Path
 ) -> None:
-    sockets = study(stage, "killed", seconds=5)
+    sockets = study(stage, "killed", seconds=15)
     settle(folder, sockets)
     (folder / "held/site-4").touch()
     number = kits.submit(job(folder, "killed", 0.75, least=3))
     wait_for(lambda: (folder / "held/site-4").read_text() == "trains")
-    wait_for(lambda: len((folder / "received").read_text().splitlines()) == 3)
+    try:
+        wait_for(lambda: len((folder / "received").read_text().splitlines()) == 3)
+    except TimeoutError:
+        for k in (1, 4):
+            print([e for e in stage.does("events", hospital=k)["events"] if e.get("study") in ("killed", None)][-25:])
+        raise
     kits.kill_job("site-4")
     assert kits.ended(number, 60) == "FINISHED:EXECUTION_EXCEPTION"
     (folder / "held/site-4").unlink()
