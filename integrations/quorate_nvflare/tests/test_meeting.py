@@ -94,8 +94,9 @@ def test_what_is_no_study_is_not_shown_to_the_servers_operator() -> None:
     job = Job()
     right = {"federation": "north", "study": "cardio", "identity": "ab" * 32}
     for wrong in (
-        None, "cardio", {}, {**right, "more": ""}, {**right, "study": 7}, {**right, "identity": "x"},
-        {**right, "study": "\x1b[2J"}, {**right, "federation": "\x1b[2J"},
+        None, "cardio", {}, {**right, "more": ""}, {**right, "study": 7},
+        {**right, "identity": "x"}, {**right, "study": "\x1b[2J"},
+        {**right, "federation": "\x1b[2J"},
         {**right, "federation": "n" * 65},
     ):  # fmt: skip
         assert job.says("site-1", wrong) == ReturnCode.BAD_REQUEST_DATA
