@@ -18,7 +18,7 @@ from quorate_nvflare.site import privacy, write_local
 from quorate_client import Answer, Visits
 from quorate_nvflare import QuorateAggregator
 from tests.hospital_code import EXAMPLES, HELD, STEPS, AddsOwn
-from tests.kits import Kits
+from tests.kits import Kits, wait_for
 from tests.received import FILE, Received
 from tests.stage import Stage
 
@@ -42,6 +42,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
+    with Stage(len(SITES), **PLAN) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def apart() -> Iterator[Stage]:
+    """Where no round has had all hospitals: agents hold back a sum of fewer that is near it."""
     with Stage(len(SITES), **PLAN) as made:
         yield made
 
@@ -157,3 +164,36 @@ def test_a_site_at_an_agent_of_another_study_ends_the_job_before_any_begins(
     again = kits.submit(job(folder, "mixed", 0.25))
     assert kits.ended(again) == "FINISHED:COMPLETED"
     assert stands_at(right, again) == {ROUNDS}
+
+
+def test_a_killed_process_of_a_site_ends_the_job_and_the_round_is_over_without_it(
+    kits: Kits, apart: Stage, folder: Path
+) -> None:
+    sockets = study(apart, "killed", seconds=15)
+    settle(folder, sockets)
+    (folder / "held/site-4").touch()
+    number = kits.submit(job(folder, "killed", 0.75, least=3))
+    wait_for(lambda: (folder / "held/site-4").read_text() == "trains")
+    wait_for(lambda: len((folder / "received").read_text().splitlines()) == 3)
+    kits.kill_job("site-4")
+    assert kits.ended(number, 60) == "FINISHED:EXECUTION_EXCEPTION"
+    (folder / "held/site-4").unlink()
+    wait_for(lambda: stands_at(sockets, number) == {1})
+    only_receipts(folder, 3)
+    all_stand_at([stands(path, number) for path in sockets], clear(0.75, SITES[:3]))
+
+
+@pytest.mark.timeout(400)
+def test_a_site_that_is_gone_is_waited_for_and_the_job_goes_on_without_it(
+    kits: Kits, apart: Stage, folder: Path
+) -> None:
+    sockets = study(apart, "gone", seconds=5)
+    settle(folder, sockets)
+    (folder / "held/site-4").write_text("")
+    number = kits.submit(job(folder, "gone", 1.25, least=3))
+    wait_for(lambda: (folder / "held/site-4").read_text() == "trains")
+    kits.stop("site-4")  # the last test: it is not begun anew
+    assert kits.ended(number, 300) == "FINISHED:COMPLETED"
+    assert stands_at(sockets, number) == {ROUNDS}
+    all_stand_at([stands(p, number) for p in sockets], clear(1.25, SITES[:3], SITES[:3]))
+    only_receipts(folder, ROUNDS * 3)
