@@ -32,7 +32,7 @@ class QuorateFedAvg(FedAvg):
         self.receipts: dict[int, Receipt] = {}
         self._known: set[int] = set()  # nodes that have a model
         self._studies: dict[int, Receipt] = {}  # of each node, as it has said before it trained
-        self._newest = 0  # quorate's round, of the newest receipt
+        self._newest = 0  # quorate's round, that at least two nodes have had receipts of
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -116,8 +116,8 @@ class QuorateFedAvg(FedAvg):
         self._known |= receipts.keys()
         if not receipts:
             return [], None
-        newest = self._newest = max(receipt.round for receipt in receipts.values())
-        _log_late(server_round, receipts, newest)
+        newest = self._newest_of(receipts)
+        _log_others(server_round, receipts, newest)
         found = {node: one for node, one in receipts.items() if one.round == newest}
         if len({(one.study, one.model) for one in found.values()}) != 1:
             each = (f"node {n}: {one.study}, {one.model[:16]}" for n, one in found.items())
@@ -127,6 +127,17 @@ class QuorateFedAvg(FedAvg):
             )
         contents = [reply.content for reply in valid if reply.metadata.src_node_id in found]
         return contents, next(iter(found.values()))
+
+    def _newest_of(self, receipts: dict[int, Receipt]) -> int:
+        """The newest round that two nodes answer for; of one node where no two do.
+
+        A single node that names a round far ahead so makes nobody late, and nobody wait for it.
+        """
+        counted = Counter(receipt.round for receipt in receipts.values())
+        shared = [number for number, nodes in counted.items() if nodes > 1]
+        if shared:
+            self._newest = max(self._newest, *shared)
+        return max(shared or counted)
 
     def _receipt(self, reply: Message) -> Receipt:
         if (receipt := Receipt.read(reply.content)) is None:
@@ -152,15 +163,16 @@ def _require_same_study(found: dict[int, Receipt]) -> None:
     )
 
 
-def _log_late(server_round: int, receipts: dict[int, Receipt], newest: int) -> None:
+def _log_others(server_round: int, receipts: dict[int, Receipt], newest: int) -> None:
     """A hospital that was away answers for a round that the others have left."""
     for node, receipt in receipts.items():
-        if receipt.round < newest:
+        if receipt.round != newest:
             log(
                 WARNING,
-                "quorate: node %s is late in round %s: it answers for quorate's round %s, and the "
+                "quorate: node %s is %s in round %s: it answers for quorate's round %s, and the "
                 "others for %s",
                 node,
+                "late" if receipt.round < newest else "alone",
                 server_round,
                 receipt.round,
                 newest,

@@ -133,6 +133,21 @@ def test_a_receipt_of_an_earlier_round_is_late_and_no_disagreement(
     assert metrics["loss"] == 1.0
 
 
+def test_a_hospital_that_names_a_round_far_ahead_makes_nobody_late(
+    strategy: QuorateFedAvg, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = sent(strategy, 1)
+    replies = [reply(first[1]), reply(first[2]), reply(first[3], 10**9, "ee")]
+    with caplog.at_level(logging.WARNING, "flwr"):
+        strategy.aggregate_train(1, replies)
+    assert "node 3 is alone in round 1" in caplog.text
+    assert "late" not in caplog.text
+    assert strategy.receipts[1].round == 1
+    strategy.aggregate_train(2, [reply(first[3], 10**9, "ee")])  # the others answer nothing
+    second = sent(strategy, 3)
+    assert {one.content["quorate"]["after"] for one in second.values()} == {1}
+
+
 def test_an_answer_without_a_receipt_is_of_an_app_without_the_mod(strategy: QuorateFedAvg) -> None:
     first = sent(strategy, 1)
     bare = RecordDict({"arrays": INITIAL, "metrics": MetricRecord({"num-examples": 150})})
