@@ -28,7 +28,7 @@ EXAMPLES = {1: 10, 2: 20, 3: 30, 4: 40}
 ALL = (1, 2, 3, 4)
 STARTS = count(1)
 PLAN = {
-    "rounds": 4, "seconds": 4, "least_contributors": 3, "clip": 8.0, "bits": 32,
+    "rounds": 4, "seconds": 8, "least_contributors": 3, "clip": 8.0, "bits": 32,
     "max_examples": 100, "suite": "paillier",
 }  # fmt: skip
 Between = Callable[[], None]
