@@ -73,8 +73,11 @@ class ProposalTask(StudyTask):
         return found is not None and found.study.digest == self.study.digest
 
     def due(self) -> Draft | None:
-        """The plan; raises StudyTaken, and BadPlan for a start that is not on the board."""
-        if self.done:
+        """The plan; raises StudyTaken, and BadPlan for a start that is not on the board.
+
+        Nothing until the key counts, if the plan starts from a model that comes with it.
+        """
+        if self.done or self._is_early:
             return None
         self._require_free()
         self._check_start()
@@ -83,6 +86,11 @@ class ProposalTask(StudyTask):
     @property
     def _is_overtaken(self) -> bool:
         return self.name in self._board.studies
+
+    @property
+    def _is_early(self) -> bool:
+        work, is_coming = self._plan.work, self.terms.takes_over_key and self._board.epoch is None
+        return is_coming and isinstance(work, Training) and bool(work.start_federation)
 
     def _require_free(self) -> None:
         found = self._board.studies.get(self.name)

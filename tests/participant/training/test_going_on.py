@@ -13,6 +13,7 @@ from participant.study.contributed import note_contributed
 from participant.study.tasks import ProposalTask
 from participant.training.outcome import lacking_start
 from participant.training.task import TrainingTask
+from participant.waiting import inheritance_waiting
 from protocol.board.budget import Surplus
 from protocol.errors import BadPlan
 from protocol.messages.bodies import Near, Statement
@@ -157,6 +158,18 @@ def test_no_plan_starts_from_what_was_not_taken_over(changes: dict[str, Any]) ->
         "no model that it could start from was taken over with the key"
     )
     assert "next" not in table.board.studies
+
+
+def test_a_plan_that_is_proposed_before_the_key_counts_waits_for_it() -> None:
+    key = InheritedKey(PostedHandover(trained(), TOY.secrets, [*STAY, "G1"], 3).run())
+    terms = key.federation.terms
+    start: dict[str, Any] = {"start_study": STUDY, "start_round": 1, "start_federation": OLD}
+    task = ProposalTask(terms, 1, "next", training_plan(terms, **start))
+    task.begin(key.table.board)
+    assert task.due() is None
+    assert inheritance_waiting(key.table.board) is not None  # as its people are told
+    key.say_all()
+    assert task.due() is not None
 
 
 def test_no_plan_starts_from_a_federation_before_where_no_key_was_taken_over() -> None:
