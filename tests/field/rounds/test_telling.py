@@ -33,8 +33,8 @@ def test_a_command_says_at_intervals_whom_it_waits_for(
     monkeypatch.setattr("participant.cli.views.vigil._FIRST_SECONDS", 0.0)
     consortium = found(tmp_path)
     with consortium.relay.running():
-        out, err = consortium.typed(1, "ceremony", "--timeout", "1.5", expect=1)
-        events, _ = consortium.typed(1, "ceremony", "--json", "--timeout", "1.5", expect=1)
+        out, err = consortium.typed(1, "ceremony", "--timeout", "4", expect=1)
+        events, _ = consortium.typed(1, "ceremony", "--json", "--timeout", "4", expect=1)
         typed = "quorate-participant ceremony federation.toml"
         assert "ceremony/1, step join. All members take part in a key ceremony" in out
         assert f"each of them types: {typed}" in out
