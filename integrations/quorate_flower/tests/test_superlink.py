@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A SuperLink and three SuperNodes as processes, with three agents and an aggregator behind."""
+"""A SuperLink and SuperNodes as processes, with agents and an aggregator behind."""
 
 import shutil
 import signal
@@ -15,6 +15,7 @@ import pytest
 from tests.deployment import BIN, RUN, SUPERLINK, SUPERNODE, Deployment, until
 from tests.federation import Federation
 from tests.plus import APP, clear_model, model_at, received
+from tests.staged import Staged
 
 
 @pytest.mark.parametrize(
@@ -148,3 +149,39 @@ def test_a_run_that_was_cut_off_goes_on_in_a_study_that_starts_from_the_first(
     assert [reply["configs"]["quorate"]["round"] for reply in received(second)] == [1, 1, 1]
     again = clear_model(1, 1000)  # of a first round, from the model after a first round
     assert np.allclose(model_at(sockets[0]).parameters["w"], 2 * again, rtol=0, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_supernode_that_is_killed_while_its_app_trains_is_missing_in_that_round_alone(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    """Four hospitals, three of whom are enough. The new SuperNode is a new node to the SuperLink,
+    and the ServerApp waits until the old one counts as gone.
+    """
+    with Staged("killed", rounds=2, seconds=30, suite="paillier") as staged:
+        log = tmp_path / "received.jsonl"
+        start_supernodes(deployment, staged.sockets[:3])
+        fourth = {"partition-id": 3, "quorate-socket": str(staged.sockets[3])}
+        deployment.supernode(4, {**fourth, "train-seconds": 600})
+
+        def crash() -> None:
+            until(lambda: "plus: training in round 1" in deployment.log("supernode-4"), 100)
+            deployment.stop("supernode-4", signal.SIGKILL)
+            deployment.supernode(4, fourth)
+
+        crashing = threading.Thread(target=crash)
+        crashing.start()
+        said = deployment.run(APP, num_server_rounds=2, hospitals=4, log=f'"{log}"')
+        crashing.join()
+        replies = received(log)
+        models = [model_at(path) for path in staged.sockets]
+    (error,) = (one["error"] for one in replies if "error" in one)
+    assert "Node Unavailable" in error, said
+    receipts = [one["configs"]["quorate"] for one in replies if "error" not in one]
+    assert [(one["round"], one["contributors"]) for one in receipts] == [(1, 3)] * 3 + [(2, 4)] * 4
+    assert all(one["in_sum"] for one in receipts)
+    second = clear_model(2, 1000, 4) - clear_model(1, 1000, 4)
+    for model in models:
+        expected = clear_model(1, 1000, 3) + second
+        assert np.allclose(model.parameters["w"], expected, rtol=0, atol=1e-4)
+    assert {model.receipt.model for model in models} == {receipts[-1]["model"]}

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training adds numbers that follow from hospital and round."""
+"""Training adds numbers that follow from hospital and round, and takes ``train-seconds``."""
+
+import logging
+import time
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
@@ -15,6 +18,8 @@ app = ClientApp(mods=[quorate_mod])
 def train(message: Message, context: Context) -> Message:
     hospital = context.node_config["partition-id"]
     number = message.content["config"]["server-round"]
+    logging.getLogger("flwr").info("plus: training in round %s", number)
+    time.sleep(context.node_config.get("train-seconds", 0))
     given = message.content["arrays"]["w"].numpy()
     arrays = ArrayRecord({"w": Array(given + added(hospital, number, len(given)))})
     metrics = MetricRecord({"num-examples": 100 * (hospital + 1), "loss": float(hospital)})

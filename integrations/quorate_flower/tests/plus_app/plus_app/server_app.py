@@ -18,7 +18,9 @@ app = ServerApp()
 def main(grid: Grid, context: Context) -> None:
     run = context.run_config
     strategy = QuorateFedAvg(
-        fraction_evaluate=run["fraction-evaluate"], min_available_nodes=3, min_train_nodes=3
+        fraction_evaluate=run["fraction-evaluate"],
+        min_available_nodes=run["hospitals"],
+        min_train_nodes=3,
     )
     log, send = Path(run["log"]), grid.send_and_receive
 
