@@ -214,7 +214,7 @@ def test_a_hospital_that_trains_for_another_run_is_told_whose_run_it_is(
         odd.result(60)
     assert said.value.rule == "disagreement"
     assert "This hospital trains for run flower/5" in said.value.reason
-    assert "H1 for run flower/4" in said.value.reason
+    assert "for run flower/4" in said.value.reason  # of those who have stated by then
     assert {a.kind for a in done(begun)} == {"train"}
     assert "opened for hospitals that train for run flower/4" in refused_in_the_end(paths[3], model)
     with Visits(paths[0], "flower/5") as other, pytest.raises(AgentError) as refused:
