@@ -72,13 +72,17 @@ def near(table: RoundTable, number: int) -> set[Near]:
     return {posted.post.body.near for posted in contributions.values()}
 
 
-def trained_again() -> RoundTable:
-    """From the model after the first of three rounds; the second one is without hospital 4."""
-    old = rounds(trained(KeyedTable()), 3)
-    table = rounds(going_on(old, old, 1), 1)
+def without_four(table: RoundTable) -> RoundTable:
+    """Its first round is open, and its second one is closed without hospital 4."""
     assert is_open(table, 1)
     play(table, 2, THREE)
     return table
+
+
+def trained_again() -> RoundTable:
+    """From the model after the first of three rounds."""
+    old = rounds(trained(KeyedTable()), 3)
+    return without_four(rounds(going_on(old, old, 1), 1))
 
 
 def test_a_later_round_that_is_trained_again_is_compared() -> None:
@@ -101,9 +105,7 @@ def test_where_all_old_rounds_count_as_the_study_s_own_the_difference_is_open(
 def test_two_studies_of_two_federations_that_go_on_from_one_model_are_compared() -> None:
     old = rounds(trained(KeyedTable()), 1)
     middle = rounds(going_on(old, old, 1, 0.125), 2)
-    table = rounds(going_on(middle, old, 1), 1)
-    assert is_open(table, 1)
-    play(table, 2, THREE)
+    table = without_four(rounds(going_on(middle, old, 1), 1))
     assert refused(table, 2) == {"differencing"}
     assert not is_open(table, 2)
 
@@ -112,8 +114,6 @@ def test_a_study_that_stood_still_leads_to_no_later_rounds_of_the_one_before() -
     """Three rounds in which the model stays as it was, as liars can bring about."""
     old = rounds(trained(KeyedTable()), 3)
     middle = rounds(going_on(old, old, 1, 0.0), 3)
-    table = rounds(going_on(middle, middle, 3), 1)
-    assert is_open(table, 1)
-    play(table, 2, THREE)
+    table = without_four(rounds(going_on(middle, middle, 3), 1))
     assert refused(table, 2) == {"differencing"}
     assert not is_open(table, 2)

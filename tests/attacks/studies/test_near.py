@@ -136,7 +136,7 @@ def test_models_of_studies_that_go_the_same_way_are_near_after_each_round() -> N
 def test_where_only_first_models_are_compared_the_second_round_shows_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(starts, "LATER", 0.0)
+    monkeypatch.setattr(starts, "LATER", -1.0)  # two models may be the very same, by rounding
     table = twins()
     assert len(table.view("study/tumours/2").partials) >= table.terms.quorum
 
