@@ -4,9 +4,9 @@ The passphrase opens a seed for each attempt, and keys that follow from it seal 
 
     nonce (12 bytes) | AES-256-GCM of the content, bound to federation, member, session and name
 
-So an attempt costs one derivation from the passphrase, and once its seed is destroyed none of its
-files opens any more, wherever a medium has kept them. The share of the old epoch is the vault's
-own, and so is the new one once it has been moved to its place.
+Once the attempt's seed is destroyed, none of its files opens any more, wherever a medium has kept
+them. The share of the old epoch is the vault's own, and so is the new one once it has been moved to
+its place.
 """
 
 import contextlib

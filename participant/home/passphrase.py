@@ -4,8 +4,8 @@ import getpass
 import os
 import sys
 import unicodedata
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -20,13 +20,28 @@ _LIMIT = 4096  # bytes of a passphrase file
 
 @dataclass(frozen=True)
 class Passphrase:
-    """What unlocks the sealed files; never shown."""
+    """What unlocks the sealed files, and the root keys that it has given; never shown."""
 
     text: str
+    _root_keys: dict[tuple[Hashable, bytes], bytes] = field(
+        default_factory=dict, init=False, compare=False
+    )
 
     def encoded(self) -> bytes:
         """UTF-8 of the NFC form, so that every keyboard and system gives the same bytes."""
         return unicodedata.normalize("NFC", self.text).encode()
+
+    def root_key(self, cost: Hashable, salt: bytes) -> bytes | None:
+        """The root key with this cost and salt, if it has opened or made a file before."""
+        return self._root_keys.get((cost, salt))
+
+    def salt_for(self, cost: Hashable) -> bytes | None:
+        """The salt of a root key with this cost that has opened or made a file before."""
+        return next((salt for known, salt in self._root_keys if known == cost), None)
+
+    def keep_root_key(self, cost: Hashable, salt: bytes, key: bytes) -> None:
+        """Keep a root key that has opened or made a file, for as long as this object lives."""
+        self._root_keys[cost, salt] = key
 
     def __repr__(self) -> str:
         return "Passphrase(<secret>)"

@@ -1,12 +1,15 @@
-"""A secret at rest: Argon2id makes a key of the passphrase, AES-256-GCM seals under it.
+"""A secret at rest: Argon2id makes a root key of the passphrase, AES-256-GCM seals under it.
 
     "quorate sealed file\\n" | version (1 byte) | header length (2) | header | ciphertext and tag
 
-The header says in clear what the file is for and how hard its key is to derive; all that precedes
-the ciphertext is its associated data. Each file has a key of its own (fresh salt) and opens without
-any other, so a copy of it is a whole backup.
-Argon2id [RFC 9106, whose second recommended option is the default cost here]; AES-GCM [NIST SP
-800-38D].
+The header says in clear what the file is for and how hard its key is to derive. All that precedes
+the ciphertext is its associated data. Each file has a key of its own, by HKDF of the root key and a
+fresh salt, and opens without any other file, so a copy of it is a whole backup.
+A process derives a root key once, and seals under the one that has opened a file before: that one
+is known to be right, and one derivation by Argon2id costs 0.1 s. Files that share a root key are
+those of one passphrase, and who finds the passphrase opens them all in any case.
+Argon2id [RFC 9106, whose second recommended option is the default cost here]; HKDF [RFC 5869];
+AES-GCM [NIST SP 800-38D].
 """
 
 import secrets
@@ -15,7 +18,9 @@ from typing import Annotated
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Meta
 
 from participant.disk import read, write_new
@@ -65,10 +70,14 @@ class SealedFor(Message, frozen=True):
     session: _Word = ""
 
 
+_Salt = Annotated[bytes, Meta(min_length=_SALT_BYTES, max_length=_SALT_BYTES)]
+
+
 class _Header(Message, frozen=True):
     purpose: SealedFor
     cost: Argon2Cost
-    salt: Annotated[bytes, Meta(min_length=_SALT_BYTES, max_length=_SALT_BYTES)]
+    root_salt: _Salt  # of Argon2id
+    salt: _Salt  # of HKDF, this file's alone
     nonce: Annotated[bytes, Meta(min_length=_NONCE_BYTES, max_length=_NONCE_BYTES)]
 
 
@@ -89,17 +98,18 @@ def seal(
     """
     if len(payload) > PAYLOAD_LIMIT:
         raise ValueError(f"{len(payload)} bytes to seal, at most {PAYLOAD_LIMIT} allowed")
-    header = _Header(
-        purpose, cost, secrets.token_bytes(_SALT_BYTES), secrets.token_bytes(_NONCE_BYTES)
-    )
+    root_salt = passphrase.salt_for(cost) or secrets.token_bytes(_SALT_BYTES)
+    fresh = secrets.token_bytes(_SALT_BYTES), secrets.token_bytes(_NONCE_BYTES)
+    header = _Header(purpose, cost, root_salt, *fresh)
     encoded = encode(header)
     try:
         decode(encoded, _Header, "header", _HEADER_LIMIT)  # constructors do not check ranges
     except Malformed as error:
         raise ValueError(error.reason) from None
     prefix = _MAGIC + bytes([VERSION]) + len(encoded).to_bytes(2, "big") + encoded
-    key = _derive(path, header, passphrase)
-    write_new(path, prefix + AESGCM(key).encrypt(header.nonce, payload, prefix))
+    root = _root_key(path, header, passphrase)
+    write_new(path, prefix + _cipher(root, header).encrypt(header.nonce, payload, prefix))
+    passphrase.keep_root_key(header.cost, header.root_salt, root)
 
 
 def unseal(path: Path, purpose: SealedFor, passphrase: Passphrase, what: str) -> bytes:
@@ -112,11 +122,13 @@ def unseal(path: Path, purpose: SealedFor, passphrase: Passphrase, what: str) ->
     data = read(path, _FILE_LIMIT, what)
     header, prefix = _parse(path, data)
     _check_purpose(path, purpose, header.purpose)
-    key = _derive(path, header, passphrase)
+    root = _root_key(path, header, passphrase)
     try:
-        return AESGCM(key).decrypt(header.nonce, data[len(prefix) :], prefix)
+        payload = _cipher(root, header).decrypt(header.nonce, data[len(prefix) :], prefix)
     except InvalidTag:
         raise WrongPassphrase(path) from None
+    passphrase.keep_root_key(header.cost, header.root_salt, root)
+    return payload
 
 
 def purpose_of(path: Path, what: str) -> SealedFor:
@@ -169,10 +181,12 @@ def _parse(path: Path, data: bytes) -> tuple[_Header, bytes]:
     return header, data[:end]
 
 
-def _derive(path: Path, header: _Header, passphrase: Passphrase) -> bytes:
+def _root_key(path: Path, header: _Header, passphrase: Passphrase) -> bytes:
+    if known := passphrase.root_key(header.cost, header.root_salt):
+        return known
     try:
         return Argon2id(
-            salt=header.salt,
+            salt=header.root_salt,
             length=_KEY_BYTES,
             iterations=header.cost.iterations,
             lanes=header.cost.lanes,
@@ -180,3 +194,7 @@ def _derive(path: Path, header: _Header, passphrase: Passphrase) -> bytes:
         ).derive(passphrase.encoded())
     except MemoryError:
         raise TooLittleMemory(path, header.cost.memory_kib) from None
+
+
+def _cipher(root: bytes, header: _Header) -> AESGCM:
+    return AESGCM(HKDF(SHA256(), _KEY_BYTES, header.salt, b"quorate/sealed file").derive(root))

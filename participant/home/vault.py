@@ -49,8 +49,7 @@ def _epochs(folder: Path, state: str) -> set[int]:
 class Vault:
     """The sealed files of one member (1..n) of one federation (digest of its terms).
 
-    Every file is sealed by itself, so each costs one derivation of a key (about 0.1 s) to write or
-    to open. The data folder's lock must be held while anything is written.
+    Every file is sealed by itself. The data folder's lock must be held while anything is written.
     """
 
     folder: Path

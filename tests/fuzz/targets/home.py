@@ -23,6 +23,7 @@ from participant.home import sealed_file
 from participant.home.handover_shelf import HandoverShelf
 from participant.home.identity import Card, load
 from participant.home.key_notes import BackupNote, KeyNotes, ShareNote
+from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import SealedFor, seal, unseal
 from participant.home.vault import Vault
 from participant.model.file import model_name, read_model, read_stored, write_model
@@ -75,17 +76,18 @@ def quick_keys():
 @target("sealed-file", "participant.home.sealed_file.unseal")
 def sealed() -> Case:
     path, purpose = scratch() / "secret.sealed", SealedFor("seed", "ab" * 32, 0, 2, "ceremony/1")
+    passphrase = Passphrase("whose keys are quick")
     seeds = []
     with quick_keys():
         for payload in (b"", b"a secret", bytes(200)):
-            seal(path, purpose, payload, PASSPHRASE, CHEAP)
+            seal(path, purpose, payload, passphrase, CHEAP)
             seeds.append(path.read_bytes())
             path.unlink()
 
     def run(data: bytes) -> None:
         path.write_bytes(data)
         with quick_keys(), suppress(ParticipantError):
-            unseal(path, purpose, PASSPHRASE, "secret")
+            unseal(path, purpose, passphrase, "secret")
             assert data in seeds, "a seal that nobody made"
 
     return Case(run, seeds, SEALED)

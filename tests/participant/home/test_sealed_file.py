@@ -1,9 +1,11 @@
 """A sealed file opens for its purpose and its passphrase, and for nothing else."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -36,7 +38,13 @@ def sealed(tmp_path: Path) -> Path:
 
 
 def reopen(path: Path, purpose: SealedFor = PURPOSE) -> bytes:
-    return unseal(path, purpose, PASSPHRASE, "key share")
+    """As another process does: it has opened nothing before."""
+    return unseal(path, purpose, anew(PASSPHRASE), "key share")
+
+
+def anew(passphrase: Passphrase) -> Passphrase:
+    """The same, of which no key has been derived."""
+    return Passphrase(passphrase.text)
 
 
 @given(payload=st.binary(max_size=300), text=st.text(st.characters(codec="utf-8")))
@@ -51,7 +59,7 @@ def test_what_is_sealed_opens(
 
 def test_the_default_cost_opens_and_is_that_of_rfc_9106(tmp_path: Path) -> None:
     assert (DEFAULT_COST.memory_kib, DEFAULT_COST.iterations, DEFAULT_COST.lanes) == (65536, 3, 4)
-    seal(tmp_path / "s", PURPOSE, PAYLOAD, PASSPHRASE)
+    seal(tmp_path / "s", PURPOSE, PAYLOAD, anew(PASSPHRASE))
     assert reopen(tmp_path / "s") == PAYLOAD
 
 
@@ -79,6 +87,81 @@ def test_a_wrong_passphrase_is_told(sealed: Path) -> None:
     assert "correct horse" not in str(caught.value)
 
 
+def test_a_wrong_passphrase_that_was_tried_seals_nothing(sealed: Path, tmp_path: Path) -> None:
+    wrong = Passphrase("correct horse ")
+    with pytest.raises(WrongPassphrase):
+        unseal(sealed, PURPOSE, wrong, "key share")
+    seal(tmp_path / "other", PURPOSE, PAYLOAD, wrong, CHEAP)
+    assert root_salt(tmp_path / "other") != root_salt(sealed)
+
+
+def root_salt(path: Path) -> bytes:
+    header, _ = sealed_file._parse(path, path.read_bytes())
+    return header.root_salt
+
+
+@pytest.fixture
+def derivations(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The salts from which Argon2id derives a key."""
+    salts = list[bytes]()
+
+    def derived(**asked: Any) -> Argon2id:
+        salts.append(asked["salt"])
+        return Argon2id(**asked)
+
+    monkeypatch.setattr(sealed_file, "Argon2id", derived)
+    return salts
+
+
+def test_a_process_derives_one_key_for_all_that_it_opens_and_seals(
+    sealed: Path, tmp_path: Path, derivations: list[bytes]
+) -> None:
+    passphrase = anew(PASSPHRASE)
+    assert unseal(sealed, PURPOSE, passphrase, "key share") == PAYLOAD
+    for name in ("a", "b"):
+        seal(tmp_path / name, PURPOSE, name.encode(), passphrase, CHEAP)
+        assert unseal(tmp_path / name, PURPOSE, passphrase, "key share") == name.encode()
+    assert derivations == [root_salt(sealed)]
+    assert reopen(tmp_path / "b") == b"b"  # by itself, whatever became of the others
+    assert derivations == [root_salt(sealed)] * 2
+
+
+def test_a_file_is_sealed_as_hard_as_it_is_asked_for(
+    sealed: Path, tmp_path: Path, derivations: list[bytes]
+) -> None:
+    """Also after one was opened that was sealed at a lower cost."""
+    passphrase = anew(PASSPHRASE)
+    unseal(sealed, PURPOSE, passphrase, "key share")
+    seal(tmp_path / "harder", PURPOSE, PAYLOAD, passphrase, Argon2Cost(128, 1, 1))
+    assert len(derivations) == 2
+    assert root_salt(tmp_path / "harder") != root_salt(sealed)
+
+
+def test_another_passphrase_has_other_keys_for_the_same_salt(sealed: Path) -> None:
+    right, other = anew(PASSPHRASE), Passphrase("another horse")
+    unseal(sealed, PURPOSE, right, "key share")
+    with pytest.raises(WrongPassphrase):
+        unseal(sealed, PURPOSE, other, "key share")
+    assert right == anew(PASSPHRASE)
+    assert not other.salt_for(CHEAP)
+
+
+def test_each_file_has_a_key_of_its_own(sealed: Path, tmp_path: Path) -> None:
+    """One that is sealed under the same root key, with the same nonce, has other key stream."""
+    passphrase = anew(PASSPHRASE)
+    unseal(sealed, PURPOSE, passphrase, "key share")
+    seal(tmp_path / "again", PURPOSE, PAYLOAD, passphrase, CHEAP)
+    first, again = (sealed_file._parse(p, p.read_bytes())[0] for p in (sealed, tmp_path / "again"))
+    assert first.root_salt == again.root_salt
+    root = passphrase.root_key(CHEAP, first.root_salt)
+    assert root is not None
+    streams = {
+        sealed_file._cipher(root, header).encrypt(bytes(12), bytes(32), None)
+        for header in (first, again)
+    }
+    assert len(streams) == 2
+
+
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(MissingFile) as caught:
         reopen(tmp_path / "none")
@@ -101,7 +184,7 @@ def test_another_purpose_is_told_before_the_passphrase_is_tried(
     def derived(*_: object) -> bytes:
         raise AssertionError("the key was derived")
 
-    monkeypatch.setattr(sealed_file, "_derive", derived)
+    monkeypatch.setattr(sealed_file, "_root_key", derived)
     expected = msgspec.structs.replace(PURPOSE, **{field: other})
     with pytest.raises(ForeignSeal) as caught:
         reopen(sealed, expected)
