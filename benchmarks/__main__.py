@@ -30,6 +30,7 @@ def main() -> None:
     _add_hostile(commands.add_parser("hostile", help="three hospitals train under attack"))
     _add_handover(commands.add_parser("handover", help="the key goes to new shares"))
     _add_app_process(commands.add_parser("app", help="an app in a process of its own"))
+    _add_long_board(commands.add_parser("long-board", help="a board that has grown for years"))
     trips = commands.add_parser("trips", help="moves between files in one round")
     trips.set_defaults(measure=_measure_trips)
     reporting = commands.add_parser("report", help="run all, write docs/benchmarks.md and .svg")
@@ -102,6 +103,17 @@ def _measure_handover(options: argparse.Namespace) -> dict[str, object]:
             growth.plot(result, options.plot)
         return result
     return whole.measure(old, options.bits, options.runs)
+
+
+def _add_long_board(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rounds", type=int, default=1_000, help="of its one study, at least 1")
+    parser.set_defaults(measure=_measure_long_board)
+
+
+def _measure_long_board(options: argparse.Namespace) -> dict[str, object]:
+    from benchmarks.long_board import whole  # plays at the tests' table
+
+    return whole.measure(options.rounds)
 
 
 def _add_multiplication(parser: argparse.ArgumentParser) -> None:
