@@ -1,4 +1,4 @@
-"""The client is one file that needs nothing of quorate, and says what the agent understands."""
+"""The client is a folder that needs nothing of quorate, and says what the agent understands."""
 
 import ast
 import json
@@ -21,7 +21,8 @@ import quorate_client
 from participant.conversation import Channel, parameters_in, read_tensors, said_of
 from quorate_client import Agent, AgentError, Closed
 
-FILE = Path(quorate_client.__file__).with_name("quorate_client.py")
+FOLDER = Path(quorate_client.__file__).parent
+FILES = sorted(FOLDER.glob("*.py"))
 
 
 class Hospital(Channel):
@@ -56,16 +57,21 @@ def meanwhile(talk: Callable[[], object]) -> Thread:
     return thread
 
 
-def test_the_file_imports_numpy_and_the_standard_library_alone() -> None:
+def test_the_folder_imports_numpy_and_the_standard_library_alone() -> None:
     found = set()
-    for node in ast.walk(ast.parse(FILE.read_text())):
+    for node in (node for file in FILES for node in ast.walk(ast.parse(file.read_text()))):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             found.add((node.module or "").partition(".")[0])
-    assert found - sys.stdlib_module_names == {"numpy", "torch"}
-    assert "SPDX-License-Identifier: Apache-2.0" in FILE.read_text()
-    assert "Apache License" in (FILE.parent / "LICENSE").read_text()
+    assert found - sys.stdlib_module_names == {"numpy", "quorate_client", "torch"}
+
+
+def test_each_file_says_its_licence_and_the_folder_has_it() -> None:
+    assert not [
+        file for file in FILES if "SPDX-License-Identifier: Apache-2.0" not in file.read_text()
+    ]
+    assert "Apache License" in (FOLDER / "LICENSE").read_text()
 
 
 def test_what_is_asked_is_understood_and_the_answer_is(ends: tuple[Hospital, Agent]) -> None:
@@ -178,14 +184,14 @@ def evaluate(parameters, config):
 """
 
 
-def test_the_file_alone_runs_an_app_of_three_functions(tmp_path: Path) -> None:
-    shutil.copy(FILE, tmp_path)
+def test_the_folder_alone_runs_an_app_of_three_functions(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "quorate_client")
     (tmp_path / "app.py").write_text(APP)
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "quorate_client.py", "app.py"],
+                [sys.executable, "-m", "quorate_client", "app.py"],
                 cwd=tmp_path,
                 env=os.environ | {"QUORATE_CONNECTION": f"fd:{theirs.fileno()}"},
                 pass_fds=(theirs.fileno(),),

@@ -16,7 +16,7 @@ from participant.conversation.tensors import read_tensors
 from participant.model import AtHome, Elsewhere, Unfit
 from participant.model.layout import Layout
 from protocol.errors import Malformed
-from quorate_client import quorate_client
+from quorate_client.entries import tensor_of
 
 
 def over(entries: dict[str, Any], form: str = "dict") -> Any:
@@ -108,7 +108,7 @@ def test_an_array_is_none_of_torch_while_another_thread_imports_that(
     monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
     said, _ = said_of({"w": values, "n": np.arange(3)})
     assert [one["tensor"] for one in said] == [False, False]
-    assert not quorate_client._tensor("w", values).is_torch
+    assert not tensor_of("w", values).is_torch
 
 
 def entry(**facts: Any) -> tuple[EntrySaid, ...]:

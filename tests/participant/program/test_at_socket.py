@@ -13,7 +13,7 @@ from participant.agent import Stopped
 from participant.app import TurnsBeside
 from participant.errors import DamagedFile
 from quorate_client import Agent, AgentError, Answer, NoAgent, Visits, run, run_at
-from quorate_client.quorate_client import CONNECTION
+from quorate_client.agent import CONNECTION
 from tests.participant.program.conftest import MODEL, TERMS, Do, Training, token, until
 from tests.stage.studies import training_study
 
@@ -582,7 +582,7 @@ def test_another_version_is_refused(
     training: Training, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training.app.start()
-    monkeypatch.setattr("quorate_client.quorate_client.VERSION", 2)
+    monkeypatch.setattr("quorate_client.agent.VERSION", 2)
     with Agent.connect(str(path)) as agent:
         assert refused(agent.hello).rule == "version"
 
