@@ -6,11 +6,12 @@ Speaks with the hospital's agent over a socket, and imports nothing that is unde
 
 import sys
 
-from quorate_flower.versions import WrongFlower, check_flower
+from quorate_client.versions import WrongVersion
+from quorate_flower.versions import check_flower
 
 try:
     check_flower()  # before anything of Flower is imported
-except WrongFlower as error:
+except WrongVersion as error:
     if f"{__name__}.gate" not in sys.orig_argv:
         raise
     sys.exit(f"quorate gate: {error}")  # a command's user reads a sentence

@@ -1,61 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a site sends in place of an update: which round it is of, and which model came out."""
+"""A receipt as NVFlare carries it: the one entry of a result's params."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, get_type_hints
+from dataclasses import asdict
+from typing import Any
 
-from quorate_client import Answer
+from quorate_client.server_receipt import ServerReceipt
 
 RECEIPT = "quorate.receipt"  # the one entry of such a result
 SENT_FIRST = "quorate.sent_first"  # of a task's meta: the server sends what it began with
 
-_FORMS = {  # of what is shown to the server's operator, and comes from a hospital
-    "study": r"([a-z][a-z0-9._-]{0,63})?",
-    "model": r"[0-9a-f]{0,64}",
-    "outcome": r"applied|late|void",
-}
 
-
-@dataclass(frozen=True)
-class Receipt:
-    """What one hospital says of a round.
-
-    round: quorate's, after which the hospital has the model with this digest (hex). contributors:
-    how many hospitals are in the sum. in_sum: whether this one is. outcome: applied, late (the
-    round went on without this hospital) or void (it gave no result).
-    """
-
-    study: str
-    round: int
-    model: str
-    contributors: int
-    in_sum: bool
-    outcome: str
-
-    @classmethod
-    def of(cls, answer: Answer) -> Receipt:
-        """What the agent's answer says."""
-        if (said := answer.receipt) is None:
-            return cls("", answer.round, "", 0, False, answer.kind)
-        count = len(said.contributors)
-        return cls(said.study, said.round, said.model, count, said.in_sum, answer.kind)
+class Receipt(ServerReceipt):
+    """What one hospital says of a round."""
 
     @classmethod
     def read(cls, params: object) -> Receipt | None:
         """The receipt in a site's params, None if it is not all that they have."""
         if not isinstance(params, Mapping) or params.keys() != {RECEIPT}:
             return None
-        said, types = params[RECEIPT], get_type_hints(cls)
-        if not isinstance(said, Mapping) or said.keys() != types.keys():
-            return None
-        if not all(type(said[name]) is types[name] for name in types):
-            return None
-        is_right = all(re.fullmatch(form, said[name]) for name, form in _FORMS.items())
-        return cls(**said) if is_right else None
+        return cls.from_facts(params[RECEIPT])
 
     def params(self) -> dict[str, Any]:
         """As it is sent."""
