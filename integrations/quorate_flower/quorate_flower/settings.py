@@ -10,13 +10,13 @@
 Nothing is read from the run's config or from a message: those come from the server.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from quorate_client.settings import METRICS, SOCKET, HospitalSettings, variable
 from quorate_flower.errors import BadSettings
 
-SOCKET = "quorate-socket"
+_REVEAL, _QUERIES = "quorate-reveal", "quorate-queries"
 
 
 @dataclass(frozen=True)
@@ -32,26 +32,21 @@ class Settings:
 
 def read_settings(node_config: Mapping[str, object]) -> Settings:
     """Raises BadSettings."""
-    if not (socket := setting(node_config, SOCKET)):
+    given = HospitalSettings(node_config, BadSettings)
+    if not (socket := given.text(SOCKET)):
         raise BadSettings(
             "this hospital's SuperNode names no quorate agent: start it with --node-config "
-            f"'{SOCKET}=\"PATH\"', or set QUORATE_SOCKET"
+            f"'{SOCKET}=\"PATH\"', or set {variable(SOCKET)}"
         )
-    reveal = setting(node_config, "quorate-reveal") or "nothing"
+    reveal = given.text(_REVEAL) or "nothing"
     if reveal not in ("nothing", "average"):
         raise BadSettings(
-            "quorate-reveal of this hospital is neither nothing nor average", f"it is {reveal!r}"
+            f"{_REVEAL} of this hospital is neither nothing nor average", f"it is {reveal!r}"
         )
-    names = (_names(setting(node_config, f"quorate-{what}")) for what in ("metrics", "queries"))
-    app = setting(node_config, "quorate-app")
-    return Settings(socket, next(names), reveal == "average", next(names), app)
+    metrics, queries = given.names(METRICS), given.names(_QUERIES)
+    return Settings(socket, metrics, reveal == "average", queries, given.app())
 
 
-def setting(node_config: Mapping[str, object], name: str) -> str:
-    """One setting's text, empty if it is not there."""
-    found = node_config.get(name, os.environ.get(name.upper().replace("-", "_"), ""))
-    return str(found).strip()
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(name for part in text.split(",") if (name := part.strip()))
+def has_socket(node_config: Mapping[str, object]) -> bool:
+    """Whether the hospital has an agent. Raises BadSettings."""
+    return bool(HospitalSettings(node_config, BadSettings).text(SOCKET))

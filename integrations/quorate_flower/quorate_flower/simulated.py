@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from quorate_flower.errors import AppFailed, BadSettings, QuorateError
 from quorate_flower.mod import error_reply
 from quorate_flower.records import Arrays, given_arrays, num_examples, record_of, trained_arrays
-from quorate_flower.settings import SOCKET, setting
+from quorate_flower.settings import has_socket
 
 LOGGER = logging.getLogger("flwr")
 CLEAR = "quorate, SIMULATED: updates are sent in clear, nothing is encrypted: "
@@ -58,10 +58,10 @@ def simulated_mod(clip: float, bits: int, max_examples: int) -> Mod:
 
     def mod(message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         try:
-            if setting(context.node_config, SOCKET):
+            if has_socket(context.node_config):
                 raise BadSettings(
                     "this app has simulated_mod, which sends updates in clear, and this hospital "
-                    f"has an agent ({SOCKET} is set): use quorate_mod"
+                    "has an agent (quorate-socket is set): use quorate_mod"
                 )
             if message.metadata.message_type.partition(".")[0] != MessageType.TRAIN:
                 return call_next(message, context)

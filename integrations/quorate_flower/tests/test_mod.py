@@ -140,9 +140,15 @@ def test_the_app_that_a_plan_pins_is_said_as_the_hospital_has_set_it(agent: Scri
     assert agent.asked[0]["app"] == "ab" * 32
 
 
-def test_a_setting_that_makes_no_sense_is_refused(agent: ScriptedAgent) -> None:
-    context = context_of(quorate_socket=agent.path, quorate_reveal="everything")
-    assert "quorate-reveal" in refused(adding_app()(message_of("train", ZERO), context))
+@pytest.mark.parametrize(
+    ("name", "said"), [("reveal", "everything"), ("app", "latest"), ("metrics", 7), ("queries", 7)]
+)
+def test_a_setting_that_makes_no_sense_is_refused(
+    agent: ScriptedAgent, name: str, said: str | int
+) -> None:
+    context = context_of(quorate_socket=agent.path)
+    context.node_config[f"quorate-{name}"] = said
+    assert f"quorate-{name}" in refused(adding_app()(message_of("train", ZERO), context))
     assert not agent.asked
 
 

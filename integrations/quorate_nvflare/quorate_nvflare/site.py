@@ -18,8 +18,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from quorate_client.settings import APP, METRICS, SOCKET, HospitalSettings
 from quorate_nvflare.errors import BadSettings
-from quorate_nvflare.settings import read_hash
 
 _FILTERS = ("quorate_nvflare.model_filter.QuorateModelFilter",
             "quorate_nvflare.update_filter.QuorateUpdateFilter")  # fmt: skip
@@ -35,8 +35,8 @@ def privacy(socket: str, metrics: Iterable[str], app: str = "") -> dict[str, Any
     socket: path of the agent's. metrics: those that may leave. app: SHA-256 in hex, if a plan pins
     one. Raises BadSettings.
     """
-    properties = {"quorate-socket": socket, "quorate-metrics": ", ".join(metrics)}
-    properties |= {"quorate-app": read_hash(app)} if app else {}
+    properties = {SOCKET: socket, METRICS: ", ".join(metrics)}
+    properties |= {APP: said} if (said := HospitalSettings({APP: app}, BadSettings).app()) else {}
     incoming, outgoing = ([{"path": path, "args": {}}] for path in _FILTERS)
     scope = {
         "name": "quorate",

@@ -173,7 +173,7 @@ def test_a_sites_name_is_no_path(task: Task) -> None:
 
 def test_metrics_that_are_no_text_are_refused(agent: ScriptedAgent, task: Task) -> None:
     context = task(quorate_metrics=["accuracy"])
-    with pytest.raises(BadSettings, match=r"quorate-metrics .* is no text"):
+    with pytest.raises(BadSettings, match=r"quorate-metrics is no text"):
         QuorateUpdateFilter().process(trained(model(1)), context)
 
 
@@ -190,7 +190,7 @@ def test_the_app_that_a_plan_pins_is_said_as_the_site_has_set_it(
 
 
 def test_an_app_that_is_no_hash_is_refused(task: Task) -> None:
-    with pytest.raises(BadSettings, match=r"quorate-app of this site is no SHA-256"):
+    with pytest.raises(BadSettings, match=r"quorate-app is no SHA-256"):
         QuorateModelFilter().process(sent(model(0)), task(quorate_app="AB" * 32))
 
 

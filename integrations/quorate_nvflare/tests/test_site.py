@@ -54,7 +54,7 @@ def test_an_app_that_a_plan_pins_is_written_and_read_as_a_sha_256(kit: Path) -> 
     write_local(kit, privacy("/run/agent.sock", [], "ab" * 32), [])
     (scope,) = json.loads((kit / "local/privacy.json").read_text())["scopes"]
     assert scope["properties"]["quorate-app"] == "ab" * 32
-    with pytest.raises(BadSettings, match=r"quorate-app of this site is no SHA-256"):
+    with pytest.raises(BadSettings, match=r"quorate-app is no SHA-256"):
         privacy("/run/agent.sock", [], "latest")
 
 
