@@ -1,7 +1,8 @@
 """When a round opens and closes: decisions from the board and the clock alone."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from itertools import islice
 
 from protocol.board import (
     KeyHistory,
@@ -54,29 +55,74 @@ class Rounds:
         self.terms, self.studies, self.handovers = terms, studies, key.handovers
         self.views: dict[str, RoundView] = {}
         self.history = OpenedSets(terms, studies, key)
-        self._of_study: defaultdict[str, list[RoundView]] = defaultdict(list)
+        self._began: dict[str, int] = {}  # the first entry of each view
         self._opened: defaultdict[str, int] = defaultdict(int)  # the last of each study's openings
+        self._touched: set[str] = set()  # studies that may go on, by their names
         # What follows from the entries alone is found once for all ticks until the next entry.
+        self._going_on: list[StudyState] | None = None
         self._open: list[RoundView] | None = None
         self._due: dict[str, Awaited | None] = {}
 
     def receive(self, posted: Posted) -> None:
         """Take note of an entry, which the studies have taken note of already."""
-        self._open = None
+        self._going_on = self._open = None
         self._due.clear()
         session = posted.post.session
         named = read_session(session)
-        if named.kind != "round" or named.study not in self.studies:
+        if named.kind == "handover":
+            self._touched.update(self.studies)
+        if named.study not in self.studies:
+            return
+        self._touched.add(named.study)
+        if named.kind != "round":
             return
         if session not in self.views:
             self.views[session] = RoundView(session)
-            self._of_study[named.study].append(self.views[session])
+            self._began[session] = posted.position
         self.views[session].receive(posted)
         self.history.receive(posted)
 
     def state_of(self, view: RoundView) -> StudyState:
         """The study of a round, and what members have said of it."""
         return self.studies[view.study]
+
+    def going_on(self) -> list[StudyState]:
+        """The studies in which something is still to come, in their order.
+
+        Of all others nothing is asked at a tick. A study is looked at again after each entry of its
+        own, and all are after an entry about the key.
+        """
+        if self._going_on is None:
+            self._touched = {n for n in self._touched if not self._is_over(self.studies[n])}
+            states = (self.studies[name] for name in self._touched)
+            self._going_on = sorted(states, key=lambda state: state.position)
+        return self._going_on
+
+    def _is_over(self, state: StudyState) -> bool:
+        """Whether nothing is to come of a study, unless somebody says more in it."""
+        return (self.is_done(state) or state.is_ended()) and not self._awaited_of(state)
+
+    def is_done(self, state: StudyState) -> bool:
+        """Whether the sum of a study's last round is decrypted, or lost in training."""
+        last = self.views.get(state.study.round(state.study.rounds))
+        is_lost = last is not None and self.is_lost(last) and self.goes_on_after(last)
+        return is_lost or self.is_decrypted(state)
+
+    def is_decrypted(self, state: StudyState) -> bool:
+        """Whether a quorum has helped with the sum of a study's last round."""
+        last = self.views.get(state.study.round(state.study.rounds))
+        return last is not None and len(last.partials) >= self.terms.quorum
+
+    def newest(self, count: int, first: Collection[str]) -> list[RoundView]:
+        """The newest rounds, in the order in which they were begun; those of ``first`` come last.
+
+        Of these there are so many at most, and as many others as there is room for.
+        """
+        matter = sorted((s for s in first if s in self.views), key=self._began.__getitem__)
+        others = (s for s in reversed(self.views) if s not in first)
+        room = max(0, count - len(matter))
+        chosen = [*reversed([*islice(others, room)]), *matter[-count:]]
+        return [self.views[session] for session in chosen]
 
     def next_number(self, name: str) -> int:
         """The round of a study that is to open next; past its last where all were opened."""
@@ -90,7 +136,7 @@ class Rounds:
 
     def to_open(self, epoch: Epoch, waited: Waited) -> list[tuple[str, Opening]]:
         """The rounds that open now, with their openings; of several studies at once."""
-        found = ((state, self._next(state, epoch, waited)) for state in self.studies.values())
+        found = ((state, self._next(state, epoch, waited)) for state in self.going_on())
         return [
             (state.study.round(self.next_number(state.study.name)), opening)
             for state, opening in found
@@ -121,13 +167,16 @@ class Rounds:
 
     def _before_next(self, study: Study) -> RoundView:
         """The last round that was opened, or the study's round 0, as far as it was spoken of."""
-        session = study.round(self.next_number(study.name) - 1)
+        session = self._last_session(study)
         return self.views.get(session) or RoundView(session)
+
+    def _last_session(self, study: Study) -> str:
+        return study.round(self.next_number(study.name) - 1)
 
     def too_long(self, epoch: Epoch) -> dict[str, int]:
         """Lengths of rounds that are to open, by session, that no contribution can have."""
         asked: list[tuple[Study, Opening]] = []
-        for state in self.studies.values():
+        for state in self.going_on():
             study = state.study
             if self.next_number(study.name) > study.rounds or state.is_ended():
                 continue
@@ -191,7 +240,7 @@ class Rounds:
     def _unclosed(self) -> list[RoundView]:
         """The rounds that may be closed: of a study, only the last one that was opened."""
         if self._open is None:
-            last = (round_session(name, self.next_number(name) - 1) for name in self.studies)
+            last = (self._last_session(state.study) for state in self.going_on())
             views = (view for session in last if (view := self.views.get(session)))
             self._open = [
                 v for v in views if v.opening and not v.closing and not self.is_given_up(v)
@@ -215,20 +264,20 @@ class Rounds:
         """
         if self.handovers.successor is not None:
             return []
-        return [one for state in self.studies.values() for one in self._awaited_of(state)]
+        return [one for state in self.going_on() for one in self._awaited_of(state)]
 
     def _awaited_of(self, state: StudyState) -> list[tuple[str, Awaited]]:
-        study = state.study
-        views = [view for view in self._of_study[study.name] if not self.is_given_up(view)]
-        found = [(v.session, a) for v in views if (a := awaited_in(v, state))]
-        number = self.next_number(study.name)
-        last = study.round(number - 1)
+        study, last = state.study, self._last_session(state.study)
+        view = self.views.get(last)
+        found: list[tuple[str, Awaited]] = []
+        if view and not self.is_given_up(view) and (due := awaited_in(view, state)):
+            found.append((last, due))
         before = self._before_next(study)
         is_over = not any(session == last for session, _ in found)
         if self.is_lost(before) and not self.goes_on_after(before):
             return found  # nobody has a model to state after it
         if is_over and (due := awaited_after(before, state)):
-            found.append((study.round(number), due))
+            found.append((study.round(self.next_number(study.name)), due))
         return found
 
 

@@ -88,7 +88,7 @@ def report(
         "key": key_report(board),
         "handovers": handover_reports(board, work.connected),
         "handovers_not_shown": max(0, len(board.key.handovers.all) - MAX_HANDOVERS),
-        "studies": [study_report(state, rounds) for state in shown_studies(rounds)[-MAX_STUDIES:]],
+        "studies": [study_report(state, rounds) for state in shown_studies(rounds, MAX_STUDIES)],
         "studies_not_shown": max(0, len(rounds.studies) - MAX_STUDIES),
         "rounds": [
             _round(view, rounds, work) | _held_back(work.held_back.get(view.session), terms)
@@ -124,14 +124,9 @@ def _shown(rounds: Rounds, held_back: Collection[str]) -> list[RoundView]:
     They are the last rounds of the studies that go on, and what is held back; before them the
     newest of all others.
     """
-    going_on = {
-        state.study.round(rounds.next_number(name) - 1)
-        for name, state in rounds.studies.items()
-        if not state.is_ended()
-    }
-    matters = [s for s in rounds.views if s in going_on or s in held_back]
-    others = [s for s in rounds.views if s not in going_on and s not in held_back]
-    return [rounds.views[s] for s in [*others, *matters][-MAX_ROUNDS:]]
+    states = (state for state in rounds.going_on() if not state.is_ended())
+    last = {s.study.round(rounds.next_number(s.study.name) - 1) for s in states}
+    return rounds.newest(MAX_ROUNDS, last.union(held_back))
 
 
 def _waiting(session: str, found: Awaited, rounds: Rounds) -> Report:

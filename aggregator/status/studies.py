@@ -1,6 +1,7 @@
 """How the studies stand: who has approved which plan, and how far its rounds are."""
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Literal
 
 from aggregator.clock import iso
@@ -19,21 +20,25 @@ def standing(state: StudyState, rounds: Rounds) -> Standing:
     Done when the sum of its last round is decrypted, or lost in training; ended by members' votes
     before that.
     """
-    study = state.study
-    last = rounds.views.get(study.round(study.rounds))
-    if last is not None and len(last.partials) >= rounds.terms.quorum:
+    if rounds.is_decrypted(state):
         return "done"
     if state.is_ended():
         return "ended"
-    if last is not None and rounds.is_lost(last) and rounds.goes_on_after(last):
+    if rounds.is_done(state):
         return "done"
     return "open" if state.is_open() else "proposed"
 
 
-def shown_studies(rounds: Rounds) -> list[StudyState]:
-    """All studies, those that matter most last: by their order, what is over before the others."""
-    states = rounds.studies.values()
-    return sorted(states, key=lambda state: standing(state, rounds) not in _OF_LITTLE_MATTER)
+def shown_studies(rounds: Rounds, count: int) -> list[StudyState]:
+    """So many studies, those that matter most last: by their order, the newest of what is over.
+
+    What is over comes before the others.
+    """
+    matter = [s for s in rounds.going_on() if standing(s, rounds) not in _OF_LITTLE_MATTER]
+    names = {state.study.name for state in matter}
+    others = (s for s in rounds.studies.newest_first() if s.study.name not in names)
+    room = max(0, count - len(matter))
+    return [*reversed([*islice(others, room)]), *matter[-count:]]
 
 
 def study_report(state: StudyState, rounds: Rounds) -> Report:

@@ -48,6 +48,7 @@ class Board:
         self._counts: dict[tuple[str, int], int] = {}
         self._last_seen: dict[Speaker, int] = {}
         self._sessions: dict[str, list[Posted]] = {}
+        self._ceremonies: dict[int, list[Posted]] = {}
         self._last: dict[Speaker, Posted] = {}
         self.studies = Studies(terms)  # proposed by entries that count, and what is said of them
         self.key = KeyHistory(terms)
@@ -215,8 +216,11 @@ class Board:
             return
         self._budget.take(position, session, sender, body, time_ms)
         self.key.take(position, time_ms, session, sender, body)
-        self._sessions.setdefault(session, []).append(posted)
         named = read_session(session)
+        posts = self._sessions.setdefault(session, [])
+        posts.append(posted)
+        if named.kind == "ceremony":
+            self._ceremonies[named.number] = posts
         if named.kind == "study":
             self.studies.take(named.study, position, time_ms, sender, body)
 
@@ -227,8 +231,7 @@ class Board:
     @property
     def ceremonies(self) -> dict[int, list[Posted]]:
         """The entries of each ceremony that count, by its number."""
-        named = ((read_session(name), posts) for name, posts in self._sessions.items())
-        return {s.number: list(posts) for s, posts in named if s.kind == "ceremony"}
+        return {number: list(posts) for number, posts in self._ceremonies.items()}
 
     def last_of(self, sender: int, session: str = "") -> Posted | None:
         """The last entry of a sender; of a guest in its session."""

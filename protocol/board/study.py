@@ -238,6 +238,10 @@ class Studies(Mapping[str, StudyState]):
     def __len__(self) -> int:
         return len(self._found)
 
+    def newest_first(self) -> Iterator[StudyState]:
+        """From the one that was proposed last."""
+        return reversed(tuple(self._found.values()))
+
     def take(self, name: str, position: int, time_ms: int, sender: int, body: object) -> None:
         """Take note of an entry that counts (``budget``), in the session of a study."""
         found = self._found.get(name)
