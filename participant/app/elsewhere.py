@@ -1,5 +1,6 @@
 """An app that is not in this process, as training sees it: an object, with what it is told."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ class Stood:
     reason: str = ""
 
 
-class AppElsewhere:
+class AppElsewhere(ABC):
     """The functions of an app; whoever calls them waits, in a thread for that.
 
     local_entries: patterns of the entries that stay at the hospital. is_asked: whether the app has
@@ -42,37 +43,37 @@ class AppElsewhere:
     def run(self) -> str:
         return ""
 
+    @abstractmethod
     def prepare(self, config: Config) -> None:
         """Begin, and have the model that ``initial_parameters`` is to be asked for first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def start(self) -> None:
         """Begin, if it has not."""
-        raise NotImplementedError
 
+    @abstractmethod
     def initial_parameters(self, config: Config) -> Any:
         """As of App."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fit(self, parameters: Any, config: Config) -> tuple[Any, int, Config]:
         """As of App."""
-        raise NotImplementedError
 
+    @abstractmethod
     def evaluate(self, parameters: Any, config: Config) -> tuple[float, int, Config]:
         """As of App."""
-        raise NotImplementedError
 
+    @abstractmethod
     def give_up(self) -> None:
         """Let the call that is under way raise Stopped, in any thread; ``revive`` comes next."""
-        raise NotImplementedError
 
+    @abstractmethod
     def revive(self) -> None:
         """Before a call: begin anew where the call before was given up."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self, error: Exception | None = None) -> None:
         """End, in any thread, for good. error: what has ended training, if it is not over."""
-        raise NotImplementedError
 
     def stand(self, stood: Stood, give: Callable[[], Any]) -> None:
         """This hospital stands there now. give: the model, as the app is given it."""
