@@ -8,13 +8,13 @@ import contextlib
 import hmac
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from participant.agent import Stopped
-from participant.app.elsewhere import AppElsewhere
+from participant.app.elsewhere import AppElsewhere, Stood
 from participant.app.errors_file import keep_traceback_text
 from participant.app.module import place_of
 from participant.app.output import Show
@@ -30,8 +30,8 @@ from participant.conversation import (
     Channel,
     FromApp,
     parameters_in,
+    parameters_said,
     read_tensors,
-    said_of,
 )
 from participant.errors import BadApp
 from protocol.errors import Malformed
@@ -161,6 +161,15 @@ class AppApart(AppElsewhere):
             assert self._first is not None
             self.initial_parameters(self._first)
 
+    def stand(self, stood: Stood, give: Callable[[], Any]) -> None:
+        """It is answered with each model, and told no more."""
+
+    def sums_before(self, found: dict[int, bool]) -> None:
+        """It is not told."""
+
+    def hear(self, number: int, event: str, facts: dict[str, Any]) -> None:
+        """It is not told."""
+
     def close(self, error: Exception | None = None) -> None:
         """End the process, in any thread, for good; a call that waits for it raises Stopped."""
         with self._beginning:  # a process that is begun just now is ended, and none comes later
@@ -221,12 +230,8 @@ class AppApart(AppElsewhere):
         self._pending = None  # it is being answered
         pieces: list[bytes | memoryview] = []
         if parameters is not None:
-            is_list = isinstance(parameters, list)
-            named = (
-                {f"parameter_{k}": p for k, p in enumerate(parameters)} if is_list else parameters
-            )
-            entries, pieces = said_of(named)
-            header |= {"form": "list" if is_list else "dict", "entries": entries}
+            said, pieces = parameters_said(parameters)
+            header |= said
         try:
             self._channel.send(header, pieces)
         except EOFError:

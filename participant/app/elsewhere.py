@@ -75,11 +75,14 @@ class AppElsewhere(ABC):
     def close(self, error: Exception | None = None) -> None:
         """End, in any thread, for good. error: what has ended training, if it is not over."""
 
+    @abstractmethod
     def stand(self, stood: Stood, give: Callable[[], Any]) -> None:
         """This hospital stands there now. give: the model, as the app is given it."""
 
+    @abstractmethod
     def sums_before(self, found: dict[int, bool]) -> None:
         """In which of the last rounds' sums this hospital's update is."""
 
+    @abstractmethod
     def hear(self, number: int, event: str, facts: dict[str, Any]) -> None:
         """What happens in a round, as the journal has it."""

@@ -5,7 +5,7 @@ approves, opens, or asks for keys.
 """
 
 from participant.conversation.channel import Channel
-from participant.conversation.entries import parameters_in, said_and_values, said_of
+from participant.conversation.entries import parameters_in, parameters_said, said_and_values
 from participant.conversation.frames import HELLO, Frames, Limits
 from participant.conversation.messages import (
     VERSION,

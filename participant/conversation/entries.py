@@ -6,7 +6,7 @@ is imported where somebody says that an entry is its tensor, and not otherwise.
 """
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -21,29 +21,22 @@ from protocol.errors import Malformed
 _FORM = "message"
 
 
-def parameters_in(
-    form: str,
-    entries: Sequence[EntrySaid],
-    values: Mapping[str, Values],
-    held: Callable[[EntrySaid], Any] | None = None,
-) -> Any:
+def parameters_in(form: str, entries: Sequence[EntrySaid], values: Mapping[str, Values]) -> Any:
     """A list or a dict of what was said; arrays and tensors are views of what was received.
 
-    held: gives what stays with the app; else an Elsewhere stands in its place. Raises Malformed.
+    An Elsewhere stands in the place of what stays with the app. Raises Malformed.
     """
     found: dict[str, Any] = {}
     for entry in entries:
         if entry.name in found:
             raise Malformed(_FORM, f"entry {entry.name!r} is there twice")
-        found[entry.name] = _entry(entry, values, held)
+        found[entry.name] = _entry(entry, values)
     if len(values) != sum(entry.at == "body" for entry in entries):
         raise Malformed(_FORM, "the body has other entries than the header")
     return list(found.values()) if form == "list" else found
 
 
-def _entry(
-    said: EntrySaid, values: Mapping[str, Values], held: Callable[[EntrySaid], Any] | None
-) -> Any:
+def _entry(said: EntrySaid, values: Mapping[str, Values]) -> Any:
     if said.at == "body":
         if said.name not in values:
             raise Malformed(_FORM, f"entry {said.name!r} has no values")
@@ -53,8 +46,6 @@ def _entry(
             return msgspec.msgpack.decode(base64.b64decode(said.value, validate=True))
         except (ValueError, RecursionError, msgspec.DecodeError):
             raise Malformed(_FORM, f"entry {said.name!r} has no value") from None
-    if held is not None:
-        return held(said)
     fate = Unfit(said.what, said.remedy) if said.remedy else AtHome(said.what, said.why)
     return Elsewhere(fate, said.tensor)
 
@@ -81,22 +72,17 @@ def _tensor(values: Values) -> Any:
     return torch.frombuffer(values.data, dtype=dtype).reshape(values.shape)
 
 
-def said_of(
-    entries: Mapping[str, Any], keep: Callable[[str, Any], None] = lambda name, entry: None
-) -> tuple[list[dict[str, Any]], list[bytes | memoryview]]:
-    """What is said of a model's entries, and the pieces of the body.
-
-    keep: is given what has to stay here, by its name.
-    """
+def parameters_said(parameters: Any) -> tuple[dict[str, Any], list[bytes | memoryview]]:
+    """What is said of a list or a dict, its form and entries, and the pieces of the body."""
+    is_list = isinstance(parameters, list)
+    named = {f"parameter_{k}": p for k, p in enumerate(parameters)} if is_list else parameters
     said, tensors = [], {}
-    for name, entry in entries.items():
+    for name, entry in named.items():
         facts, values = said_and_values(entry)
         said.append({"name": name, **facts})
         if values is not None:
             tensors[name] = values
-        if facts["at"] == "app":
-            keep(name, entry)
-    return said, written(tensors)
+    return {"form": "list" if is_list else "dict", "entries": said}, written(tensors)
 
 
 def said_and_values(entry: Any) -> tuple[dict[str, Any], Values | None]:

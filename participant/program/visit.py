@@ -18,8 +18,8 @@ from participant.conversation import (
     Channel,
     FromApp,
     parameters_in,
+    parameters_said,
     read_tensors,
-    said_of,
 )
 from participant.program.desk import ProgramDesk, Reply
 from participant.program.not_answered import NoMore, NotAnswered
@@ -137,10 +137,8 @@ class Visit:
             header["receipt"] = self._receipt(reply.stood)
         if reply.parameters is None:
             return header, ()
-        is_list, found = isinstance(reply.parameters, list), reply.parameters
-        named = {f"parameter_{k}": p for k, p in enumerate(found)} if is_list else found
-        entries, pieces = said_of(named)
-        return header | {"form": "list" if is_list else "dict", "entries": entries}, pieces
+        said, pieces = parameters_said(reply.parameters)
+        return header | said, pieces
 
     def _receipt(self, stood: Stood) -> dict[str, Any]:
         beginning = self._desk.beginning

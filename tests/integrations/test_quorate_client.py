@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import quorate_client
-from participant.conversation import Channel, parameters_in, read_tensors, said_of
+from participant.conversation import Channel, parameters_in, parameters_said, read_tensors
 from quorate_client import Agent, AgentError, Closed
 
 FOLDER = Path(quorate_client.__file__).parent
@@ -39,8 +39,8 @@ class Hospital(Channel):
         header: dict[str, Any] = {"answer": kind, **facts}
         pieces: list[Any] = []
         if parameters is not None:
-            entries, pieces = said_of(parameters)
-            header |= {"form": "dict", "entries": entries}
+            said, pieces = parameters_said(parameters)
+            header |= said
         self.send(header, pieces)
 
 

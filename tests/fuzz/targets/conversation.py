@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from safetensors.numpy import save
 
-from participant.conversation.entries import parameters_in, said_of
+from participant.conversation.entries import parameters_in, parameters_said
 from participant.conversation.frames import Frames, Limits
 from participant.conversation.messages import AppBegins, AppUpdate, read_message
 from participant.conversation.tensors import read_tensors
@@ -60,8 +60,7 @@ def _read(header: bytes, body: memoryview) -> None:
         arrays = [msgspec.structs.replace(entry, tensor=False) for entry in message.entries]
         found = parameters_in(message.form, arrays, values)  # torch needs more memory than we have
         assert len(found) == len(message.entries)
-        entries = dict(enumerate(found)) if isinstance(found, list) else found
-        said_of({str(name): entry for name, entry in entries.items()})
+        parameters_said(found)
 
 
 @target(
@@ -76,7 +75,7 @@ def data_conversation() -> Case:
             take(data)
 
     model = {"w": np.arange(4, dtype=np.float32), "n": np.array([True]), "extra": "text"}
-    said, _ = said_of(model)
+    said = parameters_said(model)[0]["entries"]
     said.append({"name": "own", "at": "app", "what": "of type Own", "why": "it is no array"})
     body = save({"w": model["w"], "n": model["n"]})  # type: ignore[dict-item]
     scored = {"loss": 0.5, "examples": 9, "metrics": {"accuracy": 0.75}}
@@ -106,8 +105,8 @@ def program_beginning() -> Case:
             assert found[0].size <= len(data)
 
     disk, model = Disk(), {"w": np.arange(4, dtype=np.float32), "b": np.zeros(2)}
-    said, pieces = said_of(model)
-    header = json.dumps({"op": "begin", "form": "dict", "entries": said}).encode()
+    said, pieces = parameters_said(model)
+    header = json.dumps({"op": "begin", **said}).encode()
     begin = read_message(header)
     assert isinstance(begin, AppBegins)
     body = memoryview(b"".join(pieces))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from participant.conversation.entries import parameters_in, said_of
+from participant.conversation.entries import parameters_in, parameters_said
 from participant.conversation.messages import EntrySaid
 from participant.conversation.tensors import read_tensors
 from participant.model import AtHome, Elsewhere, Unfit
@@ -21,8 +21,8 @@ from quorate_client.entries import tensor_of
 
 def over(entries: dict[str, Any], form: str = "dict") -> Any:
     """What is on the other side of a conversation."""
-    said, pieces = said_of(entries)
-    heads = msgspec.convert(json.loads(json.dumps(said)), tuple[EntrySaid, ...])
+    said, pieces = parameters_said(entries)
+    heads = msgspec.convert(json.loads(json.dumps(said["entries"])), tuple[EntrySaid, ...])
     return parameters_in(form, heads, read_tensors(memoryview(bytearray(b"".join(pieces)))))
 
 
@@ -106,8 +106,8 @@ def test_an_array_is_none_of_torch_while_another_thread_imports_that(
 ) -> None:
     values = np.arange(3.0)
     monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
-    said, _ = said_of({"w": values, "n": np.arange(3)})
-    assert [one["tensor"] for one in said] == [False, False]
+    said, _ = parameters_said({"w": values, "n": np.arange(3)})
+    assert [one["tensor"] for one in said["entries"]] == [False, False]
     assert not tensor_of("w", values).is_torch
 
 
@@ -131,7 +131,7 @@ def test_entries_without_values_are_refused(entries: Any, why: str) -> None:
 
 
 def test_values_without_entries_and_arrays_that_numpy_has_not_are_refused() -> None:
-    _, pieces = said_of({"w": torch.ones(2, dtype=torch.bfloat16)})
+    _, pieces = parameters_said({"w": torch.ones(2, dtype=torch.bfloat16)})
     values = read_tensors(memoryview(b"".join(pieces)))
     with pytest.raises(Malformed, match="other entries"):
         parameters_in("dict", (), values)
