@@ -126,7 +126,7 @@ class AppAtSocket(AppElsewhere):
         if visit := self._visit:
             visit[1].join(_LEAVE_SECONDS if error else 0)
             visit[0].hang_up()
-            visit[1].join(_LEAVE_SECONDS)
+            visit[1].join()  # it may still write what the study begins with
         if process is not None:
             with contextlib.suppress(OSError):
                 process.connection.shutdown(socket.SHUT_RDWR)

@@ -17,7 +17,12 @@ from participant.conversation import AppBegins, AppHello, AppUpdate, Scored
 from participant.disk import Storage
 from participant.errors import BadApp, ModelsDiffer, ParticipantError
 from participant.model import Layout, checked
-from participant.program.beginning import Beginning, keep_beginning, kept_beginning
+from participant.program.beginning import (
+    Beginning,
+    forget_beginning,
+    keep_beginning,
+    kept_beginning,
+)
 from participant.program.not_answered import (
     NotAnswered,
     Words,
@@ -220,7 +225,9 @@ class ProgramDesk:
             if said.turn and said.turn == self._last_turn:
                 raise turn_is_over(self._study)
             self._tell_score(said.evaluation)
-            self._take_beginning(visit, said, initial, body)
+            self._moved.notify_all()
+        self._take_beginning(visit, said, initial, body)
+        with self._moved:
             self._is_begun, self._turn = True, said.turn
             if self._place is not None:
                 self._asked_at = self._place.stood.round
@@ -246,8 +253,9 @@ class ProgramDesk:
                     "round", f"round {number} of study {self._study.name} has not begun here",
                     "begin, and answer for the round of that answer",
                 )  # fmt: skip
-            if number == following:
-                self._check(parameters)
+        if number == following:
+            self._check(parameters)
+        with self._moved:
             self._last_turn = self._turn
             if not self._has_passed(number):
                 self._owes_score = number
@@ -306,7 +314,10 @@ class ProgramDesk:
     def _take_beginning(
         self, visit: AtDesk, said: AppBegins, initial: Any, body: memoryview
     ) -> None:
-        """What the study begins with, if nothing has yet; or that this program fits to it."""
+        """What the study begins with, if nothing has yet; or that this program fits to it.
+
+        Nothing waits for it: a model that is large takes long to write, and to look through.
+        """
         run, local = said.run or visit.hello.run, visit.hello.local_entries
         self._check_run(run, is_due=True)
         if (kept := self._beginning) is None:
@@ -315,15 +326,21 @@ class ProgramDesk:
                     "model", "this study has no model yet, and begin brings none",
                     "send the model before the first round with begin",
                 )  # fmt: skip
+            self._require_open()
             try:
-                self._layout = Layout.of(initial, local)
-                place = self._storage, self._study.name
-                self._beginning = keep_beginning(*place, run, local, said, body)
+                layout, place = Layout.of(initial, local), (self._storage, self._study.name)
+                beginning = keep_beginning(*place, run, local, said, body)
             except BadApp as error:
                 why = "a study cannot train this model"
                 raise NotAnswered("model", f"{why}: {error.reason}", "send another") from None
             except ParticipantError as error:
                 raise NotAnswered("agent", *self._words(error)) from None
+            with self._moved:
+                if self._is_closed:  # meanwhile: it is forgotten, and nothing has come of it
+                    forget_beginning(*place)
+                self._require_open()
+                self._layout, self._beginning = layout, beginning
+                self._moved.notify_all()
         elif kept.local_entries != local:
             raise NotAnswered(
                 "model", f"local_entries are {list(local)}, and were {list(kept.local_entries)}",
@@ -358,11 +375,17 @@ class ProgramDesk:
     def _wait(self, visit: AtDesk, is_so: Callable[[], object]) -> None:
         """Until it is so. Raises EOFError once the program has gone, or training is over."""
         while not is_so():
-            if self._is_over:
-                raise ended(self._study, self._end, self._words)
-            if self._is_closed or self._fault or visit.is_gone:
+            self._require_open()
+            if visit.is_gone:
                 raise EOFError
             self._moved.wait(_LOOK_SECONDS)
+
+    def _require_open(self) -> None:
+        """Raises what a program is told once training is over, and EOFError."""
+        if self._is_over:
+            raise ended(self._study, self._end, self._words)
+        if self._is_closed or self._fault:
+            raise EOFError
 
     @property
     def _is_over(self) -> bool:

@@ -7,7 +7,13 @@ from participant.disk import Storage
 from participant.errors import NotApproved, OtherPlan, StudyTaken, UnpinnedApp
 from participant.program import forget_beginning
 from participant.study.app_source import GivenApp
-from participant.study.approval import KeptApproval, check_app, forget_approval, keep_approval
+from participant.study.approval import (
+    KeptApproval,
+    approval_name,
+    check_app,
+    forget_approval,
+    keep_approval,
+)
 from participant.study.rules import ended_by_votes, find_study, require_kind, require_member
 from participant.waiting import Waiting
 from protocol.board import Board, Draft, Post, Posted, Study, StudyState, check_plan
@@ -161,6 +167,9 @@ class ApprovalTask(StudyTask):
         self._check(contribute)
         app, digest = self._app, self.state.study.digest
         pinned = (app.name, app.digest) if app and app.can_be_kept else ("", b"")
+        if not self._storage.names(approval_name(self.name)):
+            # Of a program that began before the withdrawal came to the board.
+            forget_beginning(self._storage, self.name)
         kept = KeptApproval(digest, contribute, opens, *pinned)
         keep_approval(self._storage, self.name, kept)
         self._is_kept = True

@@ -15,6 +15,7 @@ from participant.errors import DamagedFile
 from quorate_client import Agent, AgentError, Answer, NoAgent, Visits, run, run_at
 from quorate_client.agent import CONNECTION
 from tests.participant.program.conftest import MODEL, TERMS, Do, Training, token, until
+from tests.simulator.disk import Disk
 from tests.stage.studies import training_study
 
 
@@ -58,6 +59,18 @@ def refused(question: Any) -> AgentError:
     with pytest.raises(AgentError) as said:
         question()
     return said.value
+
+
+def held(disk: Disk) -> tuple[threading.Event, threading.Event]:
+    """Holds up every change of the disk: once there is one, and until it may go on."""
+    is_writing, may_go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        is_writing.set()
+        assert may_go_on.wait(20)
+
+    disk.hook = hold
+    return is_writing, may_go_on
 
 
 def test_a_program_that_connects_trains_as_an_app(
@@ -222,6 +235,8 @@ def test_who_comes_back_two_rounds_later_gets_the_present_round(
         training.stand(number, {"w": np.full(2, float(number))}, in_sum=number == 1)
     with visit(path) as agent:
         late = agent.update(2, {"w": np.ones(2)}, 5)
+        scored = beside(lambda: training.app.evaluate(MODEL, {}))  # waits for none of that
+        assert math.isnan(scored.result(5)[0])
         assert (late.kind, late.round, list(late.parameters["w"])) == ("late", 2, [3, 3])
         assert late.receipt is not None
         assert late.receipt.round == 3
@@ -307,6 +322,23 @@ def test_a_program_that_waits_while_a_round_goes_by_is_still_ready(
         assert training.app.is_asked
         beside(lambda: training.fit(2, MODEL))
         assert asked.result(20).round == 2
+        training.app.give_up()
+
+
+def test_nothing_waits_while_the_first_model_is_written(
+    training: Training, path: Path, beside: Do
+) -> None:
+    """It may be large, and the agent does more than train in one study."""
+    is_writing, may_go_on = held(training.disk)
+    training.app.start()
+    with visit(path) as agent:
+        asked = beside(lambda: agent.begin(MODEL))
+        assert is_writing.wait(20)
+        assert beside(lambda: training.app.is_asked).result(5) is False
+        may_go_on.set()
+        training.begin()
+        beside(lambda: training.fit(1, MODEL))
+        assert asked.result(20).kind == "train"
         training.app.give_up()
 
 
@@ -505,6 +537,32 @@ def test_what_ends_training_is_the_answer_to_begin_and_to_who_comes_later(
         assert agent.model().kind == "model"
     training.app.close()
     assert not path.exists()
+
+
+def test_nothing_is_kept_of_a_program_that_comes_once_training_is_over(
+    training: Training, path: Path
+) -> None:
+    """A withdrawal has forgotten it, and the next approval begins anew."""
+    training.app.start()
+    training.app.finish(ValueError("it was withdrawn"))
+    with visit(path) as agent:
+        assert refused(lambda: agent.begin(MODEL)).rule == "ended"
+    assert not training.disk.files
+
+
+def test_nothing_is_kept_of_a_program_whose_model_is_written_when_training_ends(
+    training: Training, path: Path, beside: Do
+) -> None:
+    is_writing, may_go_on = held(training.disk)
+    training.app.start()
+    with visit(path) as agent:
+        asked = beside(lambda: agent.begin(MODEL))
+        assert is_writing.wait(20)
+        training.app.finish(ValueError("it was withdrawn"))
+        may_go_on.set()
+        with pytest.raises(AgentError, match="no more here: because it was withdrawn"):
+            asked.result(20)
+    assert not training.disk.files
 
 
 def test_after_the_last_round_programs_may_ask_until_the_socket_is_closed(

@@ -220,6 +220,21 @@ def test_a_withdrawal_forgets_what_the_first_program_began_with(table: Table) ->
     assert "studies/cardio/beginning" not in disk.files
 
 
+def test_the_next_approval_begins_anew_where_a_program_came_before_the_withdrawal_was_told(
+    table: Table,
+) -> None:
+    table.say(3, proposal(CARDIO))
+    disk = Disk()
+    said(table, approving(disk))
+    said(table, WithdrawalTask(TERMS, 1, "cardio", disk))
+    disk.write("studies/cardio/beginning", b"of before")
+    said(table, approving(disk))
+    assert "studies/cardio/beginning" not in disk.files
+    disk.write("studies/cardio/beginning", b"kept")
+    said(table, approving(disk))  # which stands: training goes on
+    assert "studies/cardio/beginning" in disk.files
+
+
 def test_a_statistic_runs_no_app(table: Table, tmp_path: Path) -> None:
     table.say(3, proposal(AGE))
     task = ApprovalTask(TERMS, 1, "age", Disk(), app=given_app(Steps(), Surroundings(tmp_path)))

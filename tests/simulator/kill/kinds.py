@@ -51,7 +51,7 @@ OF_A_HOSPITAL = {
     "end of a vector": Kind(r"delete outbox/kept", ("trainer",)),
     "approval": Kind(r"write studies/\w+/approval", ("withdrawer", *WORKERS)),
     "end of an approval": Kind(r"delete studies/\w+/approval", ("withdrawer",)),
-    "end of a beginning": Kind(r"delete studies/\w+/beginning", ("withdrawer",)),
+    "end of a beginning": Kind(r"delete studies/\w+/beginning", ("withdrawer", *WORKERS)),
     "set": Kind(r"write chosen/study-\w+-\d+", WORKERS),
     "numbers": Kind(r"write studies/\w+/numbers", ("contributor",)),
     "model": Kind(r"write studies/\w+/model-\d+\.safetensors", ("trainer",)),
