@@ -25,6 +25,7 @@ def test_socket_and_token_are_the_users_alone(training: Training, path: Path) ->
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(Path(f"{path}.token").stat().st_mode) == 0o600
     assert len(token(path)) == 64
+    until(lambda: training.told)  # a line of another process
     assert training.told == [f"waiting for a program to connect: QUORATE_CONNECTION=unix:{path}"]
     assert training.freed == [path]
 
