@@ -17,16 +17,8 @@ from participant.home import folder_name
 from protocol.board import Board, Study
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
-from protocol.messages import (
-    Clip,
-    Contribution,
-    Count,
-    Digest,
-    InheritedStart,
-    StudyName,
-    read_session,
-)
-from protocol.rounds import OpenedSets, RoundView, Start
+from protocol.messages import Clip, Count, Digest, InheritedStart, StudyName
+from protocol.rounds import OpenedSets, Start
 
 _NAME = "contributed-before"
 _MOST = 200_000  # contributions that are noted, the newest
@@ -96,23 +88,21 @@ _LOST = Kept("lost", 1, b"", 0.0, lambda name: None)
 
 
 def counted_contributions(
-    board: Board, index: int, is_of: Callable[[Study], bool] = lambda study: True
+    history: OpenedSets,
+    board: Board,
+    index: int,
+    is_of: Callable[[Study], bool] = lambda study: True,
 ) -> Iterator[Counted]:
-    """Those of member ``index``, the newest first; is_of: of which studies they are asked for."""
-    history = OpenedSets(board.terms)
-    history.follow(board)
-    for posted in reversed(board.entries):
-        body, session = posted.post.body, posted.post.session
-        if posted.post.sender != index or not isinstance(body, Contribution):
-            continue
-        named = read_session(session)
-        study = board.studies[named.study].study
+    """Those of member ``index``, the newest first.
+
+    history: of that board. is_of: of which studies they are asked for.
+    """
+    for view in history.contributed(index):
+        study = board.studies[view.study].study
         if is_of(study):
-            view = RoundView.of(session, board.session(session))
-            if view.contributions.get(index) is posted:
-                assert view.opening is not None
-                clip = view.opening.post.body.clip
-                yield Counted(study, named.number, session, history.start(view), clip)
+            assert view.opening is not None
+            clip = view.opening.post.body.clip
+            yield Counted(study, view.number, view.session, history.start(view), clip)
 
 
 def note_contributed(board: Board, index: int, old: Storage, new: Storage) -> None:
@@ -120,12 +110,14 @@ def note_contributed(board: Board, index: int, old: Storage, new: Storage) -> No
 
     index: of who has this hospital's name on the old board. old, new: the federations' folders.
     """
-    older = _read(old)
-    found = [_noted(one) for one in counted_contributions(board, index)]
+    older, history = _read(old), OpenedSets(board.terms)
+    history.follow(board)
+    found = [_noted(one) for one in counted_contributions(history, board, index)]
     all_known = (*found, *older.contributed)
     known = {one.start for one in older.contributed}
     lost = dict.fromkeys(older.lost)
-    lost |= dict.fromkeys(start for start in _added_before(board, index) if start not in known)
+    before = (InheritedStart(*start) for _, start in history.added_before(index))
+    lost |= dict.fromkeys(start for start in before if start not in known)
     lost |= dict.fromkeys(one.start for one in all_known[_MOST:])
     # Without a note all counts as lost.
     note = _Note(all_known[:_MOST], tuple(lost)) if len(lost) <= _MOST else _Note()
@@ -143,13 +135,6 @@ def _begins(study: Study) -> RoundBefore | None:
         return None
     work, own = study.training, study.terms.federation
     return RoundBefore(work.start_federation or own, work.start_study, work.start_round)
-
-
-def _added_before(board: Board, index: int) -> Iterator[InheritedStart]:
-    """From what a member has added in the federations before a board's."""
-    history = OpenedSets(board.terms)
-    history.follow(board)
-    return (InheritedStart(*start) for _, start in history.added_before(index))
 
 
 def contributed_before(storage: Storage) -> Mapping[Start, list[Kept]]:

@@ -46,7 +46,7 @@ def earlier_rounds(
 
     here = [
         Earlier(one.start, (one.kept(storage),), one.study, one.session)
-        for one in counted_contributions(board, index, is_of)
+        for one in counted_contributions(history, board, index, is_of)
     ]
     kind, added = ("model" if study.is_training else "data"), history.added_before(index)
     known = contributed_before(storage) if added else {}
@@ -66,9 +66,9 @@ def _has_led(one: Earlier, rounds: Mapping[tuple[bytes, str], int]) -> bool:
     )
 
 
-def has_contributed(board: Board, index: int, study: Study) -> bool:
+def has_contributed(history: OpenedSets, index: int, study: Study) -> bool:
     """Whether a contribution of this hospital's to some round of a study counts."""
-    return any(counted_contributions(board, index, lambda other: other.name == study.name))
+    return any(view.study == study.name for view in history.contributed(index))
 
 
 def representatives(

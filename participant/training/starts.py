@@ -58,7 +58,7 @@ def alike_before(
 
     index: this hospital's number. opening: of the round, which is from the model ``start``.
     """
-    share = LATER if has_contributed(board, index, study) else 1.0
+    share = LATER if has_contributed(history, index, study) else 1.0
     verdicts: dict[tuple[Start, float], bool] = {}
 
     def is_near_to(from_: Start, kept: Kept) -> bool:

@@ -248,6 +248,11 @@ class OpenedSets:
         assert view.opening is not None
         return self._start_of(view, view.opening.post.body)
 
+    def contributed(self, member: int) -> Iterator[RoundView]:
+        """The rounds to which a contribution of the member counts, its newest first."""
+        self._catch_up()
+        return (self._views[session] for session in reversed(self._variables.added(member)))
+
     def alike(self, member: int, start: Start) -> Collection[Start]:
         """The starts that are one with this one for a member, this one included."""
         self._catch_up()

@@ -153,6 +153,10 @@ class Variables:
                 self.classes.join(member, start, other)
         self._added[member].append(session)
 
+    def added(self, member: int) -> Sequence[str]:
+        """The sessions of the rounds to which a member has contributed, in their order."""
+        return self._added.get(member, ())
+
     def starts_with(self, own: Start, member: int, near: Near) -> Collection[Start]:
         """The starts that are one for a member once it has added from this one, and named these."""
         found = dict.fromkeys(self.classes.starts((member, own)))

@@ -1,19 +1,15 @@
 """Hospitals that leave one rule out, for the machine to find."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 from unittest.mock import PropertyMock, patch
 
 from participant.agent.set_ledger import SetLedger
 from participant.statistic.same_numbers import SameNumbers
-from participant.study import earlier
-from participant.study.contributed import Counted
 from participant.training import course
 from participant.training.starts import Alike
-from protocol.board.board import Board
-from protocol.board.post import Posted
-from protocol.board.study import Study, StudyState, Word
+from protocol.board.study import StudyState, Word
 from protocol.key.epoch import Epoch
 from protocol.messages.bodies import Contribution, Near
 from protocol.rounds import decryption, history, isolation, set_rules
@@ -31,9 +27,8 @@ _start_of = OpenedSets._start_of
 _contributors = set_rules._Set._contributors
 _isolated = isolation.isolated
 _alike_before = course.alike_before
-_counted = earlier.counted_contributions
+_contributed = OpenedSets.contributed
 _alike = OpenedSets.alike
-_view = RoundView.of
 
 
 def _of_any_number(
@@ -79,18 +74,12 @@ def _nothing_is_near(*arguments: Any) -> Near:
     return Near()
 
 
-def _with_what_came_late(
-    board: Board, index: int, is_of: Callable[[Study], bool]
-) -> Iterator[Counted]:
+def _contributed_and_late(self: OpenedSets, member: int) -> Iterator[RoundView]:
     """Also the contributions of a hospital that came after the closing."""
-    with patch.object(RoundView, "of", _view_with_what_came_late):
-        yield from list(_counted(board, index, is_of))
-
-
-def _view_with_what_came_late(session: str, entries: Iterable[Posted]) -> RoundView:
-    view = _view(session, entries)
-    view.contributions |= view.late
-    return view
+    found = {view.contributions[member].position: view for view in _contributed(self, member)}
+    late = [view for view in self._views.values() if member in view.late]
+    found |= {view.late[member].position: view for view in late}
+    return (found[at] for at in sorted(found, reverse=True))
 
 
 def _alike_by_what_came_late(self: OpenedSets, member: int, start: Start) -> Collection[Start]:
@@ -151,7 +140,7 @@ _BUGS: dict[str, tuple[tuple[Any, str, Any], ...]] = {  # by the rule, what is r
     ),
     "near models": ((course, "alike_before", _no_model_is_near),),
     "late contributions are not heard": (
-        (earlier, "counted_contributions", _with_what_came_late),
+        (OpenedSets, "contributed", _contributed_and_late),
         (OpenedSets, "alike", _alike_by_what_came_late),
     ),
     "two weightings": ((course, "alike_before", _however_it_was_weighed),),

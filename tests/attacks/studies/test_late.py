@@ -113,7 +113,9 @@ def test_a_late_contribution_is_none() -> None:
     table = statistic(None, "first")
     close(table, drafts_of(table, FIVE, [0]), late=(1,))
     study = table.study_of(table.session(1))
-    assert [has_contributed(table.board, i, study) for i in (1, 2)] == [False, True]
+    found = history.OpenedSets(study.terms)
+    found.follow(table.board)
+    assert [has_contributed(found, i, study) for i in (1, 2)] == [False, True]
 
 
 def all_again() -> RoundTable:
