@@ -64,7 +64,7 @@ class DamagedFile(ParticipantError, says="{path}: {reason}"):
     reason: str
     what: Literal[
         "sealed file", "outbox", "model", "local entries", "journal", "approval", "numbers", "note",
-        "release", "beginning",
+        "release", "beginning", "copy of the board",
     ] = "sealed file"  # fmt: skip
 
 

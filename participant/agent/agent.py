@@ -19,6 +19,7 @@ from participant.agent.set_ledger import SetLedger
 from participant.agent.task import Task
 from participant.agent.tasks import Reader, Tasks
 from participant.agent.transfer import Downloads, TransferBytes, Uploads
+from participant.board import SELDOM, BoardCopy
 from participant.disk import Storage
 from participant.errors import DamagedFile, IdentityInUse, RejectedByAggregator
 from protocol.board import Board, Draft, Entry, Head, Post, Posted, Surplus, decode_entry, sign_post
@@ -52,12 +53,15 @@ class Agent:
         storage: Storage,
         task: Task | Tasks,
         tell: Callable[[SetBack], None] = lambda found: None,
+        copy: BoardCopy | None = None,
     ) -> None:
         """terms: of the federation whose board it is. index: of ``key`` there, a guest's included.
 
         ``task``: what it is there for, or all of it, to which more can be added.
 
         ``tell``: called, in the thread of ``step``, if the storage turns out to be set back.
+
+        copy: what was read of the board before, and where more of it is kept.
         """
         self.terms, self.index, self._tell = terms, index, tell
         self.tasks = task if isinstance(task, Tasks) else Tasks.lone(task)
@@ -80,6 +84,14 @@ class Agent:
         self.seen: Posted | None = None  # the last own one that was settled
         self.stalled = ""  # why the aggregator does not take what is sent to it; empty if it does
         self._checkpoint = load_checkpoint(storage)
+        self.copy = copy
+        self._read_copy()
+
+    def _read_copy(self) -> None:
+        """Begin with the entries that were verified before."""
+        for entry in self.copy.read() if self.copy else ():
+            self._check_own(self.board.restore(entry))
+            self._show(entry)
 
     @property
     def task(self) -> Task:
@@ -158,6 +170,8 @@ class Agent:
 
     def step(self) -> None:
         """Read what has arrived and prepare what is due; may take as long as a training round."""
+        if self.copy:
+            self.copy.save(SELDOM)
         if self._target is None or self.board.head.position < self._target.position:
             return
         if self.board.hash_at(self._target.position) != self._target.hash:
@@ -165,6 +179,8 @@ class Agent:
         if not self.begun:
             self._check_checkpoint()
             self._notice_set_back()
+            if self.copy:
+                self.copy.save()
         self._admit()
         self.begun = True
         if not self._offered:  # now that the board tells whether it is there already
@@ -186,6 +202,8 @@ class Agent:
         """Let those tasks begin that have come, once each has seen what it is to see before."""
         gone = self.tasks.admit()
         for reader in [reader for reader in self.tasks.readers if not reader.begun]:
+            if self.copy and reader.is_behind and not reader.is_asked_for:
+                self._show_copied(reader, self.copy)
             if reader.is_behind and reader.verified < self.board.head.position:
                 if not reader.is_asked_for:
                     reader.is_asked_for = True
@@ -229,6 +247,8 @@ class Agent:
                 self._show(entry)
             elif entry.position == known + 1:
                 self._check_own(self.board.append(entry))
+                if self.copy:
+                    self.copy.add(data)
                 self._show(entry)
             else:
                 self._subscribe()
@@ -241,6 +261,12 @@ class Agent:
         """Ask for the entries that follow those that are known, or that a task has yet to see."""
         seen = [reader.verified for reader in self.tasks.readers if reader.is_behind]
         self._outgoing.append(Subscribe(min([self.board.head.position, *seen])))
+
+    def _show_copied(self, reader: Reader, copy: BoardCopy) -> None:
+        with self.tasks.at(reader):
+            for entry in copy.after(reader.verified):
+                reader.task.verified(entry)
+                reader.verified += 1
 
     def _show(self, entry: Entry) -> None:
         """Show an entry, as it is, to the tasks for which it is the next."""

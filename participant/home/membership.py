@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from participant.board import BoardCopy
 from participant.disk import FolderStorage, exists
 from participant.errors import DamagedFile, MissingFile, NotAMember, RetiredShare
 from participant.home import identity as identities
@@ -43,6 +44,11 @@ class Membership:
     def storage(self) -> FolderStorage:
         """Outbox, chosen sets and models."""
         return FolderStorage(self.folder)
+
+    def board_copy(self, is_kept: bool = True) -> BoardCopy:
+        """This hospital's own copy of the board; is_kept: whether it may be added to."""
+        secret = self.identity.derived("copy of the board")
+        return BoardCopy(self.storage, secret, self.terms.federation, is_kept)
 
     @property
     def number_secret(self) -> bytes:

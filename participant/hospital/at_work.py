@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from participant.agent import Agent, Steps, Task, Tasks
+from participant.agent import Agent, Snapshot, Steps, Task, Tasks
 from participant.disk import Storage, hold
 from participant.errors import AlreadyRunning, OutOfTime
 from participant.home import Membership
@@ -126,7 +126,9 @@ class AtWork:
             if not storage and (inheritance := inheritance_task(member)):
                 beside.append(inheritance)
             tasks = Tasks.lone(task, *beside)
-            return task, Agent(member.terms, member.index, key, kept, tasks, notices.set_back)
+            copy = member.board_copy(is_kept=not isinstance(kept, Snapshot))
+            place = member.terms, member.index, key, kept, tasks
+            return task, Agent(*place, notices.set_back, copy)
 
         task, agent = await self.steps.do(begin)
         self.task = task

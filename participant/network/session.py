@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.agent import Agent, Inbox, SetBack, Steps, Task
 from participant.errors import (
+    DamagedFile,
     DiskError,
     OutOfTime,
     ProxyRefuses,
@@ -68,6 +69,8 @@ class Notices:
     set_back: Callable[[SetBack], None] = lambda found: None  # the folder has gone back in time
     full: Callable[[DiskError], None] = lambda error: None  # work goes on once there is room
     room: Callable[[], None] = lambda: None  # there is again
+    # Once: the hospital's own copy of the board is not whole, or cannot be kept.
+    uncopied: Callable[[DiskError | DamagedFile], None] = lambda trouble: None
 
 
 @dataclass
@@ -84,6 +87,7 @@ class Session:
     steps: Steps = field(default_factory=Steps, repr=False)
     _stalled: bool = field(default=False, init=False)  # as it was told
     _is_lost: bool = field(default=False, init=False)  # as well
+    _is_uncopied: bool = field(default=False, init=False)  # as well
     _bad_news: Allowance = field(default_factory=lambda: Allowance(*_BAD_NEWS), init=False)
     _no_link: str = field(default="no answer yet", init=False)  # the reason; empty if there is one
     _link_remedy: str = field(default="", init=False)
@@ -314,9 +318,16 @@ class Session:
                 self._step_began = None
             if ahead := self._clocks.differs():
                 self.notices.clocks_differ(ahead)
+            self._tell_uncopied()
             self.notices.moved()
             if not await self._flush(link):
                 return
+
+    def _tell_uncopied(self) -> None:
+        copy = self.agent.copy
+        if copy and copy.trouble and not self._is_uncopied:
+            self._is_uncopied = True
+            self.notices.uncopied(copy.trouble)
 
     async def _flush(self, link: Link) -> bool:
         frames = self.agent.outgoing()

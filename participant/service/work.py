@@ -84,9 +84,8 @@ class Work:
 
         tasks = Tasks(ended)
         tasks.add(CardTask(member.index, member.address))
-        agent = await self.steps.do(
-            lambda: Agent(member.terms, member.index, key, member.storage, tasks, notices.set_back)
-        )
+        place = member.terms, member.index, key, member.storage, tasks
+        agent = await self.steps.do(lambda: Agent(*place, notices.set_back, member.board_copy()))
         self.session = Session(
             agent, key, member.address, notices, None, self.traffic, steps=self.steps
         )

@@ -126,6 +126,9 @@ class Board:
 
     def open(self, signed: SignedPost) -> Post:
         """The post inside; raises BadEntry, naming the sender, unless it may come next."""
+        return self._opened(signed, False)
+
+    def _opened(self, signed: SignedPost, is_known: bool) -> Post:
         position = len(self.entries) + 1
         try:
             post = decode(signed.post, Post, "post", MAX_POST_BYTES)
@@ -135,7 +138,8 @@ class Board:
             raise BadEntry(position, post.sender, "it belongs to another federation")
         try:
             key = self.key_of(post.session, post.sender)
-            verify(key, signed.signature, post.sender, "quorate/post signature", signed.post)
+            if not is_known:
+                verify(key, signed.signature, post.sender, "quorate/post signature", signed.post)
         except BadTerms:
             raise BadEntry(position, post.sender, "its sender is not a member") from None
         except BadSignature:
@@ -187,17 +191,23 @@ class Board:
 
         What is beyond its sender's budget has its place on the board, and a Surplus for its body.
         """
-        posted = self._verified(entry)
+        posted = self._verified(entry, False)
         self._keep(posted)
         return posted
 
-    def _verified(self, entry: Entry) -> Posted:
+    def restore(self, entry: Entry) -> Posted:
+        """As ``append``, of an entry whose signature the caller has verified before."""
+        posted = self._verified(entry, True)
+        self._keep(posted)
+        return posted
+
+    def _verified(self, entry: Entry, is_known: bool) -> Posted:
         """The next entry, opened, as it counts; raises as ``append``, and nothing is kept."""
         if entry.position != len(self.entries) + 1:
             raise Fork(entry.position, f"the next entry is number {len(self.entries) + 1}")
         if entry.previous != self._hashes[-1]:
             raise Fork(entry.position, "it does not follow the entries seen before")
-        post = self.open(entry.post)
+        post = self._opened(entry.post, is_known)
         if reason := self.excess(post, entry.time_ms):
             post = replace(post, body=Surplus(reason))  # it says nothing
         return Posted(entry.position, entry.hash, entry.time_ms, post, entry.post.digest)

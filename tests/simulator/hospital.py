@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.agent.agent import Agent
 from participant.agent.tasks import Tasks
+from participant.board.copy import BoardCopy
 from participant.ceremony.task import CeremonyTask
 from protocol.board.draft import Draft
 from protocol.board.post import Posted
@@ -24,6 +25,7 @@ from tests.simulator.plan import Plan
 from tests.simulator.studies.person import Person
 from tests.simulator.studies.script import FAR, StudyScript
 from tests.stage.rounds.rings import ring_of
+from tests.stage.toy import seed_of
 
 PARAMETERS = 5
 
@@ -53,6 +55,15 @@ class SeededSecrets:
     def keep(self, session: str, held: HeldKey) -> None:
         self._disk.write("vault/key-share", encode(held.secret))
         self._disk.delete(f"seed/{session.replace('/', '-')}")
+
+
+class EagerCopy(BoardCopy):
+    """It stores what has come a hundred times as often, since boards are short here."""
+
+    full_span = 32
+
+    def save(self, at_least: int = 1) -> None:
+        super().save(min(at_least, 4))
 
 
 class PowersOfTen:
@@ -137,14 +148,19 @@ class Hospital:
     def start(self) -> None:
         """Start the agent from the disk, as a new process would."""
         held = self.held_key()
+        place = self.terms, self.index, self.key, self.disk
         if held is None:
             task = self._ceremony()
-            self.agent = Agent(self.terms, self.index, self.key, self.disk, task)
+            self.agent = Agent(*place, task, copy=self.copy())
             self._making = self.agent, task
             return
         tasks = Tasks(self.person.over)
-        self.agent = Agent(self.terms, self.index, self.key, self.disk, tasks)
+        self.agent = Agent(*place, tasks, copy=self.copy())
         self.person.come(self.agent, ring_of(held))
+
+    def copy(self) -> BoardCopy:
+        """Its own copy of the board, as it lies on the disk."""
+        return EagerCopy(self.disk, seed_of("copy", self.index), self.terms.federation)
 
     def _ceremony(self) -> CeremonyTask:
         if self.lie is None:

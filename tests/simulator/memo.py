@@ -176,6 +176,8 @@ def _entries_from_beginning(receive: Callable[..., None]) -> Callable[..., None]
         is_first = known is not None and not (one.board.entries or one.begun or one.tasks.readers)
         if known is not None and is_first and frame.entries[: known.length] == known.encoded:
             known.give(one.board)
+            for data in known.encoded if one.copy else ():
+                one.copy.add(data)
             frame = agent.Entries(frame.entries[known.length :], frame.head)
         receive(one, frame)
 

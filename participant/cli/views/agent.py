@@ -22,6 +22,7 @@ from participant.cli.views.ceremony import (
     moving_line,
     set_back_line,
     stalled_line,
+    uncopied_line,
 )
 from participant.cli.views.speaking import sentence_of
 from participant.cli.views.terminal import say, say_json
@@ -96,6 +97,9 @@ class ServiceLog:
             set_back=self._set_back,
             full=self._full,
             room=lambda: self._log("room", "there is room again: going on"),
+            uncopied=lambda trouble: self._warn(
+                "uncopied", uncopied_line(trouble), path=str(trouble.path), reason=trouble.reason
+            ),
         )
 
     def state(self, state: AgentState) -> None:

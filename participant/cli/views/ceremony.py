@@ -19,7 +19,7 @@ from rich.text import Text
 from participant.agent import SetBack
 from participant.ceremony import CeremonyOutlook, Expectation
 from participant.cli.views.terminal import new_console, say, say_json
-from participant.errors import DiskError, Unreachable
+from participant.errors import DamagedFile, DiskError, Unreachable
 from participant.network import Notices
 from protocol.terms import AddressCard, Terms
 from protocol.words import line, shown
@@ -220,6 +220,20 @@ def full_line(error: DiskError) -> str:
     )
 
 
+def uncopied_line(trouble: DiskError | DamagedFile) -> str:
+    """What people are told when this hospital's own copy of the board is of no use."""
+    why = f"{trouble.path}: {trouble.reason}"
+    if isinstance(trouble, DiskError):
+        return (
+            f"This hospital keeps no copy of the board at the moment: {why}. Nothing is lost: what "
+            "is not kept is read from the aggregator again"
+        )
+    return (
+        f"This hospital's copy of the board is not as it was: {why}. What is damaged is removed, "
+        "and read from the aggregator again. If nobody has changed the data folder, check the disk"
+    )
+
+
 def link_notices(
     url: str, write: Callable[[str], None], moved: Callable[[], None] = lambda: None
 ) -> Notices:
@@ -248,6 +262,7 @@ def link_notices(
         set_back=lambda found: say(set_back_line(found), err=True),
         full=lambda error: say(full_line(error), err=True),
         room=lambda: say("There is room again: going on.", err=True),
+        uncopied=lambda trouble: say(uncopied_line(trouble), err=True),
     )
 
 

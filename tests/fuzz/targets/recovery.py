@@ -6,13 +6,14 @@ from unittest import mock
 from participant.agent.agent import Agent
 from participant.agent.checkpoint import CHECKPOINT_NAME, Checkpoint
 from participant.agent.set_ledger import SetLedger
+from participant.board.copy import BoardCopy, CopiedEntries, CopiedSpan, CopyIndex, _hash
 from participant.errors import ParticipantError
 from participant.home.sealed_file import unseal
 from participant.key import backup as backups
 from participant.key.backup import open_backup, purpose_of_backup, write_backup
 from participant.key.restore import Restoring, read_record
 from protocol.board.board import Board
-from protocol.board.post import Head
+from protocol.board.post import Entry, Head
 from protocol.encoding import encode
 from protocol.errors import BadEntry, Fork, Malformed, Refused
 from protocol.record.files import MANIFEST_PATH, entry_path, read_manifest
@@ -68,6 +69,28 @@ def checkpoint() -> Case:
             assert head is None or len(head.hash) == 32
 
     return Case(run, [encode(Checkpoint(7, DIGEST))])
+
+
+@target("board-copy", "participant.board.copy.BoardCopy, what its MAC and hashes are right for")
+def board_copy() -> Case:
+    """The input is the index, or the entries of its only span."""
+    honest = encode(CopiedEntries(tuple(encode(entry) for entry in entries()[:2])))
+    index = encode(CopyIndex((CopiedSpan(1, 2, _hash(honest)),)))
+
+    def run(data: bytes) -> None:
+        disk, is_index = Disk(), data.startswith(index[:2])
+        copy = BoardCopy(disk, DIGEST, TERMS.federation)
+        spans = CopyIndex((CopiedSpan(1, 2, _hash(data)),))
+        said = data if is_index else encode(spans)
+        disk.write("board/index", copy._mac(said) + said)
+        disk.write("board/1-2", honest if is_index else data)
+        found = list(copy.read())
+        for entry in found:
+            copy.add(encode(entry))
+        copy.save()
+        assert all(isinstance(entry, Entry) for entry in found)
+
+    return Case(run, [index, honest])
 
 
 @target("restored-mark", "participant.agent.set_ledger.SetLedger, what it reads after a restore")

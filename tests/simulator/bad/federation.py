@@ -118,9 +118,10 @@ class Holder(Hospital):
         stored = self.disk.read("vault/key-share")
         assert stored is not None
         keys = ring_of(read_secret(stored, self.terms, self.index))
+        place = self.terms, self.index, self.key, self.disk
         if self.votes:
             ending = EndingTask(self.terms, self.index, STUDY)
-            self.agent = Agent(self.terms, self.index, self.key, self.disk, ending)
+            self.agent = Agent(*place, ending, copy=self.copy())
             return
         kind = ClockedTask if self.script is None else BadHolder
         task = kind(
@@ -132,7 +133,7 @@ class Holder(Hospital):
             assert self.script is not None
             draw = random.Random(f"{self.seed}/{self.index}")
             task.prepare(self.script, self.clock, draw, self.did, self.junk)
-        self.agent = Agent(self.terms, self.index, self.key, self.disk, task)
+        self.agent = Agent(*place, task, copy=self.copy())
 
     @property
     def has_key(self) -> bool:

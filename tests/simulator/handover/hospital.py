@@ -81,7 +81,8 @@ class KeepingHospital(Hospital):
 
     def start(self) -> None:
         member = self.member()
-        self.agent = Agent(self.terms, self.index, self.key, self.disk, Tasks(self._over))
+        place = self.terms, self.index, self.key, self.disk, Tasks(self._over)
+        self.agent = Agent(*place, copy=self.copy())
         has_share = bool(member.vault.epochs())
         self.person.come(self.agent, member.settled_keys() if has_share else member.keys)
         self.keeper.come(self.agent, member)

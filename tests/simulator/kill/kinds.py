@@ -43,6 +43,9 @@ OF_THE_AGGREGATOR = {
 }
 OF_A_HOSPITAL = {
     "board seen": Kind(r"write head", SPEAKERS),
+    "copied entries": Kind(r"write board/\d+-\d+", SPEAKERS),
+    "end of copied entries": Kind(r"delete board/\d+-\d+", SPEAKERS),
+    "index of the copy": Kind(r"write board/index", SPEAKERS),
     "post": Kind(r"write outbox/post", SPEAKERS),
     "end of a post": Kind(r"delete outbox/post", SPEAKERS),
     "blob": Kind(r"write outbox/blob-[0-9a-f]{64}", ("candidate", "trainer", "holder")),

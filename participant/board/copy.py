@@ -1,0 +1,199 @@
+"""Entries that this hospital has verified, in files of its own, and what shows that they are those.
+
+    board/index     HMAC-SHA-256 | the spans, each with the SHA-256 of its file
+    board/1-1024    the entries of one span, as they stand on the board
+
+The MAC's key follows from the identity, and the MAC is over the federation as well. So an index of
+another hospital, or of another federation, or one that was changed, is not taken. A file that the
+index does not name by its hash is not read. An older index with its files is a shorter copy.
+
+Files are written whole, and never changed: first a span, then the index that names it. The last
+span is written anew with more entries, under another name, until it is full. What no index names
+any more is removed. So a crash leaves the old index or the new one, and its files.
+"""
+
+import hmac
+from collections.abc import Iterator
+from typing import Annotated, TypeVar
+
+from msgspec import Meta
+
+from participant.disk import Storage
+from participant.errors import DamagedFile, DiskError
+from protocol.board import MAX_ENTRY_BYTES, MIN_ENTRY_BYTES, Entry
+from protocol.encoding import Message, decode, digest, encode
+from protocol.errors import Malformed
+from protocol.messages import Count, Digest
+
+_SPAN_BYTES = 4 << 20  # of entries, after which a span is full as well
+_SPAN_LIMIT = _SPAN_BYTES + 2 * MAX_ENTRY_BYTES
+_INDEX_LIMIT = 64 << 20
+SELDOM = 256  # entries that have come, before they are stored while the agent is at work
+_FOLDER, _INDEX = "board/", "board/index"
+_MAC_BYTES = 32
+
+T = TypeVar("T")
+Copied = Annotated[bytes, Meta(min_length=MIN_ENTRY_BYTES, max_length=MAX_ENTRY_BYTES)]
+
+
+class CopiedSpan(Message, frozen=True):
+    """Positions of the first and the last entry in a file, and the SHA-256 of its bytes."""
+
+    first: Count
+    last: Count
+    file: Digest
+
+    @property
+    def name(self) -> str:
+        return f"{_FOLDER}{self.first}-{self.last}"
+
+
+class CopyIndex(Message, frozen=True):
+    """All spans, one after the other from the first entry on."""
+
+    spans: tuple[CopiedSpan, ...]
+
+
+class CopiedEntries(Message, frozen=True):
+    """A span's entries, each as encoded."""
+
+    entries: tuple[Copied, ...]
+
+
+class BoardCopy:
+    """Entries from the first on, as far as they are stored; new ones are added at the end.
+
+    ``trouble``: why it is not kept, or was not whole. The agent goes on all the same: what is not
+    here comes from the aggregator, and is verified.
+    """
+
+    full_span = 1_024  # entries
+
+    def __init__(self, storage: Storage, secret: bytes, federation: bytes, is_kept: bool = True):
+        """secret: 32 bytes, of this hospital alone. is_kept: whether anything is ever written."""
+        self._storage, self._secret, self._federation = storage, secret, federation
+        self._is_kept = is_kept
+        self.trouble: DiskError | DamagedFile | None = None
+        self._full: list[CopiedSpan] = []
+        self._last: CopiedSpan | None = None  # as stored; not full
+        self._tail: list[bytes] = []  # after the full spans, whether or not they are stored
+        self._tail_bytes = self._unsaved = 0
+
+    def read(self) -> Iterator[Entry]:
+        """The entries, in order, up to the first file that is not as it was; to be asked for once.
+
+        What is read is taken for stored; what is not is removed.
+        """
+        try:
+            for span in self._spans():
+                entries = self._entries(span)
+                for data in entries:
+                    yield _decoded(span.name, data, Entry, MAX_ENTRY_BYTES)
+                self._stored(span, entries)
+        except (DamagedFile, DiskError) as error:
+            self.trouble = error
+        self._remove_others()
+
+    def after(self, position: int) -> Iterator[Entry]:
+        """The entries after a position once more, as far as they are stored and whole."""
+        try:
+            for span in [*self._full, *([self._last] if self._last else [])]:
+                if span.last > position:
+                    for data in self._entries(span):
+                        entry = _decoded(span.name, data, Entry, MAX_ENTRY_BYTES)
+                        if entry.position > position:
+                            yield entry
+        except (DamagedFile, DiskError) as error:
+            self.trouble = error
+
+    def add(self, entry: bytes) -> None:
+        """Take the next entry that was verified, as encoded. It is stored by ``save``."""
+        if self._is_kept:
+            self._tail.append(entry)
+            self._tail_bytes += len(entry)
+            self._unsaved += 1
+            if self._is_full:
+                self.save()
+
+    def save(self, at_least: int = 1) -> None:
+        """Store what has come, if it is so many entries; durable then.
+
+        A disk that refuses is ``trouble``, and from then on nothing is kept.
+        """
+        if not self._is_kept or self._unsaved < at_least:
+            return
+        try:
+            self._save()
+        except DiskError as error:
+            self.trouble, self._is_kept = error, False
+            self._tail = []
+
+    def _save(self) -> None:
+        data = encode(CopiedEntries(tuple(self._tail)))
+        first = self._full[-1].last + 1 if self._full else 1
+        span, before = CopiedSpan(first, first + len(self._tail) - 1, _hash(data)), self._last
+        self._storage.write(span.name, data)
+        index = encode(CopyIndex((*self._full, span)))
+        self._storage.write(_INDEX, self._mac(index) + index)
+        if before:
+            self._storage.delete(before.name)
+        self._stored(span, self._tail)
+
+    def _stored(self, span: CopiedSpan, entries: list[bytes]) -> None:
+        self._last, self._tail, self._unsaved = span, entries, 0
+        self._tail_bytes = sum(map(len, entries))
+        if self._is_full:
+            self._full.append(span)
+            self._last, self._tail, self._tail_bytes = None, [], 0
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._tail) >= self.full_span or self._tail_bytes >= _SPAN_BYTES
+
+    # ── what is on the disk ──
+
+    def _spans(self) -> tuple[CopiedSpan, ...]:
+        """What the index says; raises DamagedFile or DiskError."""
+        data = self._storage.read(_INDEX)
+        if data is None:
+            return ()
+        tag, index = data[:_MAC_BYTES], data[_MAC_BYTES:]
+        if not hmac.compare_digest(tag, self._mac(index)):
+            reason = "it is not as this hospital has written it for this federation"
+            raise DamagedFile(_INDEX, reason, "copy of the board")
+        return _decoded(_INDEX, index, CopyIndex, _INDEX_LIMIT).spans
+
+    def _entries(self, span: CopiedSpan) -> list[bytes]:
+        data = self._storage.read(span.name)
+        if data is None or _hash(data) != span.file:
+            raise DamagedFile(span.name, "it is missing or damaged", "copy of the board")
+        return list(_decoded(span.name, data, CopiedEntries, _SPAN_LIMIT).entries)
+
+    def _mac(self, index: bytes) -> bytes:
+        bound = digest("quorate/board copy", self._federation, index)
+        return hmac.digest(self._secret, bound, "sha256")
+
+    def _remove_others(self) -> None:
+        """Remove what is not part of the copy: what a crash has left, and what is not whole."""
+        if not self._is_kept:
+            return
+        spans = [*self._full, self._last] if self._last else self._full
+        kept = {span.name for span in spans}
+        try:
+            for name in self._storage.names(_FOLDER):
+                if name not in kept and not (kept and name == _INDEX):
+                    self._storage.delete(name)
+        except DiskError as error:
+            self.trouble, self._is_kept = error, False
+
+
+def _decoded(name: str, data: bytes, kind: type[T], limit: int) -> T:
+    """What this hospital has written itself, by the MAC; another release may have."""
+    try:
+        return decode(data, kind, name, limit)
+    except Malformed as error:
+        raise DamagedFile(name, error.reason, "copy of the board") from None
+
+
+def _hash(data: bytes) -> bytes:
+    return digest("quorate/board copy file", data)
