@@ -32,6 +32,7 @@ class Beginning:
         for name in ("_hashes", "entries", "_counts", "_last_seen", "_last"):
             setattr(board, name, getattr(read, name).copy())
         board._sessions = {name: posts.copy() for name, posts in read._sessions.items()}
+        board._ceremonies = {n: board._sessions[f"ceremony/{n}"] for n in read._ceremonies}
         board.key.epochs[:] = read.key.epochs
         board.key.by_digest.update(read.key.by_digest)  # which the aggregator's rounds look at
         board.key._ceremonies = deepcopy(read.key._ceremonies)
