@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from flwr.supercore.task_identity import TaskIdentity
+from quorate_flower.gate import courier
 
 from tests.scripted import ScriptedAgent
 
@@ -18,6 +19,11 @@ TaskIdentity.task_id = TaskIdentity.run_id = TaskIdentity.node_id = 7
 def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SOCKET", "METRICS", "REVEAL", "QUERIES", "APP"):
         monkeypatch.delenv(f"QUORATE_{name}", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses_of_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier, "LEAST", 0.0)
 
 
 @pytest.fixture

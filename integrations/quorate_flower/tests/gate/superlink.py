@@ -3,10 +3,10 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from flwr.app import Message
+from flwr.app import Error, Message, RecordDict
 from flwr.common.serde import message_from_proto
 from flwr.proto.fab_pb2 import GetFabRequest, GetFabResponse
 from flwr.proto.fleet_pb2 import (
@@ -27,7 +27,7 @@ from flwr.proto.run_pb2 import GetRunRequest, GetRunResponse
 from quorate_flower.gate.courier import Courier
 from quorate_flower.gate.gate import Gate
 
-from tests.gate.replies import APP, LISTED, NODE, Pushed, fab, instruction, pushed, run
+from tests.gate.replies import APP, LISTED, NODE, RUN, Pushed, fab, instruction, pushed, reply, run
 
 
 class ScriptedSuperLink:
@@ -180,3 +180,30 @@ class Door:
         """Let what the gate does by itself be done."""
         for _ in range(100):
             await asyncio.sleep(0)
+
+
+def scene(play: Callable[[Door], Awaitable[None]], *messages: Message) -> ScriptedSuperLink:
+    """Play it with a SuperLink that has these messages; returns that."""
+    superlink = ScriptedSuperLink(*messages)
+
+    async def played() -> None:
+        door = Door(superlink)
+        await door.gate.answer("activate-node", b"")
+        await play(door)
+        await door.settle()
+
+    asyncio.run(played())
+    return superlink
+
+
+def answer_to(work: Pushed, content: RecordDict | Error) -> Pushed:
+    """A reply to what was pulled."""
+    return reply(content, message_from_proto(work.message))
+
+
+def error_of(superlink: ScriptedSuperLink) -> str:
+    """The reason of the one error that the ServerApp was told."""
+    (told,) = superlink.replies
+    assert told.metadata.run_id == RUN
+    assert told.metadata.dst_node_id == 1
+    return str(told.error.reason)
