@@ -2,6 +2,7 @@
 """The job: three sites train a plane, in NVFlare's simulator."""
 
 import argparse
+import tempfile
 
 from nvflare.app_common.np.recipes import NumpyFedAvgRecipe
 from nvflare.recipe import SimEnv
@@ -25,9 +26,11 @@ def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--workspace", default="/tmp/nvflare/simulation")
+    parser.add_argument("--workspace", help="for logs and the server's model; else a new folder")
     said = parser.parse_args()
-    recipe(said.rounds).execute(SimEnv(num_clients=3, workspace_root=said.workspace))
+    workspace = said.workspace or tempfile.mkdtemp(prefix="hello-numpy-")
+    print(f"logs and the server's model: {workspace}")
+    recipe(said.rounds).execute(SimEnv(num_clients=3, workspace_root=workspace))
 
 
 if __name__ == "__main__":
