@@ -9,7 +9,7 @@ set; whoever has the record may ask it later. That a hospital helps with one set
 its own ledger's concern.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -31,17 +31,24 @@ from protocol.rounds.ciphertexts import (
 from protocol.rounds.statistic import opening_for
 from protocol.rounds.view import RoundView
 
+ProofCheck = Callable[[Encrypted, Contribution, str, int, EncryptionKey], None]
+
 
 def check_set(
-    view: RoundView, payloads: Mapping[int, bytes], state: StudyState, epoch: Epoch
+    view: RoundView,
+    payloads: Mapping[int, bytes],
+    state: StudyState,
+    epoch: Epoch,
+    check: ProofCheck = check_proof,
 ) -> Encrypted:
     """The sum that the round's closing chose, recomputed.
 
     payloads: what each contributor has posted, by member; read in ascending order, each once.
     state: of the round's study, as the board tells it now or later: the closing's own place counts.
+    check: as ``check_proof``, for who has checked the proofs before.
     Raises Refused naming round, rule and member (0: nobody in particular).
     """
-    return _Set(view, payloads, state, epoch).check()
+    return _Set(view, payloads, state, epoch, check).check()
 
 
 class Fitting:
@@ -88,6 +95,7 @@ class _Set:
     payloads: Mapping[int, bytes]
     state: StudyState
     epoch: Epoch
+    check_proof: ProofCheck = check_proof
 
     @property
     def study(self) -> Study:
@@ -185,7 +193,7 @@ class _Set:
         if len(body.vector) != chunk_count(opening, self.study):
             self._refuse("vector-shape", member, "its vector has another number of chunks")
         try:
-            check_proof(found, body, self.view.session, member, EncryptionKey.of(self.epoch))
+            self.check_proof(found, body, self.view.session, member, EncryptionKey.of(self.epoch))
         except Malformed as error:
             self._refuse("proof-of-plaintext", member, error.reason)
         return found

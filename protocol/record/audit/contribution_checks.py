@@ -14,7 +14,7 @@ from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.observed import JudgedContribution, RoundEvidence
 from protocol.record.audit.results import Result, check
-from protocol.rounds import OpenedSets, bounds_of, opening_for
+from protocol.rounds import bounds_of, opening_for
 from protocol.terms import AGGREGATOR
 
 
@@ -92,7 +92,7 @@ def _faults_of_training(
 def check_ciphertexts(evidence: Evidence, result: Result) -> None:
     for found, judged in _contributions(evidence):
         result.count += judged.count
-        position, name = judged.posted.position, evidence.name(judged.posted.post.sender)
+        position, name = judged.position, evidence.name(judged.member)
         if not judged.answers:
             reason = f"{found.session}: it is for no opening of this round"
             _remark_on(result, found, judged)(position, name, reason)
@@ -114,14 +114,14 @@ def check_proofs(evidence: Evidence, result: Result) -> None:
             continue
         result.count += 1
         if judged.proof:
-            position, name = judged.posted.position, evidence.name(judged.posted.post.sender)
+            position, name = judged.position, evidence.name(judged.member)
             reason = f"{found.session}: {judged.proof}"
             _remark_on(result, found, judged)(position, name, reason)
 
 
 def _contributions(evidence: Evidence) -> Iterator[tuple[RoundEvidence, JudgedContribution]]:
     for found in evidence.rounds:
-        for judged in found.contributions:
+        for judged in found.judged.contributions:
             yield found, judged
 
 
@@ -131,7 +131,7 @@ def _remark_on(
     """A contribution that was left out of the sum did no harm."""
     closed = found.view.closed
     names = {c.contribution for c in closed.contributors} if closed else set()
-    is_in = judged.posted.digest in names
+    is_in = judged.digest in names
     return remark(result, found) if is_in else result.find
 
 
@@ -143,10 +143,9 @@ def _remark_on(
     BOARD,
 )
 def check_reasons(evidence: Evidence, result: Result) -> None:
-    history = evidence.history(len(evidence.entries))
     for found in evidence.rounds:
         result.count += 1
-        judged = {j.posted.post.sender: j for j in found.contributions}
+        judged = {one.member: one for one in found.judged.contributions}
         for posted in found.said(Omission):
             said = posted.post.body
             if found.view.omissions.get(said.member) is not said:
@@ -155,14 +154,14 @@ def check_reasons(evidence: Evidence, result: Result) -> None:
             if said.member in found.view.contributors:
                 fault = "it is in the sum"
             else:
-                fault = _fault(found, judged[said.member], said, history)
+                fault = _fault(evidence, found, judged[said.member], said)
             if fault:
                 what = f"{found.session}: it leaves out what {name} contributed ({said.reason})"
                 result.find(posted.position, evidence.name(AGGREGATOR), f"{what}, but {fault}")
 
 
 def _fault(
-    found: RoundEvidence, judged: JudgedContribution, said: Omission, history: OpenedSets
+    evidence: Evidence, found: RoundEvidence, judged: JudgedContribution, said: Omission
 ) -> str:
     """Why a stated reason is none; empty if it is one, or if the record does not tell."""
     if said.reason == "another-opening":
@@ -174,7 +173,7 @@ def _fault(
         )
         return "its approval stood" if stood else ""
     if said.reason == "differencing":
-        return "" if history.binds(found.view) else "no other sum of its model may be open"
+        return "" if evidence.sums.binds(found.view) else "no other sum of its model may be open"
     if not judged.answers or not judged.is_here or found.epoch is None:
         return ""
     if said.reason == "unreadable":

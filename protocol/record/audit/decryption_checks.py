@@ -1,11 +1,10 @@
 """Checks 5: what was closed, locked, released, complained of and refused."""
 
 from protocol.board import Posted
-from protocol.errors import Refused
 from protocol.messages import Closing, Complaint, Partial, Refusal, SetLock
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.contribution_checks import remark
-from protocol.record.audit.evidence import Evidence
+from protocol.record.audit.evidence import Differences, Evidence
 from protocol.record.audit.observed import RoundEvidence
 from protocol.record.audit.results import Result, check
 from protocol.rounds import claims_of, judge_complaint
@@ -47,13 +46,13 @@ def check_sums(evidence: Evidence, result: Result) -> None:
     for found in evidence.rounds:
         if found.view.closing is None:
             continue
-        outcome = found.outcome
-        if outcome is None:
+        refused = found.judged.refused
+        if not found.judged.is_whole:
             result.not_run = f"payloads of {found.session} are missing, see 2.4"
-        elif not isinstance(outcome, Refused) or outcome.rule in _OF_SUM:
+        elif refused is None or refused.rule in _OF_SUM:
             result.count += 1
         else:
-            result.notes.append(f"{found.session}: no sum to compare, rule {outcome.rule}")
+            result.notes.append(f"{found.session}: no sum to compare, rule {refused.rule}")
         _remark_on_rule(evidence, result, found, _OF_SUM)
 
 
@@ -61,11 +60,11 @@ def _remark_on_rule(
     evidence: Evidence, result: Result, found: RoundEvidence, rules: set[str]
 ) -> None:
     closing = found.view.closing
-    if closing is None or not isinstance(outcome := found.outcome, Refused):
+    if closing is None or (refused := found.judged.refused) is None:
         return
-    if outcome.rule in rules:
-        about = f" (about {evidence.name(outcome.member)})" if outcome.member else ""
-        reason = f"{found.session}: rule {outcome.rule}{about}: {outcome.reason}"
+    if refused.rule in rules:
+        about = f" (about {evidence.name(refused.member)})" if refused.member else ""
+        reason = f"{found.session}: rule {refused.rule}{about}: {refused.reason}"
         remark(result, found)(closing.position, evidence.name(AGGREGATOR), reason)
 
 
@@ -166,7 +165,7 @@ def _is_too_early(found: RoundEvidence, chosen: bytes, opened_at: int | None) ->
 
 def _judge_complaints(evidence: Evidence, result: Result, found: RoundEvidence) -> None:
     complaints = list(found.said(Complaint))
-    locked = found.locked_sum if complaints else None
+    locked = found.locked_sum() if complaints else None
     for posted in complaints:
         body = posted.post.body
         accused, sender = evidence.name(body.member), evidence.name(posted.post.sender)
@@ -196,25 +195,26 @@ def _judge_complaints(evidence: Evidence, result: Result, found: RoundEvidence) 
     BOARD,
 )
 def check_refusals(evidence: Evidence, result: Result) -> None:
-    for found in evidence.rounds:
-        for posted in found.said(Refusal):
-            result.count += 1
-            body = posted.post.body
-            about = f" (about {evidence.name(body.member)})" if body.member else ""
-            truth = _truth(evidence, found, posted)
-            reason = f"{found.session}: it refused, rule {body.rule}{about}; {truth}"
-            result.find(posted.position, evidence.name(posted.post.sender), reason)
+    refusals = [(found, posted) for found in evidence.rounds for posted in found.said(Refusal)]
+    shown = evidence.differences(
+        ((p.position - 1, found) for found, p in refusals if p.post.body.rule == "differencing")
+    )
+    for found, posted in refusals:
+        result.count += 1
+        body = posted.post.body
+        about = f" (about {evidence.name(body.member)})" if body.member else ""
+        truth = _truth(found, posted, shown)
+        reason = f"{found.session}: it refused, rule {body.rule}{about}; {truth}"
+        result.find(posted.position, evidence.name(posted.post.sender), reason)
 
 
-def _truth(evidence: Evidence, found: RoundEvidence, posted: Posted[Refusal]) -> str:
-    """What the record shows about a refusal's reason."""
-    said, outcome = posted.post.body, found.outcome
-    if said.rule in _RECOMPUTED and outcome is not None:
-        broken = isinstance(outcome, Refused) and (outcome.rule, outcome.member)
-        is_so = broken == (said.rule, said.member)
+def _truth(found: RoundEvidence, posted: Posted[Refusal], shown: Differences) -> str:
+    """What the record shows about a refusal's reason; ``shown``: by the sums at these."""
+    said, refused = posted.post.body, found.judged.refused
+    if said.rule in _RECOMPUTED and found.judged.is_whole:
+        is_so = refused is not None and (refused.rule, refused.member) == (said.rule, said.member)
     elif said.rule == "differencing":
-        sets = evidence.history(posted.position - 1)
-        is_so = sets.difference(found.view) is not None
+        is_so = shown[posted.position - 1, found.session] is not None
     else:
         return "this record cannot show whether it holds"
     return "that is so" if is_so else "that is not so by this record"

@@ -1,6 +1,6 @@
 """The record as the checks read it: each part once, when it is first asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -43,11 +43,12 @@ from protocol.record import (
     read_manifest,
 )
 from protocol.record.audit.observed import HandoverEvidence, Observation, RoundEvidence, observe
-from protocol.rounds import OpenedSets
+from protocol.rounds import Difference, OpenedSets
 from protocol.terms import AGGREGATOR, Terms, parse
 from protocol.words.counted import counted
 
 MAX_TERMS_BYTES = 1 << 20
+Differences = Mapping[tuple[int, str], Difference | None]  # by entry, and the round's session
 _ANOTHER_COPY = "take it from another copy of the record"
 
 
@@ -237,12 +238,30 @@ class Evidence:
                 found.append(RoundEvidence(state, epoch, entries, self.payload))
         return found
 
-    def history(self, position: int) -> OpenedSets:
-        """The sums that may be open, as the entries up to a position tell."""
+    def no_sums(self) -> OpenedSets:
+        """The sums that may be open, as no entry has told them yet."""
         board = self.replay.board
-        found = OpenedSets(self.terms, board.studies, board.key)
-        for posted in self.entries[:position]:
+        return OpenedSets(self.terms, board.studies, board.key)
+
+    @cached_property
+    def sums(self) -> OpenedSets:
+        """The sums that may be open, as all entries tell."""
+        found = self.no_sums()
+        for posted in self.entries:
             found.receive(posted)
+        return found
+
+    def differences(self, asked: Iterable[tuple[int, RoundEvidence]]) -> Differences:
+        """What each round's sum shows of too few, beside those that may be open by an entry.
+
+        The board is read once, however many are asked.
+        """
+        found, sums, read = dict[tuple[int, str], Difference | None](), self.no_sums(), 0
+        for position, one in sorted(asked, key=lambda question: question[0]):
+            for posted in self.entries[read:position]:
+                sums.receive(posted)
+            read = position
+            found[position, one.session] = sums.difference(one.view)
         return found
 
     @cached_property

@@ -1,14 +1,13 @@
 """Checks 6: what came out of the rounds."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from protocol.messages import Partial, Statement
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.observed import RoundEvidence
 from protocol.record.audit.results import NOBODY, Result, check
-from protocol.rounds import Difference
 from protocol.terms import AGGREGATOR
 
 
@@ -79,29 +78,35 @@ def check_results(evidence: Evidence, result: Result) -> None:
     BOARD,
 )
 def check_differences(evidence: Evidence, result: Result) -> None:
-    terms = evidence.terms
-    for found in evidence.rounds:
-        locked_at = found.locked_at
-        if found.opening is None or locked_at is None:
-            continue
-        assert found.chosen is not None
-        result.count += 1
-        difference = _difference(evidence, found, locked_at)
-        closing = found.view.closing
-        if difference is None or closing is None:
-            continue
-        # What was locked elsewhere meanwhile, nobody who locked this could know.
-        locks = [found.view.lock_posts[m] for m in found.lockers(found.chosen, locked_at)]
-        knew = sum(_difference(evidence, found, p.post.seen_position) is not None for p in locks)
+    terms, locked = evidence.terms, list(_locked(evidence))
+    result.count += len(locked)
+    shown = evidence.differences(locked)
+    broken = [(at, found) for at, found in locked if shown[at, found.session]]
+    # What was locked elsewhere meanwhile, nobody who locked this could know.
+    seen = {found.session: _seen_by_lockers(found, at) for at, found in broken}
+    known = evidence.differences(((k, found) for _, found in broken for k in seen[found.session]))
+    for at, found in broken:
+        difference, closing = shown[at, found.session], found.view.closing
+        assert difference is not None and closing is not None
+        knew = sum(known[k, found.session] is not None for k in seen[found.session])
         is_refused = terms.floors.differencing == "refuse" and knew > terms.faults
         said = result.fail if is_refused else result.find
         reason = f"{found.session}: it was locked though {difference.reason(terms)}"
         said(closing.position, evidence.name(AGGREGATOR), reason)
 
 
-def _difference(evidence: Evidence, found: RoundEvidence, until: int) -> Difference | None:
-    """What the round's sum would show beside those that may have been open by an entry."""
-    return evidence.history(until).difference(found.view)
+def _locked(evidence: Evidence) -> Iterator[tuple[int, RoundEvidence]]:
+    """The rounds whose sets enough members had locked, with the entry that made them enough."""
+    for found in evidence.rounds:
+        if found.opening is not None and (locked_at := found.locked_at) is not None:
+            yield locked_at, found
+
+
+def _seen_by_lockers(found: RoundEvidence, locked_at: int) -> list[int]:
+    """How far each of those had read the board who had locked a round's set by an entry."""
+    assert found.chosen is not None
+    lockers = found.lockers(found.chosen, locked_at)
+    return [found.view.lock_posts[member].post.seen_position for member in lockers]
 
 
 CHECKS = (check_one_set, check_results, check_differences)

@@ -3,5 +3,11 @@
 from protocol.record.audit.observed.handed_key import faults_of_dealing, faults_of_epoch, parts_open
 from protocol.record.audit.observed.handover_bars import help_bar, lock_bar, opening_bar
 from protocol.record.audit.observed.handover_evidence import HandoverEvidence
+from protocol.record.audit.observed.judged_round import (
+    JudgedContribution,
+    JudgedRound,
+    ReadPayload,
+    RoundToJudge,
+)
 from protocol.record.audit.observed.observation import Observation, differing_fields, observe
-from protocol.record.audit.observed.round_evidence import JudgedContribution, RoundEvidence
+from protocol.record.audit.observed.round_evidence import RoundEvidence

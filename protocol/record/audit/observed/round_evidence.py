@@ -1,45 +1,16 @@
 """One round as an auditor reads it: what was due, what was done, and who helped."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from gmpy2 import mpz
 
-from protocol.board import B, Posted, StudyState, chunk_count, firsts, of_kind
-from protocol.errors import Malformed, Refused
+from protocol.board import B, Posted, StudyState, firsts, of_kind
+from protocol.errors import Malformed
 from protocol.key import Epoch
-from protocol.messages import Attachment, Complaint, Contribution, Opening, Partial
-from protocol.rounds import (
-    Encrypted,
-    EncryptionKey,
-    LockedSum,
-    RoundView,
-    check_proof,
-    check_set,
-    read_ciphertexts,
-)
-from protocol.terms import Terms
-
-ReadPayload = Callable[[Attachment], bytes]
-
-
-@dataclass(frozen=True)
-class JudgedContribution:
-    """A member's contribution to a round: how many ciphertexts, and what is wrong with it.
-
-    answers: whether it is for the round's opening; is_here: whether its payload is in the record as
-    named; faults of form (unreadable, not units, too many or few), of repetition and of the proof
-    are each empty if there is none.
-    """
-
-    posted: Posted
-    answers: bool
-    is_here: bool = True
-    count: int = 0
-    form: str = ""
-    repetition: str = ""
-    proof: str = ""
+from protocol.messages import Complaint, Opening, Partial
+from protocol.record.audit.observed.judged_round import JudgedRound, ReadPayload, RoundToJudge
+from protocol.rounds import EncryptionKey, LockedSum, RoundView, read_ciphertexts
 
 
 class RoundEvidence:
@@ -116,42 +87,14 @@ class RoundEvidence:
         return releases[least - 1].position if len(releases) >= least else None
 
     @cached_property
-    def contributions(self) -> list[JudgedContribution]:
-        """The contributions that the round's members see, each with what is wrong with it.
+    def judged(self) -> JudgedRound:
+        """What is wrong with its contributions and its sum."""
+        return self.to_judge.judge(self._read)
 
-        As for ``set_rules.Fitting``, only what could be in a sum keeps another's copy of it out.
-        """
-        seen = dict[mpz | bytes, int]()
-        return [self._judge(posted, seen) for posted in self.view.contributions.values()]
-
-    def _judge(
-        self, posted: Posted[Contribution], seen: dict[mpz | bytes, int]
-    ) -> JudgedContribution:
-        body, opening, sender = posted.post.body, self.opening, posted.post.sender
-        is_answer = self.view.opening is not None and body.opening == self.view.opening.digest
-        if not is_answer or opening is None or self.epoch is None:
-            return JudgedContribution(posted, is_answer)
-        key = EncryptionKey.of(self.epoch)
-        try:
-            payload = self._read(body.ciphertexts)
-        except Malformed:
-            return JudgedContribution(posted, True, is_here=False)
-        try:
-            found = read_ciphertexts(payload, opening, self.study, key.encryptor.n)
-        except Malformed as error:
-            return JudgedContribution(posted, True, form=error.reason)
-        names = (*found.values, *body.vector)
-        repetition = _repetition(names, seen, self.terms)
-        proof = ""
-        try:
-            check_proof(found, body, self.session, sender, key)
-        except Malformed as error:
-            proof = error.reason
-        is_whole = len(body.vector) == chunk_count(opening, self.study)
-        if is_whole and not repetition and not proof:
-            seen.update(dict.fromkeys(names, sender))
-        count = len(found.values)
-        return JudgedContribution(posted, True, True, count, repetition=repetition, proof=proof)
+    @property
+    def to_judge(self) -> RoundToJudge:
+        """What its payloads are asked about."""
+        return RoundToJudge.of(self.view, self.state, self.epoch)
 
     def names_in(self, member: int) -> tuple[mpz | bytes, ...] | None:
         """The ciphertexts and chunks of a member's contribution; None where they do not read."""
@@ -166,60 +109,16 @@ class RoundEvidence:
             return None
         return *found.values, *body.vector
 
-    @cached_property
-    def outcome(self) -> Encrypted | Refused | None:
-        """The sum that the closing chose, recomputed, or the rule that it breaks.
-
-        None where the record lacks a contribution's payload.
-        """
-        if self.epoch is None:
-            return Refused(self.view.name, "known-round", 0, "it was opened under no known key")
-        payloads = _Payloads(self.view, self._read)
-        try:
-            return check_set(self.view, payloads, self.state, self.epoch)
-        except Refused as refusal:
-            return refusal
-        except _NotHereError:
-            return None
-
-    @property
     def locked_sum(self) -> LockedSum | None:
         """The sum as complaints are judged against it; None if the set breaks a rule."""
-        if not isinstance(self.outcome, Encrypted) or self.epoch is None or self.chosen is None:
+        is_sound = self.judged.is_whole and self.judged.refused is None
+        if not is_sound or self.epoch is None or self.chosen is None:
             return None
-        return LockedSum.of(self.epoch, self.session, self.chosen, self.outcome, self.study.members)
+        total = self.to_judge.sum(self._read, lambda *proved: None)
+        return LockedSum.of(self.epoch, self.session, self.chosen, total, self.study.members)
 
     def payload_of_partial(self, complaint: Complaint) -> bytes:
         """What the accused has posted for all, nothing if it has posted nothing."""
         posted = self.view.partials.get(complaint.member)
         public = [a for a in posted.attachments if a.to == 0] if posted else []
         return self._read(public[0]) if public else b""
-
-
-class _NotHereError(Exception):
-    """A payload that the record lacks is nobody's fault, unlike one that does not read."""
-
-
-class _Payloads(Mapping[int, bytes]):
-    """Contributions' payloads by member, each read when it is asked for."""
-
-    def __init__(self, view: RoundView, read: ReadPayload) -> None:
-        self._contributions, self._read = view.contributions, read
-
-    def __getitem__(self, member: int) -> bytes:
-        try:
-            return self._read(self._contributions[member].post.body.ciphertexts)
-        except Malformed:
-            raise _NotHereError from None
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._contributions)
-
-    def __len__(self) -> int:
-        return len(self._contributions)
-
-
-def _repetition(names: Sequence[mpz | bytes], seen: Mapping[mpz | bytes, int], terms: Terms) -> str:
-    if first := next((seen[name] for name in names if name in seen), 0):
-        return f"a ciphertext is one that {terms.name_of(first)} has contributed"
-    return "a ciphertext occurs twice in it" if len(set(names)) < len(names) else ""

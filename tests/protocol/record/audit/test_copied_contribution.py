@@ -1,6 +1,7 @@
 """Whose contribution is copied, before it is on the board, is no liar in the record."""
 
-from protocol.record.audit.observed.round_evidence import JudgedContribution, RoundEvidence
+from protocol.record.audit.observed.judged_round import JudgedContribution
+from protocol.record.audit.observed.round_evidence import RoundEvidence
 from protocol.rounds.ciphertexts import Encrypted
 from tests.stage.rounds.contribution import written
 from tests.stage.rounds.toy_round import EPOCH, Round, training
@@ -22,7 +23,7 @@ def judged() -> dict[int, JudgedContribution]:
     assert not at.refusals
     entries = at.board.session("study/cardio/1")
     evidence = RoundEvidence(at.state, EPOCH, entries, lambda a: a.data or at.blobs[a.digest])
-    return {one.posted.post.sender: one for one in evidence.contributions}
+    return {one.member: one for one in evidence.judged.contributions}
 
 
 def test_the_record_has_nothing_against_who_was_copied() -> None:
