@@ -20,6 +20,7 @@ NVFLARE_STAMP := $(NVFLARE_VENV)/installed
 NVFLARE_PIP = $(NVFLARE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $(NVFLARE)/constraints.txt
 DEMO_FLAGS ?=
 WORKERS ?= --numprocesses 2
+TESTS ?=
 FUZZ_RUNS ?= 1000000
 FUZZ_FLAGS ?=
 
@@ -47,8 +48,8 @@ demo: $(STAMP)  ## Five hospitals and an aggregator, from ceremony to model (DEM
 	$(BIN)/python -m examples.demo $(DEMO_FLAGS)
 
 # A file of tests at a time: what a module makes once is made once. In our order (tests/conftest.py).
-test: $(STAMP)  ## The fast tests
-	$(BIN)/python -m pytest $(WORKERS) --dist loadfile --no-loadscope-reorder
+test: $(STAMP)  ## The fast tests (TESTS="tests/keyshare tests/field": some of them)
+	$(BIN)/python -m pytest $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 coverage: $(STAMP)  ## The fast tests, and that they run as many lines as before (pyproject.toml has the floor)
 	rm -f .coverage*
