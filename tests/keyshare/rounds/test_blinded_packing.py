@@ -138,8 +138,10 @@ def test_no_number_of_a_blinded_sum_but_the_head_is_that_of_the_honest_one(case)
     else:
         assert total[:of_head] == honest[:of_head]
     assert not any(a == b for a, b in zip(total[of_head:], honest[of_head:], strict=True))
-    with pytest.raises(CorruptSum):
-        unpack(total, packing, length)
+    last = (length - packing.first - 1) % packing.slots + 1  # values of the last plaintext
+    if shared or key_bits - last * packing.slot_bits > 64:  # or it may have the form by chance
+        with pytest.raises(CorruptSum):
+            unpack(total, packing, length)
 
 
 @SOME
