@@ -76,8 +76,9 @@ ARGUMENTS = ("file", "home", "app", "numbers", "record", "words", "data", "out")
 @pytest.mark.parametrize("argument", ARGUMENTS)
 @pytest.mark.parametrize("odd", ODD)
 def test_no_path_is_our_fault(place: Place, odd: str, argument: str, short: Path) -> None:
-    setattr(place, argument, odd_paths(short)[odd])
-    walk(place)
+    path = odd_paths(short)[odd]
+    setattr(place, argument, path)
+    assert walk(place, about=path)
 
 
 @pytest.fixture

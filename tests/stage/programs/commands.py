@@ -167,12 +167,16 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     )
 
 
-def walk(place: Place, aggregators: bool = True, **typing: Any) -> list[Ended]:
-    """Type every command, and see how it ends."""
+def walk(
+    place: Place, aggregators: bool = True, about: object = None, **typing: Any
+) -> list[Ended]:
+    """Type every command, or each that names what it is about, and see how it ends."""
     ends = []
     both = ((HOSPITAL, place.of_hospital()), (AGGREGATOR, place.of_aggregator()))
     for program, commands in both[: 1 + aggregators]:
         for words in commands:
+            if about is not None and about not in words:
+                continue
             ended = typed(program, *words, **typing)
             assert not is_ours(ended), f"{program} {words}: {ended.said}"
             assert ended.code in range(6), f"{program} {words}: {ended.code}"
