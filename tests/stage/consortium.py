@@ -1,14 +1,17 @@
 """Three hospitals with homes, signed terms and a relay: what a test of whole commands needs."""
 
 import asyncio
+import atexit
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -33,7 +36,7 @@ from protocol.board import Study
 from protocol.messages import Plan, Statistic, Training
 from protocol.signing import public_bytes
 from protocol.terms.address_card import AddressCard, sign_card
-from protocol.terms.terms import Member, Terms
+from protocol.terms.terms import Member, Terms, render
 from tests.stage.fake_proxy import HOST
 from tests.stage.link.relay import Relay, TlsKey, make_tls_key
 from tests.stage.toy import replace_terms, toy_federation
@@ -167,6 +170,36 @@ def found(
     write_terms(made.file, terms, card)
     for identity in identities:
         sign_file(read_terms(made.file), identity, folder)
+    return made
+
+
+def with_key(folder: Path, n_members: int = MEMBERS) -> Consortium:
+    """The same with a key, which a ceremony has made once for all tests; at a port of its own."""
+    first = _first_with_key(n_members)
+    shutil.copytree(first.folder, folder, dirs_exist_ok=True)
+    tls = replace(
+        first.tls,
+        certificate=folder / first.tls.certificate.relative_to(first.folder),
+        key=folder / first.tls.key.relative_to(first.folder),
+    )
+    port = free_port()
+    relay = Relay(first.terms, first.relay.key, tls, folder / "board", port)
+    card = sign_card(relay.key, 1, f"wss://localhost:{port}", tls.pin)
+    made = Consortium(folder, first.terms, card, relay, tls)
+    before, after = render(made.terms, first.card), render(made.terms, card)
+    made.file.write_text(made.file.read_text().replace(before, after))
+    return made
+
+
+@cache
+def _first_with_key(n_members: int) -> Consortium:
+    """The one that others are copies of."""
+    folder = tempfile.mkdtemp(prefix="quorate-with-key-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = found(Path(folder), n_members=n_members)
+    with made.relay.running():
+        ends = run_all([made.session(i + 1) for i in range(n_members)])
+    assert ends == [None] * n_members, ends
     return made
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from protocol.encoding import encode
 from protocol.messages import Training
-from tests.stage.consortium import Consortium, found, run_all
+from tests.stage.consortium import Consortium, with_key
 from tests.stage.toy_home import PASSPHRASE
 
 ROOT = Path(__file__).parents[3]
@@ -44,12 +44,11 @@ def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]
 
     H1's home is for its user alone, and so is a file with its passphrase.
     """
-    made = found(tmp_path_factory.mktemp("attacked"))
+    made = with_key(tmp_path_factory.mktemp("attacked"))
     (made.folder / "passphrase").touch(0o600)
     (made.folder / "passphrase").write_text(PASSPHRASE.text)
     (made.folder / "h1").chmod(0o700)
     with made.relay.running():
-        assert run_all([made.session(i) for i in (1, 2, 3)]) == [None, None, None]
         made.hold_study(STUDY, Training(1, 8.0, 24, 1_000))
         yield made
 

@@ -13,7 +13,7 @@ import pytest
 
 from participant.home.folders import federation_folder
 from protocol.messages import Training
-from tests.stage.consortium import Consortium, found, run_all
+from tests.stage.consortium import Consortium, with_key
 
 ROOT = Path(__file__).parents[3]
 APP = Path(__file__).with_name("app_at_the_door.py")
@@ -29,10 +29,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="of Linux's prct
 @pytest.fixture(scope="module")
 def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]:
     """Hospitals with a key, H1 of which has approved to train with the app."""
-    made = found(tmp_path_factory.mktemp("door"))
+    made = with_key(tmp_path_factory.mktemp("door"))
     (made.folder / "h1").chmod(0o700)
     with made.relay.running():
-        assert run_all([made.session(i) for i in (1, 2, 3)]) == [None, None, None]
         made.planned("knocking", Training(1, 8.0, 24, 1_000))
         made.typed(1, "study", "propose", "knocking.toml")
         made.typed(1, "study", "approve", "knocking", "--yes", "--unpinned", "--app", str(APP))

@@ -18,7 +18,7 @@ from participant.cli.sentences.sentence import Context
 from participant.cli.work.foreground import Foreground
 from participant.errors import BadApp, ForeignModel, ModelMismatch, ParticipantError
 from protocol.messages.plan import Training
-from tests.stage.consortium import Consortium, ended, found, run_all
+from tests.stage.consortium import Consortium, ended, with_key
 from tests.stage.rounds.round_table import RoundTable, Steps
 
 pytestmark = pytest.mark.usefixtures("path_as_it_was")
@@ -146,9 +146,8 @@ BOUND_TO_A_THREAD = """
 
 @pytest.fixture(scope="module")
 def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]:
-    made = found(tmp_path_factory.mktemp("contract"))
+    made = with_key(tmp_path_factory.mktemp("contract"))
     with made.relay.running():
-        assert run_all([made.session(i) for i in (1, 2, 3)]) == [None, None, None]
         yield made
 
 

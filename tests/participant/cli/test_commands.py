@@ -17,7 +17,7 @@ from participant.statistic.phe_files import joint_key_jwk
 from protocol.messages import Closing, Contributor, Statistic, Training, round_session
 from protocol.rounds.view import RoundView
 from tests.participant.statistic.test_phe_files import encrypted
-from tests.stage.consortium import Consortium, ended, found, run_all
+from tests.stage.consortium import Consortium, ended, found, with_key
 
 APP = """
 import numpy as np
@@ -36,10 +36,9 @@ def evaluate(parameters, config):
 @pytest.fixture(scope="module")
 def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]:
     """A federation that has made its key; the aggregator runs."""
-    made = found(tmp_path_factory.mktemp("consortium"))
+    made = with_key(tmp_path_factory.mktemp("consortium"))
     (made.folder / "app.py").write_text(APP)
     with made.relay.running():
-        assert run_all([made.session(i) for i in (1, 2, 3)]) == [None, None, None]
         yield made
 
 

@@ -12,7 +12,7 @@ from participant.errors import NoStart
 from participant.home import read_terms
 from protocol.encoding import encode_binary
 from protocol.messages import Statistic, Training, round_session
-from tests.stage.consortium import Consortium, found, run_all
+from tests.stage.consortium import Consortium, found, with_key
 
 APP = """
 import numpy as np
@@ -32,10 +32,9 @@ NEW = ["--purpose", "to try it", "--kind"]
 @pytest.fixture(scope="module")
 def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]:
     """A federation that has made its key; the aggregator runs."""
-    made = found(tmp_path_factory.mktemp("studies"))
+    made = with_key(tmp_path_factory.mktemp("studies"))
     (made.folder / "app.py").write_text(APP)
     with made.relay.running():
-        assert run_all([made.session(i) for i in (1, 2, 3)]) == [None, None, None]
         yield made
 
 

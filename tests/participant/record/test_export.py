@@ -28,7 +28,7 @@ from protocol.record.files import (
     read_manifest,
 )
 from protocol.terms.terms import render
-from tests.stage.consortium import Consortium, ended, found, run_all
+from tests.stage.consortium import Consortium, ended, with_key
 from tests.stage.files import contents
 from tests.stage.toy import next_post, toy_federation
 
@@ -38,10 +38,7 @@ pytestmark = pytest.mark.slow  # most of them start whole processes
 @pytest.fixture(scope="module")
 def ceremony(tmp_path_factory: pytest.TempPathFactory) -> Consortium:
     """A federation that has made its key; the aggregator does not run."""
-    made = found(tmp_path_factory.mktemp("ceremony"))
-    with made.relay.running():
-        assert run_all([made.session(i) for i in (1, 2, 3)]) == [None, None, None]
-    return made
+    return with_key(tmp_path_factory.mktemp("ceremony"))
 
 
 @pytest.fixture

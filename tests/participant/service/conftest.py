@@ -25,7 +25,7 @@ from participant.service.course import TaskAt
 from participant.service.notify import Notifier
 from participant.service.service import Service
 from participant.training import Event
-from tests.stage.consortium import CHEAP, Consortium, found, run_all
+from tests.stage.consortium import CHEAP, Consortium, found, with_key
 
 
 @dataclass
@@ -96,8 +96,9 @@ def cheap() -> Iterator[None]:
 
 @pytest.fixture
 def consortium(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Consortium]:
-    """Of three hospitals, or as many as its parameter says."""
-    made = found(tmp_path, n_members=getattr(request, "param", 3))
+    """Of three hospitals, or as many as its parameter says; with a key for whoever wants it."""
+    make = with_key if "keyed" in request.fixturenames else found
+    made = make(tmp_path, n_members=getattr(request, "param", 3))
     with made.relay.running():
         yield made
 
@@ -105,8 +106,6 @@ def consortium(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Conso
 @pytest.fixture
 def keyed(consortium: Consortium) -> Consortium:
     """Hospitals with a key, three of whom at least are in each sum."""
-    n = consortium.terms.n_members
-    assert run_all([consortium.session(i + 1) for i in range(n)]) == [None] * n
     return consortium
 
 

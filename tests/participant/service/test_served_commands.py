@@ -12,7 +12,7 @@ from participant.errors import Unreachable
 from protocol.messages import Statistic
 from protocol.messages.bodies import Contribution
 from tests.participant.service.test_serve import running, serving, stop
-from tests.stage.consortium import Consortium, found, run_all
+from tests.stage.consortium import Consortium, with_key
 
 pytestmark: list[pytest.MarkDecorator] = []  # fast: one process, and commands in this one
 
@@ -20,11 +20,10 @@ pytestmark: list[pytest.MarkDecorator] = []  # fast: one process, and commands i
 @pytest.fixture
 def consortium(tmp_path: Path) -> Iterator[Consortium]:
     """With a key, and the plans of two statistics."""
-    made = found(tmp_path)
+    made = with_key(tmp_path)
     for name in ("ages", "beds"):
         made.planned(name, Statistic(2, 1, name, ("men", "women")))
     with made.relay.running():
-        assert run_all([made.session(i) for i in (1, 2, 3)]) == [None] * 3
         yield made
 
 
