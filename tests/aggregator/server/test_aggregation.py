@@ -70,7 +70,7 @@ def test_who_serves_is_asked_how_things_stand(place: Place) -> None:
     service = Aggregation(place.file, place.data)
 
     async def ask() -> dict[str, object]:
-        async with service.serving(), asyncio.timeout(10):
+        async with service.serving(), asyncio.timeout(60):
             while True:
                 with contextlib.suppress(NotYetReady):
                     return service.status()

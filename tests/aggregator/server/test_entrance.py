@@ -129,7 +129,7 @@ async def test_whoever_never_sends_a_byte_is_dropped_in_time(desk: Desk) -> None
 
 
 async def test_whoever_says_no_hello_inside_tls_is_dropped_in_time(desk: Desk) -> None:
-    limits = replace(QUICK, hello_seconds=0.3)
+    limits = replace(QUICK, hello_seconds=2.0)
     async with serving(desk, limits) as service, service.stranger() as line:
         await line.challenged()
         await line.end()
@@ -152,7 +152,7 @@ async def test_a_drip_of_bytes_does_not_put_off_the_deadline(desk: Desk) -> None
 
 
 async def test_a_member_outlives_the_deadline_of_its_hello(desk: Desk) -> None:
-    limits = replace(QUICK, hello_seconds=0.3)
+    limits = replace(QUICK, hello_seconds=2.0)
     async with (
         serving(desk, limits) as service,
         service.member(1) as line,
@@ -302,7 +302,7 @@ async def test_a_system_without_descriptors_is_told_once_and_keeps_the_loop_free
 async def test_a_flood_of_strangers_costs_few_lines_of_log(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with serving(desk, replace(FEW, hello_seconds=0.3)) as service:
+    async with serving(desk, replace(FEW, hello_seconds=1.5)) as service:
         for _ in range(4):
             with silent(service.port, 20):
                 await until(lambda: strangers(service) == 4)

@@ -35,7 +35,7 @@ from protocol.wire.frames import (
     Subscribe,
     Welcome,
 )
-from tests.stage.caller import HOST, QUICK, Line, cards_of, server_tls, serving, until
+from tests.stage.caller import HOST, PATIENCE, QUICK, Line, cards_of, server_tls, serving, until
 from tests.stage.desk import Desk, code
 
 SESSION = "ceremony/1"
@@ -197,7 +197,7 @@ async def test_a_damaged_store_ends_the_service(
         monkeypatch.setattr(desk.service, "receive", broken(error))
         await line.say(BlobRequest(b"b" * 32, 0))
         with pytest.raises(StoreDamaged, match="blob 00"):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 await waiting
         await line.end()
 
@@ -294,7 +294,7 @@ async def listen(desk: Desk, host: str, port: int) -> None:
 
 
 async def test_the_service_ends_although_members_and_strangers_are_there(desk: Desk) -> None:
-    async with asyncio.timeout(10), contextlib.AsyncExitStack() as callers:
+    async with asyncio.timeout(PATIENCE), contextlib.AsyncExitStack() as callers:
         async with serving(desk) as service:
             member = await callers.enter_async_context(service.member(1))
             stranger = await callers.enter_async_context(service.stranger())

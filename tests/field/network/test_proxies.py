@@ -252,7 +252,7 @@ def test_a_dead_proxy_is_waited_for_and_told_once(
 ) -> None:
     port, reasons, ends = free_port(), list[str](), list[Any]()
     monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{port}")
-    session = fresh.session(1, notices=lost_into(reasons), time_limit=1.0)
+    session = fresh.session(1, notices=lost_into(reasons), time_limit=4.0)
     thread = threading.Thread(target=lambda: ends.extend(run_all([session])))
     with fresh.relay.running() as relay:
         thread.start()

@@ -223,7 +223,7 @@ def silenced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]:
 
 
 def test_a_later_verdict_names_the_silent_member_and_what_it_can_do(silenced: Consortium) -> None:
-    command = ("verdict", "--timeout", "1")
+    command = ("verdict", "--timeout", "4")
     output, errors = silenced.typed(1, *command)
     as_json, _ = silenced.typed(3, *command, "--json")
     assert "aborted by H3 in step deal, because of H2" in output

@@ -14,7 +14,7 @@ from participant.key.check import KeyCheckTask
 from protocol.key.epoch import HeldKey, epoch_secret
 from protocol.messages.bodies import CheckPart, Opening, SetLock
 from tests.participant.cli.test_commands import events
-from tests.stage.consortium import Consortium, ended, found, run_all
+from tests.stage.consortium import Consortium, ended, run_all, with_key
 from tests.stage.rounds.rings import ring_of
 
 TOGETHER = ["key", "check", "--together", "--timeout", "40"]
@@ -25,10 +25,9 @@ pytestmark = pytest.mark.slow  # most of them start whole processes
 @pytest.fixture
 def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]:
     """A federation that has made its key; the aggregator runs."""
-    made = found(tmp_path_factory.mktemp("consortium"))
+    made = with_key(tmp_path_factory.mktemp("consortium"))
     (made.folder / "own").write_text("another one altogether")
     with made.relay.running():
-        assert run_all([made.session(i) for i in (1, 2, 3)]) == [None, None, None]
         yield made
 
 
@@ -49,7 +48,7 @@ def test_all_hospitals_check_their_shares_together(consortium: Consortium) -> No
 
 
 def test_a_hospital_alone_is_told_who_lacks(consortium: Consortium) -> None:
-    command = ["key", "check", "--together", "--timeout", "4", "--json"]
+    command = ["key", "check", "--together", "--timeout", "8", "--json"]
     output, errors = ended(consortium.start(2, *command), expect=1)
     (facts,) = events(output)
     assert (facts["good"], facts["missing"]) == (["H2"], ["H1", "H3"])
@@ -65,7 +64,7 @@ def test_a_wrong_part_is_named_and_the_quorum_decrypts_without_it(consortium: Co
     share = SecretShare(3, secret.secret_share().value + 1)
     forged = epoch_secret(epoch, share, secret.sealing_seed)
     liar = KeyCheckTask(member.terms, ring_of(HeldKey(epoch, forged)), int(time.time() * 1000))
-    session = consortium.session(3, liar, time_limit=3)
+    session = consortium.session(3, liar, time_limit=6)
     assert run_all([session])[0] is not None  # nobody else is there yet
     running = [consortium.start(i, *TOGETHER) for i in (1, 2)]
     for process in running:

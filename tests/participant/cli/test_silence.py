@@ -37,7 +37,7 @@ def down_after_joining(consortium: Consortium, index: int) -> None:
 
 @pytest.mark.slow
 def test_the_others_give_up_say_for_whom_and_make_a_key_when_it_is_back(tmp_path: Path) -> None:
-    consortium = found(tmp_path, step_seconds=2)
+    consortium = found(tmp_path, step_seconds=6)
     with consortium.relay.running():
         down_after_joining(consortium, 3)
         first, second = consortium.start(1, "ceremony"), consortium.start(2, "ceremony", "--json")

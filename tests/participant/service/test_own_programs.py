@@ -140,7 +140,7 @@ def test_a_command_whose_time_is_over_has_waited_for_the_program_and_not_for_the
 ) -> None:
     approved(keyed, "cardio", 1, has_app=False)
     path = socket_in(keyed)
-    words = "train", "federation.toml", "--study", "cardio", "--timeout", "3"
+    words = "train", "federation.toml", "--study", "cardio", "--timeout", "5"
     _, errors = keyed.typed(1, *words, "--app", f"unix:{path}", expect=1)
     assert "aggregator" not in errors
     assert "app" in errors

@@ -202,7 +202,7 @@ async def test_who_waits_too_long_is_told_for_whom_and_what_they_type(
             await give(served, "1\n")
         person = Thinker()
         with pytest.raises(SaidByAgent, match="H3 types: quorate-participant contribute NUMBERS"):
-            await all_served[0].hospital.study("age").decrypt(approve=person, timeout=1.0)
+            await all_served[0].hospital.study("age").decrypt(approve=person, timeout=4.0)
         assert not person.asked
 
 

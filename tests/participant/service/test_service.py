@@ -13,9 +13,17 @@ from participant.home.vault import Vault
 from participant.network import Notices
 from protocol.messages.bodies import Abort, CheckPart, CheckRequest, Join
 from protocol.wire.frames import Accepted, Submit
-from tests.participant.service.conftest import Serves
+from tests.participant.service.conftest import Served, Serves
 from tests.stage.consortium import Consortium
 from tests.stage.toy import next_post
+
+
+async def waits_for_others(first: Served) -> None:
+    """It has joined the ceremony, alone."""
+    await first.until(lambda: first.log.begun)
+    async with asyncio.timeout(60):
+        while (await first.hospital.standing()).tasks[0].waits.members != (2, 3):
+            await asyncio.sleep(0.01)
 
 
 async def test_agents_that_stay_make_the_key_by_themselves(serves: Serves) -> None:
@@ -83,7 +91,7 @@ async def test_the_record_is_exported_while_the_agent_runs(serves: Serves, tmp_p
 
 async def test_a_command_is_told_for_whom_it_waits_when_its_time_is_over(serves: Serves) -> None:
     async with serves(1) as (first,):
-        await first.until(lambda: first.log.begun)
+        await waits_for_others(first)
         with pytest.raises(SaidByAgent) as caught:
             await first.hospital.ceremony(timeout=2.0)
         assert "waiting for H2, H3" in caught.value.what
@@ -154,10 +162,7 @@ async def test_a_wrong_passphrase_ends_the_agent_and_lets_go_of_the_folder(
 
 async def test_a_stop_names_what_is_left_and_the_next_start_goes_on(serves: Serves) -> None:
     async with serves(1) as (first,):
-        await first.until(lambda: first.log.begun)
-        async with asyncio.timeout(30):
-            while (await first.hospital.standing()).tasks[0].waits.members != (2, 3):
-                await asyncio.sleep(0.01)
+        await waits_for_others(first)
         await first.hospital.stop()
         await asyncio.wait([first.course])
         assert first.course.exception() is None
