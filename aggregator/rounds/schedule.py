@@ -132,6 +132,11 @@ class Rounds:
             number += 1
         return number
 
+    def is_passed(self, session: str) -> bool:
+        """Whether a session is of a round, and a later one of its study was opened."""
+        named = read_session(session)
+        return named.kind == "round" and named.number < self.next_number(named.study) - 1
+
     # ── opening ──
 
     def to_open(self, epoch: Epoch, waited: Waited) -> list[tuple[str, Opening]]:

@@ -37,14 +37,25 @@ class CoreThread:
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, one_thing)
-        except StoreFull as error:
-            self._aggregator.storage.refused(error)
-            raise
-        except StoreDamaged as error:
-            self._damage.put_nowait(error)
+        except (StoreFull, StoreDamaged) as error:
+            self._note(error)
             raise
         finally:
             self._rested()
+
+    async def beside(self, work: Callable[[], T]) -> T:
+        """The same of what may be done while the core is at work: only reading the board is."""
+        try:
+            return await asyncio.to_thread(work)
+        except (StoreFull, StoreDamaged) as error:
+            self._note(error)
+            raise
+
+    def _note(self, error: StoreFull | StoreDamaged) -> None:
+        if isinstance(error, StoreFull):
+            self._aggregator.storage.refused(error)
+        else:
+            self._damage.put_nowait(error)
 
     async def damaged(self) -> StoreDamaged:
         """Waits until something turns out to be damaged."""

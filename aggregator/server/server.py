@@ -19,7 +19,7 @@ from pathlib import Path
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 from aggregator.cards import Cards
-from aggregator.errors import AggregatorError, StoreFull
+from aggregator.errors import AggregatorError, StoreDamaged, StoreFull
 from aggregator.server.admission import Callers, NotAdmitted, identify
 from aggregator.server.connection import Connection, SlowReader
 from aggregator.server.core_thread import CoreThread
@@ -366,20 +366,26 @@ class Server:
     async def _push(self, connection: Connection) -> None:
         """Send a subscriber what is new, at its own pace; nothing is queued for it."""
         with contextlib.suppress(ConnectionClosed, SlowReader, BrokenChannel):
-            while True:
-                await connection.wake.wait()
-                connection.wake.clear()
-                if (card := self.cards.newest).number > connection.card:
-                    connection.card = card.number
-                    await connection.send(NewerCard(card))
-                while connection.subscribed:
-                    # This only reads memory that grows at its end; it need not wait for the core.
-                    found = self.aggregator.entries_after(connection.sent)
-                    if not found.entries and not connection.asked:
-                        break
-                    connection.sent += len(found.entries)
-                    connection.asked = False
-                    await connection.send(found)
+            try:
+                await self._push_on(connection)
+            except (StoreFull, StoreDamaged):  # it may ask again, over another connection
+                connection.drop()
+
+    async def _push_on(self, connection: Connection) -> None:
+        while True:
+            await connection.wake.wait()
+            connection.wake.clear()
+            if (card := self.cards.newest).number > connection.card:
+                connection.card = card.number
+                await connection.send(NewerCard(card))
+            while connection.subscribed:
+                asked = partial(self.aggregator.entries_after, connection.sent)
+                found = await self._core.beside(asked)
+                if not found.entries and not connection.asked:
+                    break
+                connection.sent += len(found.entries)
+                connection.asked = False
+                await connection.send(found)
 
 
 def _reason(error: OSError) -> str:

@@ -18,7 +18,17 @@ from aggregator.server.waits import Waits
 from aggregator.status import AtWork
 from aggregator.status.report import report
 from aggregator.store import BlobStore, BoardStore, StorageHealth
-from protocol.board import Board, Entry, Head, Post, SignedPost, decode_entry, sign_post
+from protocol.board import (
+    Board,
+    Entry,
+    Head,
+    Post,
+    Posted,
+    SignedPost,
+    decode_entry,
+    entry_hash,
+    sign_post,
+)
 from protocol.encoding import decode, encode
 from protocol.errors import BadEntry, Fork, Malformed
 from protocol.key import Epoch
@@ -68,8 +78,6 @@ class Aggregator:
         self.board = Board(terms)
         pace_ms = steady_ms or now_ms
         self._blobs = BlobStore(folder, self._store, lambda: self.board.upload_bytes, pace_ms)
-        self._encoded: list[bytes] = []
-        self._accepted: dict[tuple[str, int, int], tuple[bytes, int]] = {}
         self.rounds = Rounds(terms, self.board.studies, self.board.key)
         self.summing = Summing(
             self.rounds, self.board.key.by_digest, self._blobs, folder, self._say
@@ -87,23 +95,36 @@ class Aggregator:
         self._waits.begin(self._clock.now_ms())
 
     def _read_store(self) -> None:
-        for data in self._store.entries():
-            try:
-                self._take(decode_entry(data), data)
-            except (Fork, BadEntry, Malformed) as error:
-                position = self.board.head.position + 1
-                reason = error.reason if not self._is_foreign(data) else "of another federation"
-                raise StoreDamaged(f"entry {position}", reason, position) from None
-        noted = self._store.last_noted
+        """Take note of all that is stored, and make sure that it is what it was.
+
+        Each entry was verified before it was stored. That it is the same, its hash shows, on which
+        all later ones build up to a head that is noted beside the database. Those behind that head,
+        if a crash has kept them from being noted, are verified again.
+        """
+        heads, noted = self._chain(), self._store.last_noted
         if noted is not None:
-            self._store.check_end(self.board.head, self.board.hash_at(noted.position))
+            at = heads[noted.position] if noted.position < len(heads) else None
+            self._store.check_end(Head(len(heads) - 1, heads[-1]), at)
+        for position, data in enumerate(self._store.entries(), start=1):
+            is_known = noted is not None and position <= noted.position
+            try:
+                entry = decode_entry(data)
+                add = self.board.restore if is_known else self.board.append
+                self.rounds.receive(add(entry))
+            except (Fork, BadEntry, Malformed) as error:
+                raise StoreDamaged(f"entry {position}", error.reason, position) from None
         for posted in self.board.entries:
-            for attachment in posted.attachments:
-                if attachment.is_blob:
-                    self._blobs.require(attachment.digest, attachment.size)
-            for name in chunks_of(posted.post.body):
-                self._blobs.require(name)
+            if not self.rounds.is_passed(posted.post.session):
+                self._require_blobs(posted)
         self._blobs.look_for_unnamed()
+
+    def _chain(self) -> list[bytes]:
+        try:
+            return self._store.chain(self.board.head.hash)
+        except StoreDamaged as damage:
+            if damage.position == 1 and self._is_foreign(next(self._store.entries(), b"")):
+                raise StoreDamaged(damage.what, "of another federation", 1) from None
+            raise
 
     def _is_foreign(self, data: bytes) -> bool:
         try:
@@ -111,6 +132,13 @@ class Aggregator:
         except Malformed:
             return False
         return post.federation != self.terms.federation
+
+    def _require_blobs(self, posted: Posted) -> None:
+        for attachment in posted.attachments:
+            if attachment.is_blob:
+                self._blobs.require(attachment.digest, attachment.size)
+        for name in chunks_of(posted.post.body):
+            self._blobs.require(name)
 
     @property
     def epoch(self) -> Epoch | None:
@@ -142,13 +170,17 @@ class Aggregator:
         return [Rejected("not-allowed", "the session is open already")]
 
     def entries_after(self, position: int) -> Entries:
-        """As many entries after a position as fit into a frame."""
+        """As many entries after a position as fit into a frame; in any thread.
+
+        Raises StoreDamaged for what is not as it was stored, and StoreFull.
+        """
         chosen: list[bytes] = []
-        size = 0
-        for data in self._encoded[position:]:
-            size += len(data) + 8
-            if chosen and size > MAX_PAGE_BYTES:
-                break
+        found = self._store.entries_after(position, MAX_PAGE_BYTES)
+        for place, data in enumerate(found, start=position + 1):
+            if (known := self.board.hash_at(place)) is None:
+                break  # it is being taken note of
+            if entry_hash(data) != known:
+                raise StoreDamaged(f"entry {place}", "it is not the one that was there", place)
             chosen.append(data)
         return Entries(tuple(chosen), self.board.head.position)
 
@@ -197,11 +229,8 @@ class Aggregator:
             return Rejected("malformed", shown(str(error), MAX_REASON))
         if reason := self._why_not_its_own(member, post):
             return Rejected("not-allowed", reason)
-        known = self._accepted.get((post.session, post.sender, post.sequence))
-        if known is not None:
-            if known[0] == signed.digest:
-                return Accepted(signed.digest, known[1])
-            return Rejected("bad-post", f"another post is number {post.sequence} in {post.session}")
+        if post.sequence < self.board.count(post.session, post.sender):
+            return self._repeated(post, signed)
         over = self.board.excess(post, self._clock.now_ms())
         if reason := over or self.board.chunk_excess(post, self._blobs.size):
             return Declined(signed.digest, shown(f"{post.session}: {reason}", MAX_REASON))
@@ -219,6 +248,13 @@ class Aggregator:
             return Rejected("bad-post", shown(error.reason, MAX_REASON))
         return Accepted(signed.digest, self.board.head.position)
 
+    def _repeated(self, post: Post, signed: SignedPost) -> FromAggregator:
+        """The answer to a post in the place of one that is on the board: the same as then."""
+        there = (p for p in self.board.session(post.session) if p.digest == signed.digest)
+        if (same := next(there, None)) is not None:
+            return Accepted(signed.digest, same.position)
+        return Rejected("bad-post", f"another post is number {post.sequence} in {post.session}")
+
     def _why_not_its_own(self, member: int, post: Post) -> str:
         """Why a connection may not put a post on the board, empty if it may.
 
@@ -235,25 +271,17 @@ class Aggregator:
         return member > self.terms.n_members
 
     def _append(self, signed: SignedPost) -> None:
-        entry = self.board.extend(signed, self._clock.now_ms())
-        data = encode(entry)
-        self._store.append(Head(entry.position, entry.hash), data)
-        self.storage.stored()
-        self._take(entry, data)
+        self._put(self.board.extend(signed, self._clock.now_ms()))
 
-    def _take(self, entry: Entry, data: bytes) -> None:
-        """Take note of an entry that is stored, as it is written: ``data``."""
-        posted = self.board.append(entry)
-        self._encoded.append(data)
-        post = posted.post
-        key = (post.session, post.sender, post.sequence)
-        self._accepted[key] = (posted.digest, posted.position)
-        for attachment in posted.attachments:
-            if attachment.is_blob:
-                self._blobs.name(attachment.digest)
-        for name in chunks_of(post.body):
+    def _put(self, entry: Entry) -> None:
+        """Store the board's next entry, which may come next, and take note of it."""
+        body = decode(entry.post.post, Post, "post", MAX_POST_BYTES).body
+        names = [a.digest for a in attachments_of(body) if a.is_blob] + list(chunks_of(body))
+        self._store.append(Head(entry.position, entry.hash), encode(entry), names)
+        self.storage.stored()
+        self.rounds.receive(self.board.append(entry))
+        for name in names:
             self._blobs.name(name)
-        self.rounds.receive(posted)
 
     def _say(self, session: str, body: Body) -> None:
         head = self.board.head

@@ -8,7 +8,8 @@ import contextlib
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from aggregator.errors import BadUpload, StoreDamaged
@@ -23,6 +24,7 @@ MAX_POST_BLOBS_BYTES = MAX_ATTACHMENTS * MAX_BLOB_BYTES
 # Of one member: those of the post that is on its way, and of one that it gave up.
 POSTS_ON_THEIR_WAY = 2
 MAX_INCOMPLETE = 4 * MAX_ATTACHMENTS
+_LOOKED_AT = 2_000  # files at a time, in search of those without a row
 _READ_AHEAD_BYTES = 2 * MAX_BLOB_BYTES  # checked blobs kept in memory, for readers of chunks
 
 
@@ -48,7 +50,7 @@ class BlobStore:
         self._incoming, self._blobs, self._store = folder / "incoming", folder / "blobs", store
         self._post_bytes = post_bytes
         self._unnamed = UnnamedBlobs(pace_ms)
-        self._named: set[bytes] = set()
+        self._search: Iterator[None] = iter(())
         self._verified: dict[bytes, tuple[int, ...]] = {}  # files whose bytes had their name
         self._fresh: set[Path] = set()  # uploads that this object has seen from their first byte
         self._checked: OrderedDict[bytes, bytes] = OrderedDict()
@@ -74,26 +76,37 @@ class BlobStore:
         return digest
 
     def name(self, digest: bytes) -> None:
-        """A post on the board names the blob: it is kept for good."""
-        self._named.add(digest)
+        """A post on the board names the blob, as the board's store has noted: it is kept."""
         self._unnamed.name(digest)
 
     def look_for_unnamed(self) -> None:
-        """Once all that the board names is named: what else lies there is nobody's."""
-        with disk_errors(self._blobs):
-            for folder in os.scandir(self._blobs):
-                if len(folder.name) == 2 and folder.is_dir():
-                    self._look_through(folder.path)
+        """What lies there and is named nowhere is nobody's.
 
-    def _look_through(self, folder: str) -> None:
-        for found in os.scandir(folder):
-            with contextlib.suppress(ValueError):
-                digest = bytes.fromhex(found.name)
-                if digest not in self._named:
-                    self._unnamed.claim(NOBODY, digest, found.stat().st_size)
+        That is in the store at once. For files of which it knows nothing, which a crash may have
+        left, ``clean_up`` looks through the folders, a part at a time.
+        """
+        for digest, size in self._store.unnamed_blobs():
+            self._unnamed.claim(NOBODY, digest, size)
+        self._search = self._looked_through()
+
+    def _looked_through(self) -> Iterator[None]:
+        for folder in os.scandir(self._blobs):
+            if len(folder.name) == 2 and folder.is_dir():
+                for found in os.scandir(folder.path):
+                    yield
+                    self._look_at(found)
+
+    def _look_at(self, found: os.DirEntry[str]) -> None:
+        with contextlib.suppress(ValueError, FileNotFoundError):
+            digest = bytes.fromhex(found.name)
+            if self.size(digest) is None:
+                self._unnamed.claim(NOBODY, digest, found.stat().st_size)
 
     def clean_up(self) -> None:
         """Delete what members have uploaded and not named, and do not go on with."""
+        with disk_errors(self._blobs):
+            for _ in islice(self._search, _LOOKED_AT):
+                pass
         with disk_errors(self._incoming):  # first, since a full disk does not refuse it
             for path in self._incoming.iterdir():
                 owner = path.name.partition("-")[0]
@@ -216,7 +229,7 @@ class BlobStore:
         return True
 
     def _claim(self, owner: int, digest: bytes, size: int) -> None:
-        if digest not in self._named:
+        if not self._store.is_named(digest):
             self._unnamed.claim(owner, digest, size)
 
     def _spend(self, member: int, digest: bytes, size: int) -> None:

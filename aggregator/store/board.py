@@ -10,17 +10,22 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from aggregator.errors import StoreDamaged, StoreFull
 from aggregator.store.durable import disk_errors
 from aggregator.store.heads import HeadLog, last_noted
-from protocol.board import Head
+from protocol.board import Head, begins_entry, entry_hash
 
+_FRAMING = 8  # bytes around an entry in a frame, at most
 _NAME, _HEADS = "board.sqlite", "heads"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, entry BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS blobs (digest BLOB PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS blobs (
+  digest BLOB PRIMARY KEY, size INTEGER NOT NULL, named INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS unnamed ON blobs (digest) WHERE NOT named;
 """
 # What a disk, a lock or a permission does; everything else says that the file is not what it was.
 _REFUSALS = {
@@ -49,26 +54,57 @@ class BoardStore:
             self._heads = HeadLog(folder / _HEADS)
         except OSError as error:
             raise StoreFull.of(folder, error) from None
-        with _database_errors(self._path):
-            self._database = sqlite3.connect(
-                self._path, isolation_level=None, check_same_thread=False
-            )
+        self._database = self._connected()
         try:
             with _database_errors(self._path):
                 self._database.execute("PRAGMA journal_mode=WAL")
                 self._database.execute("PRAGMA synchronous=FULL")
                 self._database.executescript(_SCHEMA)
+            self._reader = self._connected()  # for who reads while something is written
         except BaseException:
             self._database.close()
             raise
 
+    def _connected(self) -> sqlite3.Connection:
+        with _database_errors(self._path):
+            return sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+
     def close(self) -> None:
         """Let go of the file."""
+        self._reader.close()
         self._database.close()
 
     def entries(self) -> Iterator[bytes]:
         """All entries in order; raises StoreDamaged where one is missing."""
         yield from _entries(self._database, self._path)
+
+    def chain(self, first: bytes) -> list[bytes]:
+        """The head that the board had after each entry, ``first`` before all.
+
+        Raises StoreDamaged at the first entry that does not follow the one before. Nothing is
+        decoded: all the rest of an entry is what it was if the last head is.
+        """
+        heads = [first]
+        for position, data in enumerate(self.entries(), start=1):
+            if not begins_entry(data, Head(position - 1, heads[-1])):
+                reason = "it does not follow the entry before"
+                raise StoreDamaged(f"entry {position}", reason, position)
+            heads.append(entry_hash(data))
+        return heads
+
+    def entries_after(self, position: int, limit: int) -> list[bytes]:
+        """The next entries, as many as have ``limit`` bytes together, but one if there is any.
+
+        In any thread: it waits for nothing that is being written.
+        """
+        size = 0
+
+        def fits(data: bytes) -> bool:
+            nonlocal size
+            is_first, size = not size, size + len(data) + _FRAMING
+            return is_first or size <= limit
+
+        return list(takewhile(fits, _entries(self._reader, self._path, position)))
 
     def check_end(self, head: Head, noted_hash: bytes | None) -> None:
         """Raises StoreDamaged if the board once went beyond ``head``, or another way.
@@ -83,29 +119,41 @@ class BoardStore:
         """The head noted beside the database when this store was opened."""
         return self._heads.last
 
-    def append(self, head: Head, entry: bytes) -> None:
-        """Store the entry that makes ``head`` the board's head; durable when this returns."""
-        self._write("INSERT INTO entries VALUES (?, ?)", (head.position, entry))
+    def append(self, head: Head, entry: bytes, names: Sequence[bytes] = ()) -> None:
+        """Store the entry that makes ``head`` the board's head; durable when this returns.
+
+        names: the blobs that it names.
+        """
+        self._write("INSERT INTO entries VALUES (?, ?)", (head.position, entry), names)
         self._heads.note(head)
 
     def add_blob(self, digest: bytes, size: int) -> None:
         """Record that a blob is whole; durable when this returns."""
-        self._write("INSERT OR IGNORE INTO blobs VALUES (?, ?)", (digest, size))
+        self._write("INSERT OR IGNORE INTO blobs VALUES (?, ?, 0)", (digest, size))
+
+    def is_named(self, digest: bytes) -> bool:
+        """Whether an entry names a blob."""
+        with _database_errors(self._path):
+            query = "SELECT 1 FROM blobs WHERE digest = ? AND named"
+            return self._database.execute(query, (digest,)).fetchone() is not None
+
+    def unnamed_blobs(self) -> list[tuple[bytes, int]]:
+        """The whole blobs that no entry names, with their sizes."""
+        with _database_errors(self._path):
+            query = "SELECT digest, size FROM blobs INDEXED BY unnamed WHERE NOT named"
+            rows: list[tuple[bytes, int]] = self._database.execute(query).fetchall()
+        for digest, size in rows:
+            if not (isinstance(digest, bytes) and isinstance(size, int)):
+                raise StoreDamaged("a row of a blob", "it is not a name with a size")
+        return rows
 
     def remove_blobs(self, digests: Sequence[bytes]) -> None:
         """Record, at once, that blobs are not here any more; durable when this returns."""
         if not digests:
             return
-        with _database_errors(self._path):
-            self._database.execute("BEGIN")
-            try:
-                rows = [(digest,) for digest in digests]
-                self._database.executemany("DELETE FROM blobs WHERE digest = ?", rows)
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:  # a full disk has ended it already
-                    self._database.execute("ROLLBACK")
-                raise
+        with self._transaction():
+            rows = [(digest,) for digest in digests]
+            self._database.executemany("DELETE FROM blobs WHERE digest = ?", rows)
 
     def blob_size(self, digest: bytes) -> int | None:
         """The size of a whole blob, None if it is unknown."""
@@ -116,9 +164,25 @@ class BoardStore:
             raise StoreDamaged(f"blob {digest.hex()}", "its recorded size is no number")
         return None if found is None else found[0]
 
-    def _write(self, statement: str, values: tuple[object, ...]) -> None:
-        with _database_errors(self._path):
+    def _write(
+        self, statement: str, values: tuple[object, ...], names: Sequence[bytes] = ()
+    ) -> None:
+        with self._transaction():
             self._database.execute(statement, values)
+            rows = [(name,) for name in names]
+            self._database.executemany("UPDATE blobs SET named = 1 WHERE digest = ?", rows)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _database_errors(self._path):
+            self._database.execute("BEGIN")
+            try:
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:  # a full disk has ended it already
+                    self._database.execute("ROLLBACK")
+                raise
 
 
 def check_end(noted: Head, head: Head, noted_hash: bytes | None) -> None:
@@ -181,10 +245,11 @@ def _copied(path: Path) -> Iterator[sqlite3.Connection]:
             yield database
 
 
-def _entries(database: sqlite3.Connection, path: Path) -> Iterator[bytes]:
+def _entries(database: sqlite3.Connection, path: Path, after: int = 0) -> Iterator[bytes]:
     with _database_errors(path):
-        rows = database.execute("SELECT position, entry FROM entries ORDER BY position")
-        for expected, (position, entry) in enumerate(rows, start=1):
+        query = "SELECT position, entry FROM entries WHERE position > ? ORDER BY position"
+        rows = database.execute(query, (after,))
+        for expected, (position, entry) in enumerate(rows, start=after + 1):
             if position != expected:
                 raise StoreDamaged(f"entry {expected}", "it is missing", expected)
             if not isinstance(entry, bytes):

@@ -18,11 +18,10 @@ class HeadLog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        data = path.read_bytes() if path.exists() else b""
-        whole = len(data) - len(data) % _RECORD
-        if whole != len(data):
-            os.truncate(path, whole)
-        self.last = _last(data)
+        size = path.stat().st_size if path.exists() else 0
+        if size % _RECORD:
+            os.truncate(path, size - size % _RECORD)
+        self.last = last_noted(path)
 
     def note(self, head: Head) -> None:
         """Add a head. If the system refuses, nothing is lost but this safeguard."""
@@ -37,14 +36,13 @@ class HeadLog:
 def last_noted(path: Path) -> Head | None:
     """The head noted last in a file that another process may be writing, None if there is none."""
     try:
-        return _last(path.read_bytes())
+        with path.open("rb") as file:
+            whole = os.fstat(file.fileno()).st_size // _RECORD
+            file.seek(max(0, whole - _KEPT) * _RECORD)
+            data = file.read(_KEPT * _RECORD)
     except FileNotFoundError:
         return None
-
-
-def _last(data: bytes) -> Head | None:
-    whole = len(data) - len(data) % _RECORD
-    ends = range(whole, max(0, whole - _KEPT * _RECORD), -_RECORD)
+    ends = range(len(data) - len(data) % _RECORD, 0, -_RECORD)
     heads = (_read(data[end - _RECORD : end]) for end in ends)
     return next((head for head in heads if head is not None), None)
 

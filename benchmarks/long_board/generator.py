@@ -137,5 +137,5 @@ class _Store:
         sizes = [(name, len(data)) for name, data in blobs.items()]
         self.database.execute("BEGIN")
         self.database.executemany("INSERT INTO entries VALUES (?, ?)", posts)
-        self.database.executemany("INSERT OR IGNORE INTO blobs VALUES (?, ?)", sizes)
+        self.database.executemany("INSERT OR IGNORE INTO blobs VALUES (?, ?, 1)", sizes)
         self.database.execute("COMMIT")

@@ -22,6 +22,7 @@ from protocol.messages import (
 from protocol.signing import sign
 
 MAX_ENTRY_BYTES = MAX_POST_BYTES + 1_024
+_FOUR_FIELDS = b"\x94"  # so begins a message of as many, as msgpack has it
 MIN_ENTRY_BYTES = 160  # three hashes and a signature, without what stands around them
 
 
@@ -73,7 +74,7 @@ class Entry(Message, frozen=True):
     @property
     def hash(self) -> bytes:
         """The head of the board after this entry."""
-        return digest("quorate/entry", encode(self))
+        return entry_hash(encode(self))
 
 
 class Posted(NamedTuple, Generic[B]):
@@ -113,6 +114,17 @@ def sign_post(post: Post, key: Ed25519PrivateKey) -> SignedPost:
     """The post, signed by its sender."""
     data = encode(post)
     return SignedPost(data, sign(key, "quorate/post signature", data))
+
+
+def entry_hash(data: bytes) -> bytes:
+    """The hash of an encoded entry."""
+    return digest("quorate/entry", data)
+
+
+def begins_entry(data: bytes, before: Head) -> bool:
+    """Whether bytes begin as an encoded entry does that stands behind a head."""
+    fields = encode((before.position + 1, before.hash))[1:]
+    return data.startswith(_FOUR_FIELDS + fields)
 
 
 def decode_entry(data: bytes) -> Entry:

@@ -143,7 +143,7 @@ def _removed(path: Any, *, dir_fd: int | None = None) -> tuple[str, Any]:
     return "remove", found if found.exists() else ""
 
 
-def _row(store: BoardStore, statement: str, values: object) -> tuple[str, Path]:
+def _row(store: BoardStore, statement: str, values: object, names: object = ()) -> tuple[str, Path]:
     return "row", store._path.with_name("entries" if "entries" in statement else "blobs")
 
 

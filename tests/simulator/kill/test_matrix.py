@@ -113,13 +113,13 @@ def test_a_planted_file_without_a_row_is_noticed(monkeypatch: pytest.MonkeyPatch
 def test_planted_acknowledgement_before_durability_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    durable, late = BoardStore.append, list[tuple[BoardStore, Head, bytes]]()
+    durable, late = BoardStore.append, list[tuple[BoardStore, Head, bytes, object]]()
 
-    def append(store: BoardStore, head: Head, entry: bytes) -> None:
+    def append(store: BoardStore, head: Head, entry: bytes, names: object) -> None:
         """Durable when the next entry comes, but for a process that dies before."""
         if late and late[-1][0] is store:
-            durable(*late.pop())
-        late.append((store, head, entry))
+            durable(*late.pop())  # type: ignore[arg-type]
+        late.append((store, head, entry, names))
 
     monkeypatch.setattr(BoardStore, "append", append)
     with pytest.raises(Violation):

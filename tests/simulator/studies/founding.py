@@ -6,7 +6,6 @@ from typing import Protocol
 
 from aggregator.server.service import Aggregator
 from participant.agent.checkpoint import CHECKPOINT_NAME, Checkpoint
-from protocol.board.post import Head
 from protocol.encoding import encode
 from protocol.key.epoch import Epoch, EpochSecret
 from tests.simulator.disk import Disk
@@ -48,9 +47,7 @@ def _fill(folder: Path, federation: toy.Federation, table: toy.CeremonyTable) ->
     for blob in table.blobs.values():
         aggregator._blobs.put(blob)
     for entry in table.entries:
-        data = encode(entry)
-        aggregator._store.append(Head(entry.position, entry.hash), data)
-        aggregator._take(entry, data)
+        aggregator._put(entry)
     aggregator.close()
 
 
