@@ -519,6 +519,14 @@ class ModelsDiffer(ParticipantError, says="{round_name}: hospitals state differe
     facts: dict[str, object]
 
 
+class RoundHeldUp(ParticipantError, says="{round_name}: {event}"):
+    """Why a round gets no further; ``facts`` of the event of training that has that name."""
+
+    round_name: str
+    event: str
+    facts: dict[str, object]
+
+
 class ForeignModel(ParticipantError, says="round {round_name}: {reason}"):
     """The model that this hospital has after a round is one of another app."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import socket
 import struct
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from quorate_client.answer import Answer, Receipt
 from quorate_client.entries import packed, read_tensors, value_of
-from quorate_client.errors import AgentError, Closed, ForeignAgent, NoAgent
+from quorate_client.errors import AgentError, Closed, ForeignAgent, NoAgent, in_sentences
 from quorate_client.form import Form, Plain
 
 VERSION = 1
@@ -26,15 +27,24 @@ CONNECTION, TOKEN = "QUORATE_CONNECTION", "QUORATE_TOKEN"  # environment variabl
 MAX_HEADER = 8 << 20  # bytes
 MAX_BODY = 1 << 36
 MAX_TRACEBACK = 60_000  # characters
+LOGGER = logging.getLogger("quorate_client")
+
+
+Told = Callable[[str], object]  # called with why the answer to a question takes longer
 
 
 class Agent:
-    """A connection to the agent; one question at a time."""
+    """A connection to the agent; one question at a time.
+
+    form: how parameters become entries. told: what the agent says while a question waits, for whom
+    and what to do about it.
+    """
 
     def __init__(self, connection: socket.socket, token: str = "", form: Form | None = None):
         """token: that the agent has given out for this connection, if it is no inherited one."""
         self._socket, self._token = connection, token
         self.form: Form = form or Plain()
+        self.told: Told = LOGGER.warning
 
     @classmethod
     def connect(cls, path: str, token: str = "") -> Agent:
@@ -135,6 +145,9 @@ class Agent:
             said["entries"], pieces = packed(entries)
         self._send({"op": op, **said}, pieces)
         header, body = self._receive()
+        while header.get("answer") == "waits":  # and the answer is still to come
+            self.told(in_sentences(header["reason"], header["remedy"]))
+            header, body = self._receive()
         if error := header.get("error"):
             raise AgentError(error["rule"], error["reason"], error["member"], error["remedy"])
         made = self._parameters(header, body) if "form" in header else None

@@ -4,11 +4,16 @@
 import os
 
 
+def in_sentences(reason: str, remedy: str) -> str:
+    """What is wrong, and what to do about it if anything is known."""
+    return f"{reason}. {remedy}".rstrip(". ") if remedy else reason
+
+
 class AgentError(Exception):
     """The agent refused. ``rule``: which one; ``member``: of which hospital, 0 of none."""
 
     def __init__(self, rule: str, reason: str, member: int = 0, remedy: str = "") -> None:
-        super().__init__(f"{reason}. {remedy}".rstrip(". ") if remedy else reason)
+        super().__init__(in_sentences(reason, remedy))
         self.rule, self.reason, self.member, self.remedy = rule, reason, member, remedy
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from quorate_client.agent import Agent, awaited
+from quorate_client.agent import LOGGER, Agent, Told, awaited
 from quorate_client.answer import Answer
 from quorate_client.errors import AgentError, Closed
 from quorate_client.form import Form, Plain
@@ -29,13 +29,15 @@ class Visits:
         patience: float = 60.0,
         form: Form | None = None,
         waits_if_busy: bool = True,
+        told: Told = LOGGER.warning,
     ) -> None:
         """run, app, local_entries: as in ``hello``. patience: seconds that the agent may be gone.
 
         So long it may be busy with another program, too, unless that is to be an error. While it is
-        there, a question takes as long as it takes.
+        there, a question takes as long as it takes. told: as of ``Agent``.
         """
         self._path, self._patience, self._form = path, patience, form or Plain()
+        self._told = told
         self._hello = tuple(local_entries), run, app
         self._passing = {"token", "busy"} if waits_if_busy else {"token"}
         self._agent: Agent | None = None
@@ -84,7 +86,7 @@ class Visits:
             try:
                 if self._agent is None:
                     self._agent = awaited(self._path, end)
-                    self._agent.form = self._form
+                    self._agent.form, self._agent.told = self._form, self._told
                     self._said = self._agent.hello(*self._hello)
                 asked = time.monotonic()
                 try:

@@ -15,22 +15,10 @@ from participant.agent import Stopped
 from participant.app import Config, Stood, config_of
 from participant.conversation import AppBegins, AppHello, AppUpdate, Scored
 from participant.disk import Storage
-from participant.errors import BadApp, ModelsDiffer, ParticipantError
-from participant.model import Layout, checked
-from participant.program.beginning import (
-    Beginning,
-    forget_beginning,
-    keep_beginning,
-    kept_beginning,
-)
-from participant.program.not_answered import (
-    NotAnswered,
-    Words,
-    ended,
-    other_run,
-    turn_is_over,
-    wrong_app,
-)
+from participant.program.beginning import Beginning
+from participant.program.first_begin import FirstBegin
+from participant.program.hindrance import Hindrance, hindrance_in
+from participant.program.not_answered import NotAnswered, Words, ended, turn_is_over, wrong_app
 from protocol.board import Study
 
 _LOOK_SECONDS = 0.2  # how soon it is noticed that a program has gone
@@ -38,12 +26,19 @@ Fitted = tuple[Any, int, Config]
 
 
 class AtDesk(Protocol):
-    """A visit: what the program said first, and whether it is still there."""
+    """A visit: what the program said first, for which run, and whether it is still there.
+
+    told: why it waits, as it was told last.
+    """
 
     hello: AppHello
+    for_run: str
+    told: Hindrance | None
 
     @property
     def is_gone(self) -> bool: ...
+
+    def tell(self, found: Hindrance) -> None: ...
 
 
 class WantedFit(NamedTuple):
@@ -83,13 +78,8 @@ class ProgramDesk:
 
         Raises DamagedFile.
         """
-        self._study, self._storage, self._wake, self._words = study, storage, wake, words
-        self._moved = threading.Condition()
-        self._beginning: Beginning | None = None
-        self._layout: Layout | None = None
-        if kept := kept_beginning(storage, study.name):
-            self._beginning, parameters = kept
-            self._layout = Layout.of(parameters, self._beginning.local_entries)
+        self._study, self._wake, self._words = study, wake, words
+        self._moved, self._first = threading.Condition(), FirstBegin(study, storage, words)
         self._wanted: WantedFit | None = None
         self._given: Fitted | None = None  # of what was wanted last
         self._handed = 0  # the last round for which an update was given
@@ -100,7 +90,7 @@ class ProgramDesk:
         self._is_begun = False  # a program waits for a round to open
         self._owes_score = 0  # the round whose model a program has to score, if it does
         self._score: Scored | None = None
-        self._trouble: NotAnswered | None = None  # why no round can be opened now
+        self._hindrance: Hindrance | None = None  # why the round that is due gets no further
         self._fault: Exception | None = None  # why no program can come
         self._is_closed = False
         self._end: Exception | None = None
@@ -110,7 +100,7 @@ class ProgramDesk:
     @property
     def beginning(self) -> Beginning | None:
         """What the study has begun with, once a program has."""
-        return self._beginning
+        return self._first.kept
 
     @property
     def stands_at(self) -> int:
@@ -127,16 +117,14 @@ class ProgramDesk:
     def initial(self) -> tuple[Beginning, Any]:
         """What the study begins with, as soon as a program has come. Raises Stopped."""
         with self._moved:
-            self._until(lambda: self._beginning is not None)
-        found = kept_beginning(self._storage, self._study.name)
-        assert found is not None
-        return found
+            self._until(lambda: self._first.kept is not None)
+        return self._first.read()
 
     def fit(self, parameters: Any, config: Config) -> Fitted:
         """What a program makes of the model. Raises Stopped, also once it is given up."""
         with self._moved:
             mine = self._wanted = WantedFit(config["round"], parameters, config)
-            self._given = self._trouble = None
+            self._given = self._hindrance = None
             self._handed = min(self._handed, mine.number - 1)
             self._moved.notify_all()
             self._until(lambda: self._given is not None or self._wanted is not mine)
@@ -161,7 +149,7 @@ class ProgramDesk:
     def stand(self, stood: Stood, give: Callable[[], Any]) -> None:
         """This hospital stands there now."""
         with self._moved:
-            self._place, self._trouble = _Place(stood, give), None
+            self._place, self._hindrance = _Place(stood, give), None
             self._sums[stood.round] = stood.in_sum
             if self._is_begun:
                 self._asked_at = stood.round
@@ -173,16 +161,10 @@ class ProgramDesk:
             self._sums |= found
 
     def hear(self, number: int, event: str, facts: dict[str, Any]) -> None:
-        """Take note of why no round can be opened."""
-        if event != "disagreement":
-            return
-        members, names = facts["members"], [m.name for m in self._study.terms.members]
-        undecided = len(self._study.members) - facts["agreeing"] - len(members)
-        if facts["agreeing"] + undecided < facts["needed"]:
-            about = names.index(members[0]) + 1 if len(members) == 1 else 0
-            said = self._words(ModelsDiffer(f"{self._study.name}/{number}", facts))
+        """Take note of why a round gets no further."""
+        if found := hindrance_in(self._study, number, event, facts, self._words):
             with self._moved:
-                self._trouble = NotAnswered("disagreement", *said, about)
+                self._hindrance = found
                 self._moved.notify_all()
 
     def fail(self, error: Exception) -> None:
@@ -196,7 +178,7 @@ class ProgramDesk:
         with self._moved:
             if not self._is_closed:
                 self._is_closed, self._end = True, error
-                self._wanted = self._trouble = None
+                self._wanted = self._hindrance = None
             self._moved.notify_all()
 
     def _until(self, is_so: Callable[[], bool]) -> None:
@@ -211,8 +193,8 @@ class ProgramDesk:
         pinned, said = self._study.training.app, visit.hello
         if pinned and said.app != pinned.hex():
             raise wrong_app(self._study, said.app)
-        with self._moved:
-            self._check_run(said.run)
+        if said.run:  # else begin may say it
+            self._first.require_run(said.run)
         return config_of(self._study, 0)
 
     def begin(self, visit: AtDesk, said: AppBegins, initial: Any, body: memoryview) -> Reply:
@@ -235,16 +217,16 @@ class ProgramDesk:
         self._wake()
         with self._moved:
             try:
-                self._wait(visit, lambda: self._wanted or self._trouble)
+                self._wait(visit, lambda: self._wanted)
             finally:
                 self._is_begun = False
-            if wanted := self._wanted:
-                return Reply("train", wanted.number, wanted.config, wanted.parameters)
-            assert self._trouble is not None
-            raise self._trouble
+            wanted = self._wanted
+            assert wanted is not None
+            return Reply("train", wanted.number, wanted.config, wanted.parameters)
 
     def update(self, visit: AtDesk, said: AppUpdate, parameters: Any) -> Reply:
         """What became of a round and this update. Raises NotAnswered and EOFError."""
+        self._first.require_run(visit.for_run)
         number = said.round
         with self._moved:
             following = self._place.stood.round + 1 if self._place else 1
@@ -254,7 +236,7 @@ class ProgramDesk:
                     "begin, and answer for the round of that answer",
                 )  # fmt: skip
         if number == following:
-            self._check(parameters)
+            self._first.require_model(parameters)
         with self._moved:
             self._last_turn = self._turn
             if not self._has_passed(number):
@@ -264,13 +246,16 @@ class ProgramDesk:
             if self._is_wanted(number) and not self._has_passed(number):
                 self._given, self._wanted = (parameters, said.examples, dict(said.metrics)), None
                 self._handed = number
+                if self._hindrance and self._hindrance.waits_for_own:
+                    self._hindrance = None
                 self._moved.notify_all()
             del parameters
             self._wait(visit, lambda: self._has_passed(number))
         return self._outcome(number)
 
-    def model(self) -> Reply:
+    def model(self, visit: AtDesk) -> Reply:
         """The model that this hospital stands at. Raises NotAnswered."""
+        self._first.require_run(visit.for_run)
         with self._moved:
             if (place := self._place) is None:
                 why = "there is no model before the first program has begun"
@@ -314,71 +299,42 @@ class ProgramDesk:
     def _take_beginning(
         self, visit: AtDesk, said: AppBegins, initial: Any, body: memoryview
     ) -> None:
-        """What the study begins with, if nothing has yet; or that this program fits to it.
-
-        Nothing waits for it: a model that is large takes long to write, and to look through.
-        """
-        run, local = said.run or visit.hello.run, visit.hello.local_entries
-        self._check_run(run, is_due=True)
-        if (kept := self._beginning) is None:
-            if initial is None:
-                raise NotAnswered(
-                    "model", "this study has no model yet, and begin brings none",
-                    "send the model before the first round with begin",
-                )  # fmt: skip
+        """What the study begins with, if nothing has yet; or that this program fits to it."""
+        first, local = self._first, visit.hello.local_entries
+        first.require_run(visit.for_run)
+        if first.kept is not None:
+            first.require_fit(local, initial)
+            return
+        self._require_open()
+        written = first.write(visit.for_run, local, said, initial, body)
+        with self._moved:
+            if self._is_closed:  # meanwhile
+                first.forget()
             self._require_open()
-            try:
-                layout, place = Layout.of(initial, local), (self._storage, self._study.name)
-                beginning = keep_beginning(*place, run, local, said, body)
-            except BadApp as error:
-                why = "a study cannot train this model"
-                raise NotAnswered("model", f"{why}: {error.reason}", "send another") from None
-            except ParticipantError as error:
-                raise NotAnswered("agent", *self._words(error)) from None
-            with self._moved:
-                if self._is_closed:  # meanwhile: it is forgotten, and nothing has come of it
-                    forget_beginning(*place)
-                self._require_open()
-                self._layout, self._beginning = layout, beginning
-                self._moved.notify_all()
-        elif kept.local_entries != local:
-            raise NotAnswered(
-                "model", f"local_entries are {list(local)}, and were {list(kept.local_entries)}",
-                "say the same in each hello of a study",
-            )  # fmt: skip
-        elif initial is not None:
-            self._check(initial, "begin")
-
-    def _check(self, parameters: Any, what: str = "update") -> None:
-        """Raises NotAnswered for a model of other entries, naming the first with both shapes."""
-        if self._layout is None:
-            raise NotAnswered(
-                "round", f"no program has begun with study {self._study.name}", "begin first"
-            )
-        try:
-            checked(parameters, self._layout, what)
-        except BadApp as error:
-            raise NotAnswered(
-                "model", f"the model of this {what} is not that of study {self._study.name}: "
-                f"{error.reason}",
-                "a study trains one model. Another one is trained in another study",
-            ) from None  # fmt: skip
-
-    def _check_run(self, said: str, is_due: bool = False) -> None:
-        """Raises NotAnswered for another run than the study's. is_due: none is another one, too."""
-        planned, kept = self._study.training.run, self._beginning
-        due = kept.run if kept else planned
-        is_known = kept is not None or planned
-        if is_known and said != due and (said or is_due):
-            raise other_run(self._study, due, said, is_planned=bool(planned))
+            first.count(written)
+            self._moved.notify_all()
 
     def _wait(self, visit: AtDesk, is_so: Callable[[], object]) -> None:
-        """Until it is so. Raises EOFError once the program has gone, or training is over."""
+        """Until it is so; the program is told why it waits, where that is known.
+
+        Raises NotAnswered where waiting changes nothing, and EOFError once the program has gone, or
+        training is over.
+        """
         while not is_so():
             self._require_open()
             if visit.is_gone:
                 raise EOFError
-            self._moved.wait(_LOOK_SECONDS)
+            found = self._hindrance
+            if found is not None and found.is_final:
+                raise found.why
+            if found is not None and found is not visit.told:
+                self._moved.release()  # it may be slow to read
+                try:
+                    visit.tell(found)
+                finally:
+                    self._moved.acquire()
+            else:
+                self._moved.wait(_LOOK_SECONDS)
 
     def _require_open(self) -> None:
         """Raises what a program is told once training is over, and EOFError."""

@@ -22,6 +22,7 @@ from participant.conversation import (
     read_tensors,
 )
 from participant.program.desk import ProgramDesk, Reply
+from participant.program.hindrance import Hindrance
 from participant.program.not_answered import NoMore, NotAnswered
 from protocol.board import Study
 from protocol.errors import Malformed
@@ -30,10 +31,14 @@ _GONE: int = getattr(select, "POLLRDHUP", select.POLLHUP)  # the first is Linux'
 
 
 class Visit:
-    """hello: what the program has said first."""
+    """hello: what the program has said first. for_run: of a framework, as it has said last.
+
+    told: why it waits, as it was told last.
+    """
 
     def __init__(self, connection: socket.socket, hello: AppHello, study: Study, desk: ProgramDesk):
-        self.hello = hello
+        self.hello, self.for_run = hello, hello.run
+        self.told: Hindrance | None = None
         self._connection, self._study, self._desk = connection, study, desk
         self._channel = Channel(connection)
 
@@ -53,6 +58,12 @@ class Visit:
             self._channel.send(_error(why))
         self._channel.close()
         self._connection.close()
+
+    def tell(self, found: Hindrance) -> None:
+        """Say why it waits. Its answer comes later, and it asks nothing meanwhile."""
+        self.told, why = found, found.why
+        said = {"round": found.number, "reason": why.reason, "remedy": why.remedy}
+        self._channel.send({"answer": "waits", **said})
 
     def hang_up(self) -> None:
         """End it, in any thread."""
@@ -112,6 +123,7 @@ class Visit:
 
     def _asked(self, message: FromApp, body: memoryview) -> tuple[Any, ...]:
         if isinstance(message, AppBegins):
+            self.for_run = message.run or self.for_run
             initial = None if message.entries is None else _parameters(message, body)
             found = self._desk.begin(self, message, initial, body)
             self._limit()
@@ -119,7 +131,7 @@ class Visit:
         if isinstance(message, AppUpdate):
             return self._said(self._desk.update(self, message, _parameters(message, body)))
         if isinstance(message, AppAsksModel):
-            return self._said(self._desk.model())
+            return self._said(self._desk.model(self))
         if isinstance(message, AppFailed):
             raise EOFError  # its own affair: another program may come
         raise Malformed("message", "hello is said once, at the beginning")

@@ -43,13 +43,17 @@ class HeldBack:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Those of the event "held-back"; ``needed``: hospitals that can end the study."""
+        """Those of the event "held-back"; ``needed``: hospitals that can end the study.
+
+        ``waits_for_own``: whether it waits for this hospital, too.
+        """
         terms, view = self._member.terms, self._member.view
         return {
             "study": view.study,
             "members": [terms.name_of(m) for m in self.waiting_for],
             "rounds": list(self._history.compared(view)),
             "needed": terms.lock_threshold,
+            "waits_for_own": self._member.index in self.waiting_for,
         }
 
     def waiting(self, view: RoundView) -> Waiting | None:

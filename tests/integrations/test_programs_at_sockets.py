@@ -26,7 +26,9 @@ ALL = (1, 2, 3, 4)
 # Of each study another one: sums from one model over different hospitals would show one of them.
 MODELS = {
     name: {"w": np.full(4, 100.0 * k)}
-    for k, name in enumerate(["first", "asked", "restarts", "away", "two-runs", "withdrawn"])
+    for k, name in enumerate(
+        ["first", "asked", "restarts", "away", "two-runs", "withdrawn", "held"]
+    )
 }
 
 
@@ -81,8 +83,8 @@ def begins(path: str, model: Any, run: str = "") -> Answer:
         return agent.begin(model)
 
 
-def updates(path: str, number: int, trained: Any) -> Answer:
-    with Visits(path) as agent:
+def updates(path: str, number: int, trained: Any, run: str = "") -> Answer:
+    with Visits(path, run) as agent:
         return agent.update(number, trained, 10)
 
 
@@ -99,8 +101,8 @@ def said_in(board: Any, session: str, kind: str) -> list[Any]:
     return [e for e in board.session(session) if type(e.post.body).__name__ == kind]
 
 
-def standing(path: str) -> Answer:
-    with Visits(path) as agent:
+def standing(path: str, run: str = "") -> Answer:
+    with Visits(path, run) as agent:
         return agent.model()
 
 
@@ -116,11 +118,12 @@ def test_clients_come_for_each_message_and_a_second_study_follows_at_their_socke
         at = [beside.submit(trains, p, model, k, "flower/1") for k, p in enumerate(paths, 1)]
         answers = done(at)
         assert {(a.kind, a.round) for a in answers} == {("applied", number)}
-        for answer in (*answers, *map(standing, paths)):
+        now = [standing(path, "flower/1") for path in paths]
+        for answer in (*answers, *now):
             assert answer.parameters["w"] == pytest.approx(np.full(4, 2.5 * number), abs=1e-3)
             assert answer.receipt is not None
         receipts = {a.receipt for a in answers}
-        assert receipts == {standing(p).receipt for p in paths}
+        assert receipts == {one.receipt for one in now}
         (receipt,) = receipts
         assert receipt is not None
         assert (receipt.contributors, receipt.run) == (("H1", "H2", "H3", "H4"), "flower/1")
@@ -155,24 +158,25 @@ def test_an_agent_and_the_aggregator_are_started_anew_in_the_middle_of_a_round(
     stage: Stage, beside: ThreadPoolExecutor
 ) -> None:
     paths, model = stage.study("restarts", rounds=1, seconds=60), MODELS["restarts"]
-    begun = done([beside.submit(begins, p, model, "flower/3") for p in paths])
+    run = "flower/3"
+    begun = done([beside.submit(begins, p, model, run) for p in paths])
     assert {(a.kind, a.round) for a in begun} == {("train", 1)}
     models = [{"w": model["w"] + k} for k in ALL]
-    waiting = [beside.submit(updates, paths[k], 1, models[k]) for k in (0, 1)]
+    waiting = [beside.submit(updates, paths[k], 1, models[k], run) for k in (0, 1)]
     stage.staged.stop_aggregator()
     stage.do(stage.staged.stop(2))  # whose client has sent its update
     stage.do(stage.staged.stop(3))  # whose client trains
     stage.staged.start_aggregator()
     stage.do(stage.staged.start(2))
     stage.do(stage.staged.start(3))
-    waiting += [beside.submit(updates, paths[k], 1, models[k]) for k in (2, 3)]
+    waiting += [beside.submit(updates, paths[k], 1, models[k], run) for k in (2, 3)]
     answers = done(waiting)
     assert {a.kind for a in answers} == {"applied"}
     for answer in answers:
         assert answer.parameters["w"] == pytest.approx(model["w"] + 2.5, abs=1e-3)
     (receipt,) = {a.receipt for a in answers}
     assert receipt is not None
-    assert receipt.run == "flower/3"
+    assert receipt.run == run
 
 
 def test_a_hospital_comes_back_two_rounds_later(stage: Stage, beside: ThreadPoolExecutor) -> None:
@@ -221,10 +225,37 @@ def test_a_hospital_that_trains_for_another_run_is_told_whose_run_it_is(
         other.begin(model)  # while that study trains
     assert refused.value.rule == "run"
     trained = {"w": model["w"] + 1}
-    answers = done([beside.submit(updates, p, 1, trained) for p in paths[:3]])
+    answers = done([beside.submit(updates, p, 1, trained, "flower/4") for p in paths[:3]])
     assert {a.kind for a in answers} == {"applied"}
     assert answers[0].receipt is not None
     assert answers[0].receipt.contributors == ("H1", "H2", "H3")
+
+
+def test_who_waits_in_a_round_that_is_held_back_is_told_for_whom(
+    stage: Stage, beside: ThreadPoolExecutor
+) -> None:
+    """With the sum of another study from one model, three updates would show the fourth."""
+    paths, model = stage.study("before", rounds=1, seconds=60), MODELS["held"]
+    answers = done([beside.submit(trains, p, model, k) for k, p in enumerate(paths, 1)])
+    assert {a.kind for a in answers} == {"applied"}
+    paths, told = stage.study("held", rounds=1, seconds=1), list[str]()
+    begun = done([beside.submit(begins, p, model) for p in paths])
+    assert {a.kind for a in begun} == {"train"}
+
+    def waits(path: str, hospital: int) -> Answer:
+        with Visits(path, told=told.append) as agent:
+            return agent.update(1, {"w": model["w"] + hospital}, 10)
+
+    waiting = [beside.submit(waits, paths[k - 1], k) for k in (1, 2, 3)]
+    until(lambda: len(told) == 3)
+    for said in told:
+        assert "held/1 is held back. The sum of before/1 began from the same model" in said
+        assert "It closes as soon as H4 contributes" in said
+        assert "quorate-participant study end held" in said
+    assert not any(one.done() for one in waiting)
+    waiting.append(beside.submit(waits, paths[3], 4))
+    assert {a.kind for a in done(waiting)} == {"applied"}
+    assert len(told) == 3
 
 
 def test_hospitals_that_begin_with_other_models_are_answered_and_not_left_waiting(

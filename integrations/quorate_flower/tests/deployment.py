@@ -22,6 +22,7 @@ SUPERLINK = ("--insecure", "--port", "--database", "--disable-runtime-dependency
 SUPERNODE = ("--insecure", "--superlink", "--port", "--node-config")
 RUN = ("--stream", "--run-config")
 _POLL = "FLWR_SUPEREXEC_TASK_POLL_INTERVAL"  # seconds
+_STARTED = re.compile(r"started run (\d+)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -151,6 +152,13 @@ class Deployment:
 def _signal(process: subprocess.Popen[bytes], how: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, how)
+
+
+def run_of(said: str) -> str:
+    """The number of the run that ``flwr run`` says it has started."""
+    found = _STARTED.search(said)
+    assert found is not None, said
+    return found[1]
 
 
 def until(is_so: Callable[[], Any], seconds: float = 60) -> None:

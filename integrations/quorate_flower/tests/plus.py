@@ -52,7 +52,7 @@ def clear_model(rounds: int, count: int, hospitals: int = 3) -> NDArray[np.float
     return model
 
 
-def model_at(socket: Path) -> Any:
-    """The model that a hospital stands at."""
-    with quorate_client.Visits(str(socket)) as agent:
+def model_at(socket: Path, run: str) -> Any:
+    """The model that a hospital stands at, which trains for that run of Flower."""
+    with quorate_client.Visits(str(socket), f"flower/{run}") as agent:
         return agent.model()

@@ -199,7 +199,7 @@ def test_an_app_of_pytorch_comes_to_the_same_model_as_without_quorate(
     ours = run_example(EXAMPLES / "pytorch", sockets, 61, quorate_metrics="train_loss")
     require_nothing_of_updates(ours.received, "train_loss")
     clear = last_sent(run_example(before("pytorch", tmp_path), sockets, 61))
-    with quorate_client.Visits(str(sockets[0])) as agent:
+    with quorate_client.Visits(str(sockets[0]), "flower/61") as agent:
         model = agent.model().parameters
     for name, values in clear.items():
         if values.dtype.kind == "f":

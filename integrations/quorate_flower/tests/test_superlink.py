@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.deployment import BIN, RUN, SUPERLINK, SUPERNODE, Deployment, until
+from tests.deployment import BIN, RUN, SUPERLINK, SUPERNODE, Deployment, run_of, until
 from tests.federation import Federation
 from tests.plus import APP, clear_model, model_at, received
 from tests.staged import Staged
@@ -94,7 +94,7 @@ def test_an_agent_and_the_aggregator_are_started_anew_in_the_middle_of_a_run(
         3,
         3,
     ]
-    models = [model_at(path) for path in sockets]
+    models = [model_at(path, run_of(said)) for path in sockets]
     assert {one.receipt.model for one in models} == {replies[-1]["configs"]["quorate"]["model"]}
     assert np.allclose(models[0].parameters["w"], clear_model(3, 1000), rtol=0, atol=1e-4)
 
@@ -116,7 +116,7 @@ def test_hospitals_behind_gates_train_and_the_server_gets_receipts(
     assert len(replies) == 6, said  # of training and evaluation, at three hospitals
     assert not any(reply["arrays"] for reply in replies)
     assert {reply["configs"]["quorate"]["round"] for reply in replies} == {1}
-    models = [model_at(path) for path in sockets]
+    models = [model_at(path, run_of(said)) for path in sockets]
     assert {one.receipt.model for one in models} == {replies[-1]["configs"]["quorate"]["model"]}
     assert np.allclose(models[0].parameters["w"], clear_model(1, 1000), rtol=0, atol=1e-4)
 
@@ -145,10 +145,11 @@ def test_a_run_that_was_cut_off_goes_on_in_a_study_that_starts_from_the_first(
     for k in (1, 2, 3):
         deployment.stop(f"supernode-{k}")
     start_supernodes(deployment, sockets)
-    deployment.run(APP, num_server_rounds=1, log=f'"{second}"')
+    said = deployment.run(APP, num_server_rounds=1, log=f'"{second}"')
     assert [reply["configs"]["quorate"]["round"] for reply in received(second)] == [1, 1, 1]
     again = clear_model(1, 1000)  # of a first round, from the model after a first round
-    assert np.allclose(model_at(sockets[0]).parameters["w"], 2 * again, rtol=0, atol=1e-4)
+    model = model_at(sockets[0], run_of(said)).parameters["w"]
+    assert np.allclose(model, 2 * again, rtol=0, atol=1e-4)
 
 
 @pytest.mark.slow
@@ -174,7 +175,7 @@ def test_a_supernode_that_is_killed_while_its_app_trains_is_missing_in_that_roun
         said = deployment.run(APP, num_server_rounds=2, hospitals=4, log=f'"{log}"')
         crashing.join()
         replies = received(log)
-        models = [model_at(path) for path in staged.sockets]
+        models = [model_at(path, run_of(said)) for path in staged.sockets]
     (error,) = (one["error"] for one in replies if "error" in one)
     assert "Node Unavailable" in error, said
     receipts = [one["configs"]["quorate"] for one in replies if "error" not in one]

@@ -25,6 +25,7 @@ from participant.cli.sentences.sentence import (
     plain,
 )
 from participant.cli.sentences.studies import STUDIES
+from participant.cli.sentences.training import HELD_UP
 from participant.cli.sentences.waiting import names_of, step_words, why_and_remedy
 from participant.door import SERVE
 from protocol import errors as protocol_errors
@@ -361,6 +362,7 @@ SENTENCES = {
     **CEREMONIES,
     **KINDS,
     **MODELS,
+    **HELD_UP,
     **STUDIES,
     **HANDOVER,
     **KEY_CARE,

@@ -82,12 +82,20 @@ def held_back(event: Mapping[str, Any]) -> str:
 
     event: the one of that name.
     """
-    rounds = ", ".join(event["rounds"])
-    why = (
-        f"The sum of {rounds} began from the same model or data and is open. With it, any "
-        "sum of the contributions that can be added now would show too few hospitals."
+    return " ".join([why_held_back(event), ways_on(event)])
+
+
+def why_held_back(event: Mapping[str, Any]) -> str:
+    """With which open sum any sum of a round would show too few hospitals."""
+    return (
+        f"The sum of {', '.join(event['rounds'])} began from the same model or data and is open. "
+        "With it, any sum of the contributions that can be added now would show too few hospitals."
     )
-    return " ".join([why, *ends(event["members"], event["needed"], event["study"])])
+
+
+def ways_on(event: Mapping[str, Any]) -> str:
+    """For whom it waits, and the other way out."""
+    return " ".join(ends(event["members"], event["needed"], event["study"]))
 
 
 def ends(names: Sequence[str], needed: object, study: object) -> Iterator[str]:

@@ -3,7 +3,15 @@
 from collections.abc import Callable, Mapping
 
 from participant.cli.sentences.model import disagreement, entries
-from participant.cli.sentences.omissions import complaint_line, held_back, left_out_line
+from participant.cli.sentences.omissions import (
+    complaint_line,
+    held_back,
+    left_out_line,
+    ways_on,
+    why_held_back,
+)
+from participant.cli.sentences.sentence import Context, Said, Sentence
+from participant.errors import RoundHeldUp
 from participant.training import Event
 
 _NOTABLE = 0.01  # of the average's changes: from here on rounding is warned of
@@ -129,3 +137,14 @@ SENTENCES: Mapping[str, str | Callable[[Event], str | None]] = {
     "held-back": lambda event: f"held back. {held_back(event)}",
 }
 TOLD = {"entries", "evaluated"} | _WHOLE.keys() | SENTENCES.keys()
+
+
+def _held_up(e: RoundHeldUp, c: Context) -> Sentence:
+    """For a program at a socket, which trains beside whoever reads of the event."""
+    if e.event == "held-back":
+        what, remedy = f"{e.round_name} is held back. {why_held_back(e.facts)}", ways_on(e.facts)
+        return Sentence(what.removesuffix("."), remedy.removesuffix("."))
+    return Sentence(f"{e.round_name}: {_said(SENTENCES[e.event], e.facts)}", "")
+
+
+HELD_UP: Said = {RoundHeldUp: _held_up}

@@ -14,6 +14,7 @@ import pytest
 from participant.app import AppFile, Stood, config_of
 from participant.program import AppAtSocket
 from protocol.board import Study
+from quorate_client import AgentError, Answer, Visits
 from tests.simulator.disk import Disk
 from tests.stage.studies import training_study
 from tests.stage.toy import toy_federation
@@ -32,6 +33,12 @@ def until(is_so: Callable[[], Any]) -> None:
 def token(path: Path) -> str:
     until(path.exists)
     return Path(f"{path}.token").read_text()
+
+
+def refused(question: Any) -> AgentError:
+    with pytest.raises(AgentError) as said:
+        question()
+    return said.value
 
 
 @pytest.fixture
@@ -126,3 +133,24 @@ def training(path: Path, request: pytest.FixtureRequest) -> Iterator[Training]:
 
 
 MODEL = {"w": np.zeros(2)}
+
+
+def visit(path: Path, run: str = "", **changes: Any) -> Visits:
+    """A framework's client in a process of its own, as far as the agent knows."""
+    return Visits(str(path), run, patience=10, **changes)
+
+
+def begun(
+    path: Path, training: Training, beside: Do, run: str = "", is_whole: bool = True
+) -> Answer:
+    """A client has begun, trains in round 1, and its process has ended.
+
+    is_whole: training goes on to the end of that round.
+    """
+    play = training.round if is_whole else training.fit
+    with visit(path, run) as agent:
+        asked = beside(lambda: agent.begin(MODEL))
+        training.begin()
+        training.fitting = beside(lambda: play(1, MODEL))
+        answer: Answer = asked.result(20)
+    return answer

@@ -158,6 +158,7 @@ def test_every_hospital_is_told_once_that_a_round_is_held_back_and_for_whom(
     table.settle()
     held = [report for report in reports if report[1] == "held-back"]
     facts = {"study": "cardio", "members": ["H5"], "rounds": ["cardio/1"], "needed": 4}
+    facts |= {"waits_for_own": False}
     assert held == [(2, "held-back", facts)] * 4
     waiting = table.tasks[1].waiting(table.board)
     assert waiting[:2] == ("held-back", (5,))
@@ -174,6 +175,7 @@ def test_junk_instead_of_silence_is_held_back_too_and_nobody_is_waited_for(
     _, reports = silent_after_a_void_round(Steps(), junk=True)
     held = [report for report in reports if report[1] == "held-back"]
     facts = {"study": "cardio", "members": [], "rounds": ["cardio/1"], "needed": 4}
+    facts |= {"waits_for_own": False}
     assert held == [(2, "held-back", facts)] * 4
     Shown(toy("refuse").federation.terms).show({"round": 2, "event": "held-back", **facts})
     assert "cannot be added" in capsys.readouterr().out
