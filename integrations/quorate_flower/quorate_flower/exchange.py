@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import quorate_client
@@ -11,6 +12,7 @@ from quorate_flower.errors import AgentRefused, NoAgent
 from quorate_flower.records import Arrays, InOrder
 from quorate_flower.settings import Settings
 
+LOGGER = logging.getLogger("flwr")  # whose lines are in the SuperNode's log
 PATIENCE = 60.0  # seconds that an agent may be gone, while it is started anew
 
 
@@ -26,6 +28,7 @@ class Exchange:
             patience=PATIENCE if patience is None else patience,
             form=InOrder(),
             waits_if_busy=False,  # a second SuperNode: it would wait for the round after
+            told=lambda why: LOGGER.warning("quorate: %s", why),
         )
 
     def __enter__(self) -> Exchange:

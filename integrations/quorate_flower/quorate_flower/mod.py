@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mod: an app trains on its hospital's model, and its update goes to the agent alone."""
 
-import logging
 import time
 import traceback
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from flwr.clientapp.typing import ClientAppCallable
 
 from quorate_client import Answer
 from quorate_flower.errors import AgentBehind, AppFailed, QueryRefused, QuorateError, WrongStrategy
-from quorate_flower.exchange import Exchange
+from quorate_flower.exchange import LOGGER, Exchange
 from quorate_flower.receipt import RECORD, WHICH_STUDY, Receipt
 from quorate_flower.records import (
     Arrays,
@@ -24,7 +23,6 @@ from quorate_flower.records import (
 )
 from quorate_flower.settings import Settings, read_settings
 
-LOGGER = logging.getLogger("flwr")  # whose lines are in the SuperNode's log
 PRECONDITION = 6  # Flower's code for a mod that does not let a message through
 CATCH_UP = 30.0  # seconds that an agent may be behind the others
 _PAUSE = 0.2
@@ -66,6 +64,8 @@ def _train(
             "QuorateFedAvg, or ask every hospital to set quorate-reveal to average"
         )
     with Exchange(settings, context.run_id) as agent:
+        if said is None:  # a server that does not ask, and compares nothing
+            _log_study(agent.hello())
         begun = _once_current(
             lambda: agent.begin(given, _turn(said)),
             lambda found: _require_round(found, given, said),
@@ -97,9 +97,15 @@ def _evaluate(
 def _which_study(message: Message, context: Context, settings: Settings) -> Message:
     with Exchange(settings, context.run_id, patience=0.0) as agent:
         hello = agent.hello()
-    facts = hello.facts
-    LOGGER.info("quorate: study %s of federation %s", facts["study"], facts["federation"])
+    _log_study(hello)
     return Message(RecordDict({RECORD: Receipt.of_study(hello).record()}), reply_to=message)
+
+
+def _log_study(hello: Answer) -> None:
+    """Let people compare what hospitals' agents train."""
+    facts = hello.facts
+    about = facts["study"], facts["federation"], facts["identity"]
+    LOGGER.info("quorate: study %s of federation %s (%s)", *about)
 
 
 def _query(

@@ -12,11 +12,16 @@ RUN = 7  # as in conftest
 Node = Callable[[Message], Message]
 
 
-class GridOf(Grid):
-    """Nodes that are there, numbered from 1, and answer nothing."""
+class LocalGrid(Grid):
+    """nodes: what each hospital's ClientApp makes of a message.
 
-    def __init__(self, nodes: int) -> None:
-        self._nodes = nodes
+    sent, received: all that the ServerApp has sent, and all that came back to it.
+    """
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self._answers, self._nodes = nodes, len(nodes)
+        self.sent: list[Message] = []
+        self.received: list[Message] = []
 
     def set_run(self, run: Run) -> None:
         raise NotImplementedError
@@ -43,24 +48,6 @@ class GridOf(Grid):
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
         raise NotImplementedError
-
-    def send_and_receive(
-        self, messages: Iterable[Message], *, timeout: float | None = None
-    ) -> Iterable[Message]:
-        raise NotImplementedError
-
-
-class LocalGrid(GridOf):
-    """nodes: what each hospital's ClientApp makes of a message.
-
-    sent, received: all that the ServerApp has sent, and all that came back to it.
-    """
-
-    def __init__(self, nodes: list[Node]) -> None:
-        super().__init__(len(nodes))
-        self._answers = nodes
-        self.sent: list[Message] = []
-        self.received: list[Message] = []
 
     def send_and_receive(
         self, messages: Iterable[Message], *, timeout: float | None = None

@@ -23,14 +23,15 @@ HELLO = {"federation": "Toy", "study": "cardio", "identity": "ab" * 32, "config"
 class ScriptedAgent:
     """Serves one program after the other. ``asked``: what they said, without arrays.
 
-    outcome: what is answered to an update. refuses: what of which it refuses. The model after a
-    round is what was trained, and 1 more, as if another hospital had been in the sum.
+    outcome: what is answered to an update. waits: what is said before that, if anything is.
+    refuses: what of which it refuses. The model after a round is what was trained, and 1 more, as
+    if another hospital had been in the sum.
     """
 
     def __init__(self, folder: Path, model: Arrays | None = None) -> None:
         self.path = folder / "agent.sock"
         self.model, self.round = model, 1
-        self.outcome = "applied"
+        self.outcome, self.waits = "applied", ""
         self.refuses: dict[str, dict[str, Any]] = {}
         self.ended = False
         self.asked: list[dict[str, Any]] = []
@@ -71,6 +72,9 @@ class ScriptedAgent:
         elif self.ended:
             _send(connection, {"answer": "end"})
         else:
+            if self.waits and op == "update":
+                why = {"round": self.round, "reason": self.waits, "remedy": "start its SuperNode"}
+                _send(connection, {"answer": "waits", **why})
             _send(connection, *getattr(self, f"_{op}")(said, arrays))
 
     def _begin(self, said: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:

@@ -188,6 +188,26 @@ def test_a_second_supernode_at_a_socket_is_refused_at_once(
     assert agent.said == ["hello"]
 
 
+def test_why_a_round_waits_is_in_the_supernodes_log_and_the_answer_comes_after_it(
+    agent: ScriptedAgent, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent.waits = "cardio/1 is held back"
+    with caplog.at_level(logging.WARNING, "flwr"):
+        reply = adding_app()(message_of("train", ZERO), context_of(quorate_socket=agent.path))
+    assert reply.content["quorate"]["outcome"] == "applied"
+    assert "quorate: cardio/1 is held back. start its SuperNode" in caplog.messages
+
+
+def test_what_an_agent_trains_is_in_the_log_where_the_server_does_not_ask(
+    agent: ScriptedAgent, caplog: pytest.LogCaptureFixture
+) -> None:
+    context = context_of(quorate_socket=agent.path, quorate_reveal="average")
+    with caplog.at_level(logging.INFO, "flwr"):
+        assert not adding_app()(stock_message("train", ZERO), context).has_error()
+    assert f"quorate: study cardio of federation Toy ({'ab' * 32})" in caplog.messages
+    assert agent.said == ["hello", "begin", "update"]
+
+
 def test_a_study_that_has_ended_is_said(agent: ScriptedAgent) -> None:
     agent.ended = True
     reply = adding_app()(message_of("train", ZERO), context_of(quorate_socket=agent.path))
