@@ -519,11 +519,14 @@ class ModelsDiffer(ParticipantError, says="{round_name}: hospitals state differe
     facts: dict[str, object]
 
 
+HeldUpBy = Literal["held-back", "other-rounds", "weighed-otherwise"]
+
+
 class RoundHeldUp(ParticipantError, says="{round_name}: {event}"):
     """Why a round gets no further; ``facts`` of the event of training that has that name."""
 
     round_name: str
-    event: str
+    event: HeldUpBy
     facts: dict[str, object]
 
 

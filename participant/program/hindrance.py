@@ -1,13 +1,11 @@
 """Why a round gets no further, as training tells of it and as a program is told."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast, get_args
 
-from participant.errors import ModelsDiffer, RoundHeldUp
+from participant.errors import HeldUpBy, ModelsDiffer, RoundHeldUp
 from participant.program.not_answered import NotAnswered, Words
 from protocol.board import Study
-
-_TOLD = ("held-back", "other-rounds", "weighed-otherwise")  # events of an open round
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,9 @@ def hindrance_in(
         about = names.index(members[0]) + 1 if len(members) == 1 else 0
         why = NotAnswered(event, *words(ModelsDiffer(name, facts)), about)
         return Hindrance(number + 1, why, is_final=True)
-    if event not in _TOLD:
+    if event not in get_args(HeldUpBy):
         return None
-    why = NotAnswered(event, *words(RoundHeldUp(name, event, facts)))
+    why = NotAnswered(event, *words(RoundHeldUp(name, cast("HeldUpBy", event), facts)))
     is_held = event == "held-back"
     is_final, own = is_held and not facts["members"], is_held and facts["waits_for_own"]
     return Hindrance(number, why, is_final, own)

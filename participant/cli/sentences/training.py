@@ -114,14 +114,19 @@ _OF_PRECISION: Mapping[str, str | Callable[[Event], str | None]] = {
     "uncounted": "this hospital is missing from the counts by size: some contributor lies, and no "
     "agent can tell which. This hospital asks for the plan's own bounds in the next three rounds",
 }
+_OTHER_ROUNDS = "waits for the end of {rounds}, which began where this round begins"
+_IN_TURN = "Only one after the other can be added"
+_WEIGHED_OTHERWISE = (
+    "this hospital adds nothing to the sum. It has added to {studies}, from this model or one near "
+    "to it, where hospitals weigh otherwise. Both sums together could show what single hospitals "
+    "added"
+)
+_ELSEWHERE = "Another study can have those weights, or begin elsewhere"
 SENTENCES: Mapping[str, str | Callable[[Event], str | None]] = {
     **_OF_PRECISION,
-    "other-rounds": "waits for the end of {rounds}, which began where this round begins. Only one "
-    "after the other can be added",
+    "other-rounds": f"{_OTHER_ROUNDS}. {_IN_TURN}",
     "abstained": "fit had no examples. This hospital adds nothing to the sum",
-    "weighed-otherwise": "this hospital adds nothing to the sum. It has added to {studies}, from "
-    "this model or one near to it, where hospitals weigh otherwise. Both sums together could show "
-    "what single hospitals added. Another study can have those weights, or begin elsewhere",
+    "weighed-otherwise": f"{_WEIGHED_OTHERWISE}. {_ELSEWHERE}",
     "lost-round": "the round was lost, since the key was refreshed while it was open. The study "
     "goes on from the model before",
     "given-up": "the round is over before the app has trained. Its process was ended, and a new "
@@ -144,7 +149,9 @@ def _held_up(e: RoundHeldUp, c: Context) -> Sentence:
     if e.event == "held-back":
         what, remedy = f"{e.round_name} is held back. {why_held_back(e.facts)}", ways_on(e.facts)
         return Sentence(what.removesuffix("."), remedy.removesuffix("."))
-    return Sentence(f"{e.round_name}: {_said(SENTENCES[e.event], e.facts)}", "")
+    is_in_turn = e.event == "other-rounds"
+    why, remedy = (_OTHER_ROUNDS, _IN_TURN) if is_in_turn else (_WEIGHED_OTHERWISE, _ELSEWHERE)
+    return Sentence(f"{e.round_name}: {_said(why, e.facts)}", remedy)
 
 
 HELD_UP: Said = {RoundHeldUp: _held_up}

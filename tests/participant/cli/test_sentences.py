@@ -67,6 +67,9 @@ SAMPLES: dict[str, Any] = {
         "entries": [],
         "run": "flower/1",
         "runs": [{"member": "H1", "run": "flower/2"}],
+        "study": "cardio",
+        "rounds": ["first/1"],
+        "studies": ["first"],
     },
 }
 

@@ -163,12 +163,18 @@ def test_who_reads_nothing_while_it_waits_holds_up_nobody_else(
             "held-back", held_back(), "would show too few hospitals",
             "One hospital's contribution cannot be added",
         ),
-        ("other-rounds", {"rounds": ["a/1", "b/1"]}, "waits for the end of a/1, b/1, which", ""),
-        ("weighed-otherwise", {"studies": ["a"]}, "It has added to a, from this model", ""),
+        (
+            "other-rounds", {"rounds": ["a/1", "b/1"]}, "waits for the end of a/1, b/1, which",
+            "Only one after the other",
+        ),
+        (
+            "weighed-otherwise", {"studies": ["a"]}, "It has added to a, from this model",
+            "Another study can have those weights",
+        ),
     ],
 )  # fmt: skip
 def test_programs_read_what_people_read(
-    event: str, facts: dict[str, Any], what: str, remedy: str
+    event: Any, facts: dict[str, Any], what: str, remedy: str
 ) -> None:
     found = describe(RoundHeldUp("cardio/1", event, facts), Context(terms=TERMS))
     assert what in found.what
