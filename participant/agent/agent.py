@@ -65,7 +65,7 @@ class Agent:
         """
         self.terms, self.index, self._tell = terms, index, tell
         self.tasks = task if isinstance(task, Tasks) else Tasks.lone(task)
-        self.board = Board(terms)
+        self.board = copy.board(terms) if copy else Board(terms)
         self._key, self._storage, self._public = key, storage, public_bytes(key)
         self._outbox = Outbox(storage)
         self._uploads, self._downloads = Uploads(self._outbox.blob), Downloads()
@@ -85,13 +85,15 @@ class Agent:
         self.stalled = ""  # why the aggregator does not take what is sent to it; empty if it does
         self._checkpoint = load_checkpoint(storage)
         self.copy = copy
-        self._read_copy()
+        self._look_back()
 
-    def _read_copy(self) -> None:
-        """Begin with the entries that were verified before."""
-        for entry in self.copy.read() if self.copy else ():
-            self._check_own(self.board.restore(entry))
-            self._show(entry)
+    def _look_back(self) -> None:
+        """See what the board shows already that was read before."""
+        if pending := self._outbox.pending:
+            for posted in self.board.entries[pending.post.seen_position :]:
+                self._check_own(posted)
+        for reader in self.tasks.readers:
+            self._show_copied(reader)
 
     @property
     def task(self) -> Task:
@@ -171,7 +173,7 @@ class Agent:
     def step(self) -> None:
         """Read what has arrived and prepare what is due; may take as long as a training round."""
         if self.copy:
-            self.copy.save(SELDOM)
+            self.copy.save(self.board, SELDOM)
         if self._target is None or self.board.head.position < self._target.position:
             return
         if self.board.hash_at(self._target.position) != self._target.hash:
@@ -180,7 +182,7 @@ class Agent:
             self._check_checkpoint()
             self._notice_set_back()
             if self.copy:
-                self.copy.save()
+                self.copy.save(self.board)
         self._admit()
         self.begun = True
         if not self._offered:  # now that the board tells whether it is there already
@@ -188,7 +190,7 @@ class Agent:
             self._offer()
         for reader in self.tasks.begun():
             with self.tasks.at(reader):
-                self._payloads.read(reader, self.board.entries, self.tasks.readers)
+                self._payloads.read(reader, self.board, self.tasks.readers)
         self._settle()
         for reader in self.tasks.begun():
             with self.tasks.at(reader):
@@ -202,8 +204,8 @@ class Agent:
         """Let those tasks begin that have come, once each has seen what it is to see before."""
         gone = self.tasks.admit()
         for reader in [reader for reader in self.tasks.readers if not reader.begun]:
-            if self.copy and reader.is_behind and not reader.is_asked_for:
-                self._show_copied(reader, self.copy)
+            if not reader.is_asked_for:
+                self._show_copied(reader)
             if reader.is_behind and reader.verified < self.board.head.position:
                 if not reader.is_asked_for:
                     reader.is_asked_for = True
@@ -262,9 +264,12 @@ class Agent:
         seen = [reader.verified for reader in self.tasks.readers if reader.is_behind]
         self._outgoing.append(Subscribe(min([self.board.head.position, *seen])))
 
-    def _show_copied(self, reader: Reader, copy: BoardCopy) -> None:
+    def _show_copied(self, reader: Reader) -> None:
+        """Show a task that is behind what is stored here."""
+        if not self.copy or not reader.is_behind:
+            return
         with self.tasks.at(reader):
-            for entry in copy.after(reader.verified):
+            for entry in self.copy.after(reader.verified):
                 reader.task.verified(entry)
                 reader.verified += 1
 

@@ -1,12 +1,12 @@
 """What tasks need beside the entries of the board: blobs, each fetched once for all who need it."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 
 from participant.agent.outbox import Outbox
 from participant.agent.tasks import Reader
 from participant.agent.transfer import Downloads
-from protocol.board import Posted, Surplus
+from protocol.board import Board, Posted, Surplus
 from protocol.messages import Attachment, purpose_of
 from protocol.wire import BlobRequest
 
@@ -21,12 +21,13 @@ class Payloads:
     ) -> None:
         self._index, self._outbox, self._downloads, self._ask = index, outbox, downloads, ask
 
-    def read(self, reader: Reader, entries: Sequence[Posted], others: Sequence[Reader]) -> None:
+    def read(self, reader: Reader, board: Board, others: Sequence[Reader]) -> None:
         """Give a task the entries that it has not had, up to one whose payloads are not here.
 
         others: all readers, for whom what is fetched may be meant as well.
         """
-        while reader.read < len(entries):
+        entries = board.entries
+        while _pass_by(reader, board) < len(entries):
             posted = entries[reader.read]
             if reader.task.wants(posted.post.session):
                 payloads = {a.to: self._payload(a) for a in self._needed(reader, posted)}
@@ -78,7 +79,7 @@ class Payloads:
         makes nobody fetch more than one.
         """
         said: set[object] = set()
-        for posted in islice(entries, reader.read, reader.read + _PREFETCH):
+        for posted in entries[reader.read : reader.read + _PREFETCH]:
             purpose = posted.post.session, posted.post.sender, purpose_of(posted.post.body)
             if purpose not in said:
                 said.add(purpose)
@@ -95,7 +96,7 @@ class Payloads:
             return
         blobs = {a.digest for a in posted.attachments if a.is_blob}
         if names := {n for n in blobs if n in reader.asked or self._downloads.holds(n)}:
-            following = islice(entries, reader.read, reader.read + _PREFETCH)
+            following = entries[reader.read : reader.read + _PREFETCH]
             names -= {a.digest for later in following for a in self._needed(reader, later)}
             reader.asked -= names
             self._drop(names, others)
@@ -115,3 +116,15 @@ class Payloads:
     def _stored(self, name: bytes) -> bytes | None:
         """A blob that is here: this hospital's own, or one that has arrived."""
         return self._outbox.blob(name) or self._downloads.take(name)
+
+
+def _pass_by(reader: Reader, board: Board) -> int:
+    """How far a task has read, once it has passed by what is not held and not wanted."""
+    before = board.entries.before
+    if reader.read < before:
+        if reader.looked != before:
+            reader.looked, reader.ahead = before, deque(board.elsewhere(reader.task.wants))
+        while reader.ahead and reader.ahead[0] <= reader.read:
+            reader.ahead.popleft()
+        reader.read = reader.ahead[0] - 1 if reader.ahead else before
+    return reader.read

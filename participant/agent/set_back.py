@@ -31,6 +31,8 @@ def found_set_back(
 
     board: read up to its head; known: the position of the checkpoint, 0 if there is none.
     """
+    if all(posted.position <= known for posted in board.last_words if is_own(posted)):
+        return None  # without a look at what the board may not hold
     on_its_way = pending.signed.digest if pending else b""
     for posted in board.entries[known:]:
         if is_own(posted) and posted.digest != on_its_way:
@@ -44,10 +46,10 @@ def is_passed(board: Board, is_own: IsOwn, pending: Pending) -> bool:
     Another own post has its number, one that counts for nothing too; or one that saw more of the
     board stands there, in whatever session.
     """
-    own = [posted for posted in board.entries if is_own(posted)]
-    if any(posted.digest == pending.signed.digest for posted in own):
-        return False
     post = pending.post
+    if any(p.digest == pending.signed.digest for p in board.entries[post.seen_position :]):
+        return False
+    own = (posted for posted in board.last_words if is_own(posted))
     has_seen = max((posted.post.seen_position for posted in own), default=0)
     return has_seen > post.seen_position or board.count(post.session, post.sender) > post.sequence
 

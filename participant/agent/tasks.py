@@ -26,6 +26,8 @@ class Reader:
     yields: bool = False
     verified: int = 0  # entries that it was shown as they stand on the board, if it reads those
     read: int = 0  # entries that it has received, or passed by
+    ahead: deque[int] = field(default_factory=deque)  # what it may want of what is not held
+    looked: int = 0  # how much was not held then
     begun: bool = False
     is_asked_for: bool = False  # the board once more, from what it was shown last
     sessions: set[str] = field(default_factory=set)  # in which it alone speaks

@@ -1,6 +1,7 @@
 """Entries that this hospital has verified, in files of its own, and what shows that they are those.
 
-    board/index     HMAC-SHA-256 | the spans, each with the SHA-256 of its file
+    board/index     HMAC-SHA-256 | the spans, each with the SHA-256 of its file, and what the
+                    board knew after them
     board/1-1024    the entries of one span, as they stand on the board
 
 The MAC's key follows from the identity, and the MAC is over the federation as well. So an index of
@@ -13,6 +14,7 @@ any more is removed. So a crash leaves the old index or the new one, and its fil
 """
 
 import hmac
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Annotated, TypeVar
 
@@ -20,10 +22,11 @@ from msgspec import Meta
 
 from participant.disk import Storage
 from participant.errors import DamagedFile, DiskError
-from protocol.board import MAX_ENTRY_BYTES, MIN_ENTRY_BYTES, Entry
+from protocol.board import MAX_ENTRY_BYTES, MIN_ENTRY_BYTES, Board, BoardState, Entry
 from protocol.encoding import Message, decode, digest, encode
-from protocol.errors import Malformed
+from protocol.errors import Malformed, ProtocolError
 from protocol.messages import Count, Digest
+from protocol.terms import Terms
 
 _SPAN_BYTES = 4 << 20  # of entries, after which a span is full as well
 _SPAN_LIMIT = _SPAN_BYTES + 2 * MAX_ENTRY_BYTES
@@ -49,9 +52,10 @@ class CopiedSpan(Message, frozen=True):
 
 
 class CopyIndex(Message, frozen=True):
-    """All spans, one after the other from the first entry on."""
+    """All spans, one after the other from the first entry on; the board's state after them."""
 
     spans: tuple[CopiedSpan, ...]
+    state: BoardState
 
 
 class CopiedEntries(Message, frozen=True):
@@ -68,6 +72,7 @@ class BoardCopy:
     """
 
     full_span = 1_024  # entries
+    awake = 2_048  # entries, the last ones: rounds in which nothing was said since then rest
 
     def __init__(self, storage: Storage, secret: bytes, federation: bytes, is_kept: bool = True):
         """secret: 32 bytes, of this hospital alone. is_kept: whether anything is ever written."""
@@ -77,7 +82,34 @@ class BoardCopy:
         self._full: list[CopiedSpan] = []
         self._last: CopiedSpan | None = None  # as stored; not full
         self._tail: list[bytes] = []  # after the full spans, whether or not they are stored
-        self._tail_bytes = self._unsaved = 0
+        self._unsaved = 0
+        self._is_begun = False
+        self._at_hand: tuple[str, list[bytes]] = "", []  # the span that was read last
+
+    def board(self, terms: Terms) -> Board:
+        """The board as it was when it was stored last; as much of it as is whole."""
+        try:
+            if (index := self._index()) is None:
+                return self._replayed(terms)
+            self._full += index.spans[:-1]
+            for span in index.spans[-1:]:
+                self._stored(span, self._entries(span))
+            if index.state.position != sum(span.last for span in index.spans[-1:]):
+                raise Malformed("index", "its board is another one than its entries")
+            board = Board.resume(terms, index.state, self.between)
+            self._remove_others()
+        except (DamagedFile, DiskError, ProtocolError):
+            self._full, self._last, self._tail = [], None, []
+            board = self._replayed(terms)
+        self._is_begun = True
+        return board
+
+    def _replayed(self, terms: Terms) -> Board:
+        """From the entries alone, as many as are whole."""
+        board = Board(terms)
+        for entry in self.read():
+            board.restore(entry)
+        return board
 
     def read(self) -> Iterator[Entry]:
         """The entries, in order, up to the first file that is not as it was; to be asked for once.
@@ -85,7 +117,8 @@ class BoardCopy:
         What is read is taken for stored; what is not is removed.
         """
         try:
-            for span in self._spans():
+            index = self._index()
+            for span in index.spans if index else ():
                 entries = self._entries(span)
                 for data in entries:
                     yield _decoded(span.name, data, Entry, MAX_ENTRY_BYTES)
@@ -97,73 +130,105 @@ class BoardCopy:
     def after(self, position: int) -> Iterator[Entry]:
         """The entries after a position once more, as far as they are stored and whole."""
         try:
-            for span in [*self._full, *([self._last] if self._last else [])]:
-                if span.last > position:
-                    for data in self._entries(span):
-                        entry = _decoded(span.name, data, Entry, MAX_ENTRY_BYTES)
-                        if entry.position > position:
-                            yield entry
+            yield from self.between(position + 1, self._spans[-1].last if self._spans else 0)
         except (DamagedFile, DiskError) as error:
             self.trouble = error
+
+    def between(self, first: int, last: int) -> Iterator[Entry]:
+        """Entries that are stored, from one position to another.
+
+        Raises DamagedFile or DiskError. A damaged copy is removed: the next start reads all anew.
+        """
+        spans = self._spans
+        at = bisect_left(spans, first, key=lambda span: span.last)
+        for span in spans[at:]:
+            if span.first > last:
+                return
+            try:
+                entries = self._entries(span)
+            except DamagedFile:
+                if self._is_kept and self._is_begun:
+                    self._storage.delete(_INDEX)
+                raise
+            here = slice(max(0, first - span.first), last + 1 - span.first)
+            for data in entries[here]:
+                yield _decoded(span.name, data, Entry, MAX_ENTRY_BYTES)
 
     def add(self, entry: bytes) -> None:
         """Take the next entry that was verified, as encoded. It is stored by ``save``."""
         if self._is_kept:
             self._tail.append(entry)
-            self._tail_bytes += len(entry)
             self._unsaved += 1
-            if self._is_full:
-                self.save()
 
-    def save(self, at_least: int = 1) -> None:
-        """Store what has come, if it is so many entries; durable then.
+    def save(self, board: Board, at_least: int = 1) -> None:
+        """Store what has come, if it is so many entries; durable then. Old rounds rest after that.
 
-        A disk that refuses is ``trouble``, and from then on nothing is kept.
+        board: with all entries that were added. A disk that refuses is ``trouble``, and from then
+        on nothing is kept.
         """
         if not self._is_kept or self._unsaved < at_least:
             return
         try:
-            self._save()
+            self._save(board)
         except DiskError as error:
             self.trouble, self._is_kept = error, False
             self._tail = []
 
-    def _save(self) -> None:
-        data = encode(CopiedEntries(tuple(self._tail)))
-        first = self._full[-1].last + 1 if self._full else 1
-        span, before = CopiedSpan(first, first + len(self._tail) - 1, _hash(data)), self._last
-        self._storage.write(span.name, data)
-        index = encode(CopyIndex((*self._full, span)))
+    def _save(self, board: Board) -> None:
+        before, tail = self._last, self._tail
+        for entries in self._cut(tail):
+            data = encode(CopiedEntries(tuple(entries)))
+            first = self._full[-1].last + 1 if self._full else 1
+            span = CopiedSpan(first, first + len(entries) - 1, _hash(data))
+            self._storage.write(span.name, data)
+            self._stored(span, entries)
+        board.rest(max(0, board.head.position - self.awake), self.between)
+        index = encode(CopyIndex(tuple(self._spans), board.state))
         self._storage.write(_INDEX, self._mac(index) + index)
         if before:
             self._storage.delete(before.name)
-        self._stored(span, self._tail)
+
+    def _cut(self, entries: list[bytes]) -> Iterator[list[bytes]]:
+        """Entries in the lengths of spans."""
+        span, size = list[bytes](), 0
+        for data in entries:
+            span.append(data)
+            size += len(data)
+            if len(span) >= self.full_span or size >= _SPAN_BYTES:
+                yield span
+                span, size = [], 0
+        if span:
+            yield span
 
     def _stored(self, span: CopiedSpan, entries: list[bytes]) -> None:
         self._last, self._tail, self._unsaved = span, entries, 0
-        self._tail_bytes = sum(map(len, entries))
-        if self._is_full:
+        if len(entries) >= self.full_span or sum(map(len, entries)) >= _SPAN_BYTES:
             self._full.append(span)
-            self._last, self._tail, self._tail_bytes = None, [], 0
+            self._last, self._tail = None, []
 
     @property
-    def _is_full(self) -> bool:
-        return len(self._tail) >= self.full_span or self._tail_bytes >= _SPAN_BYTES
+    def _spans(self) -> list[CopiedSpan]:
+        return [*self._full, *([self._last] if self._last else [])]
 
     # ── what is on the disk ──
 
-    def _spans(self) -> tuple[CopiedSpan, ...]:
-        """What the index says; raises DamagedFile or DiskError."""
+    def _index(self) -> CopyIndex | None:
+        """What is stored; raises DamagedFile or DiskError."""
         data = self._storage.read(_INDEX)
         if data is None:
-            return ()
+            return None
         tag, index = data[:_MAC_BYTES], data[_MAC_BYTES:]
         if not hmac.compare_digest(tag, self._mac(index)):
             reason = "it is not as this hospital has written it for this federation"
             raise DamagedFile(_INDEX, reason, "copy of the board")
-        return _decoded(_INDEX, index, CopyIndex, _INDEX_LIMIT).spans
+        return _decoded(_INDEX, index, CopyIndex, _INDEX_LIMIT)
 
     def _entries(self, span: CopiedSpan) -> list[bytes]:
+        if self._at_hand[0] != span.name:
+            self._at_hand = span.name, self._read_span(span)
+        return self._at_hand[1]
+
+    def _read_span(self, span: CopiedSpan) -> list[bytes]:
         data = self._storage.read(span.name)
         if data is None or _hash(data) != span.file:
             raise DamagedFile(span.name, "it is missing or damaged", "copy of the board")
@@ -177,8 +242,7 @@ class BoardCopy:
         """Remove what is not part of the copy: what a crash has left, and what is not whole."""
         if not self._is_kept:
             return
-        spans = [*self._full, self._last] if self._last else self._full
-        kept = {span.name for span in spans}
+        kept = {span.name for span in self._spans}
         try:
             for name in self._storage.names(_FOLDER):
                 if name not in kept and not (kept and name == _INDEX):

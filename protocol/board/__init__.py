@@ -7,12 +7,18 @@ candidates and the suite of a round stand here too, since budgets follow from th
 
 from protocol.board.board import Board
 from protocol.board.budget import Surplus
-from protocol.board.certification import Certification, certified_by_all, is_aborted
 from protocol.board.classes import CandidateLayout
 from protocol.board.draft import Draft, Envelope, public_payload
 from protocol.board.handover import Handover, Handovers
 from protocol.board.inheritance import Inheritance
-from protocol.board.key_history import KeyFrom, KeyHistory, epoch_of
+from protocol.board.key_history import (
+    Certification,
+    KeyFrom,
+    KeyHistory,
+    certified_by_all,
+    epoch_of,
+    is_aborted,
+)
 from protocol.board.payload_sizes import chunk_count, expected_count, labels_bytes
 from protocol.board.post import (
     MAX_ENTRY_BYTES,
@@ -32,5 +38,6 @@ from protocol.board.post import (
     of_kind,
     sign_post,
 )
+from protocol.board.rest import BoardState, PostedEntries
 from protocol.board.study import Studies, Study, StudyState, check_plan
 from protocol.board.suite import Suite, suite_for, suite_of

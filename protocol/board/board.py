@@ -5,13 +5,25 @@ H(position, previous entry hash, time, signed post). Two boards that differ in o
 different heads from there on, and part for good at the first post that crosses.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
+from typing import Self
 
 from msgspec.structs import replace
 
 from protocol.board.budget import Budget, Surplus
 from protocol.board.key_history import KeyHistory
-from protocol.board.post import Entry, Head, Post, Posted, SignedPost, genesis
+from protocol.board.post import Entry, Head, Post, Posted, SignedPost, addresses, genesis
+from protocol.board.rest import (
+    BoardState,
+    LastWord,
+    PostedEntries,
+    Read,
+    RestingRound,
+    Unsaid,
+    nothing,
+    runs,
+)
 from protocol.board.study import Studies
 from protocol.encoding import decode
 from protocol.errors import BadEntry, BadSignature, BadTerms, Fork, Malformed
@@ -20,12 +32,6 @@ from protocol.messages import (
     MAX_POST_BYTES,
     Body,
     CardSeen,
-    CheckPart,
-    Closing,
-    Complaint,
-    Contribution,
-    Omission,
-    Partial,
     attachments_of,
     belongs,
     blob_name,
@@ -53,7 +59,10 @@ class Board:
         self.studies = Studies(terms)  # proposed by entries that count, and what is said of them
         self.key = KeyHistory(terms)
         self._budget = Budget(terms, self.studies, self.key)
-        self.entries: list[Posted] = []
+        self.entries = PostedEntries()
+        self._resting: dict[str, RestingRound] = {}
+        self._unsaid: dict[int, Unsaid] = {}
+        self._read: Read = nothing
 
     @property
     def epoch(self) -> Epoch | None:
@@ -67,6 +76,7 @@ class Board:
 
     def excess(self, post: Post, time_ms: int) -> str:
         """Why a post would be beyond its sender's budget at that time, empty if it is not."""
+        self._wake(post.session)
         return self._budget.excess(post.session, post.sender, post.body, time_ms)
 
     def bar(self, session: str, sender: int, body: Body) -> str:
@@ -74,6 +84,7 @@ class Board:
 
         What a handover bars is let through if that is given up.
         """
+        self._wake(session)
         return self._budget.bar(session, sender, body)
 
     def chunk_excess(self, post: Post, size_of: Callable[[bytes], int | None]) -> str:
@@ -82,6 +93,7 @@ class Board:
         size_of: the bytes of a blob of that name, None if it is not here.
         """
         sizes = [size for name in chunks_of(post.body) if (size := size_of(name)) is not None]
+        self._wake(post.session)
         return self._budget.chunk_excess(post.session, sizes)
 
     @property
@@ -91,7 +103,11 @@ class Board:
 
     def hash_at(self, position: int) -> bytes | None:
         """The hash of the entry at a position, None beyond the head; 0 is the empty board."""
-        return self._hashes[position] if 0 <= position < len(self._hashes) else None
+        if not 0 <= position <= len(self.entries):
+            return None
+        if (held := position - self.entries.before) >= 0:
+            return self._hashes[held]
+        return self.entries[position - 1].hash if position else genesis(self._federation)
 
     def key_of(self, session: str, sender: int) -> bytes:
         """The signing key of a sender, a guest of that session's included.
@@ -122,6 +138,7 @@ class Board:
 
     def count(self, session: str, sender: int) -> int:
         """How many posts a sender has made in a session: its next sequence number."""
+        self._wake(session)
         return self._counts.get((session, sender), 0)
 
     def open(self, signed: SignedPost) -> Post:
@@ -161,7 +178,7 @@ class Board:
         readers = state.study.members if state else ()
         return (
             len(set(recipients)) == len(recipients)
-            and _addresses(post.body, set(recipients), self.terms.n_members, readers)
+            and addresses(post.body, set(recipients), self.terms.n_members, readers)
             and all(
                 not a.data if a.is_blob else len(a.data) == a.size and blob_name(a.data) == a.digest
                 for a in attachments
@@ -214,15 +231,20 @@ class Board:
 
     def _keep(self, posted: Posted) -> None:
         """Count an entry that was verified."""
-        position, post, time_ms = posted.position, posted.post, posted.time_ms
-        sender, session, body = post.sender, post.session, post.body
+        self._wake(posted.post.session)
         self.entries.append(posted)
         self._hashes.append(posted.hash)
+        self._count(posted)
+
+    def _count(self, posted: Posted) -> None:
+        position, post, time_ms = posted.position, posted.post, posted.time_ms
+        sender, session, body = post.sender, post.session, post.body
         self._counts[session, sender] = post.sequence + 1
         speaker = self._speaker(session, sender)
         self._last_seen[speaker] = post.seen_position
         self._last[speaker] = posted
         if isinstance(body, Surplus):
+            self._unsaid[position] = Unsaid(position, session, body.reason)
             return
         self._budget.take(position, session, sender, body, time_ms)
         self.key.take(position, time_ms, session, sender, body)
@@ -236,6 +258,7 @@ class Board:
 
     def session(self, name: str) -> list[Posted]:
         """The entries of one session that count, in order."""
+        self._wake(name)
         return list(self._sessions.get(name, ()))
 
     @property
@@ -247,6 +270,108 @@ class Board:
         """The last entry of a sender; of a guest in its session."""
         return self._last.get(self._speaker(session, sender))
 
+    @property
+    def last_words(self) -> Collection[Posted]:
+        """The last entry of each sender; of a guest in each handover."""
+        return self._last.values()
+
+    # ── rounds at rest ──
+
+    def rest(self, before: int, read: Callable[[int, int], Iterable[Entry]]) -> None:
+        """Hold no round in which nothing was said after that position, and no entry up to it.
+
+        read: gives entries that are on this board, from one position to another, whenever they are
+        asked for. What it raises, is raised by whatever asks.
+        """
+        self._read = partial(self._posted, read)
+        self._hashes = self._hashes[max(0, before - self.entries.before) :]
+        self.entries.let_go(before, self._read)
+        unsaid = {one.session: one.position for one in self._unsaid.values()}
+        for session, posts in list(self._sessions.items()):
+            last = max(posts[-1].position, unsaid.get(session, 0))
+            if last <= before and read_session(session).kind == "round":
+                self._let_rest(session, posts, last)
+
+    def _let_rest(self, session: str, posts: list[Posted], last: int) -> None:
+        own = (one.position for one in self._unsaid.values() if one.session == session)
+        first = min([posts[0].position, *own])
+        self._resting[session] = RestingRound(session, first, last)
+        self._budget.forget(session)
+        del self._sessions[session]
+        for sender in range(self.terms.n_members + 1):
+            self._counts.pop((session, sender), None)
+
+    def _wake(self, session: str) -> None:
+        """Hold a round again, if it is at rest."""
+        if (found := self._resting.get(session)) is None:
+            return
+        posts = [p for p in self._read(found.first, found.last) if p.post.session == session]
+        del self._resting[session]
+        said = self._sessions[session] = []
+        for posted in posts:
+            post = posted.post
+            self._counts[session, post.sender] = post.sequence + 1
+            if not isinstance(post.body, Surplus):
+                said.append(posted)
+                self._budget.remember(posted.position, session, post.sender, post.body)
+
+    def elsewhere(self, wants: Callable[[str], bool]) -> list[int]:
+        """Positions of what is not held and may stand in sessions that are wanted, in order."""
+        found = {p.position for s, posts in self._sessions.items() if wants(s) for p in posts}
+        for one in self._resting.values():
+            if wants(one.session):
+                found.update(range(one.first, one.last + 1))
+        return sorted(position for position in found if position <= self.entries.before)
+
+    def _posted(
+        self, read: Callable[[int, int], Iterable[Entry]], first: int, last: int
+    ) -> Iterator[Posted]:
+        """Entries of this board, as they count."""
+        for entry in read(first, last):
+            post = decode(entry.post.post, Post, "post", MAX_POST_BYTES)
+            if unsaid := self._unsaid.get(entry.position):
+                post = replace(post, body=Surplus(unsaid.reason))
+            yield Posted(entry.position, entry.hash, entry.time_ms, post, entry.post.digest)
+
+    @property
+    def state(self) -> BoardState:
+        """What another board goes on from (``resume``)."""
+        awake = [p.position for posts in self._sessions.values() for p in posts]
+        awake += [one.position for one in self._unsaid.values() if one.session not in self._resting]
+        last = [LastWord(*who, posted.position) for who, posted in sorted(self._last.items())]
+        return BoardState(
+            *self.head,
+            tuple(sorted(self._resting.values(), key=lambda one: one.first)),
+            tuple(sorted(awake)),
+            tuple(last),
+            tuple(self._unsaid.values()),
+            self._budget.state,
+        )
+
+    @classmethod
+    def resume(
+        cls, terms: Terms, state: BoardState, read: Callable[[int, int], Iterable[Entry]]
+    ) -> Self:
+        """A board that is as one that has read all entries up to a state of it.
+
+        The caller has verified them; read: as for ``rest``. Raises Malformed, and what it raises.
+        """
+        board = cls(terms)
+        board._read = partial(board._posted, read)
+        board._unsaid = {one.position: one for one in state.unsaid}
+        for first, last in runs(state.awake):
+            for posted in board._read(first, last):
+                board._count(posted)
+        board._resting = {one.session: one for one in state.resting}
+        board._budget.resume(state.budget)
+        board.entries.let_go(state.position, board._read)
+        board._hashes = [state.head]
+        for one in state.last:
+            posted = board.entries[one.position - 1]
+            board._last[one.session, one.sender] = posted
+            board._last_seen[one.session, one.sender] = posted.post.seen_position
+        return board
+
 
 def _is_card_of(card: AddressCard, terms: Terms) -> bool:
     """Whether the aggregator of the terms has signed a card that can be used."""
@@ -255,21 +380,3 @@ def _is_card_of(card: AddressCard, terms: Terms) -> bool:
     except BadTerms:
         return False
     return card.key == terms.aggregator_key
-
-
-def _addresses(body: Body, recipients: set[int], n_members: int, readers: Sequence[int]) -> bool:
-    """Whether a body speaks to members there are, and of them.
-
-    Contributions, sums and parts of a check are for all: whoever could not read one would judge
-    otherwise than the others.
-    A partial decryption is for all, with a key for each reader of the study.
-    """
-    if isinstance(body, Contribution | Closing | CheckPart):
-        return recipients == {0}
-    if isinstance(body, Partial):
-        return recipients == {0, *readers}
-    if isinstance(body, Omission):
-        return 1 <= body.member <= n_members and body.other <= n_members
-    if isinstance(body, Complaint):
-        return 1 <= body.member <= n_members and len(body.key) in (0, 32)
-    return all(to <= n_members for to in recipients)

@@ -16,9 +16,11 @@ from typing import get_args
 from protocol.board.ceremony_budget import TWICE, CeremonyBudget
 from protocol.board.key_history import KeyHistory
 from protocol.board.payload_sizes import MAX_CHECK_BYTES, certificate_bytes
+from protocol.board.rest import BudgetState, Tries
 from protocol.board.study import Studies
 from protocol.board.study_budget import StudyBudget
 from protocol.encoding import Message
+from protocol.errors import Malformed
 from protocol.messages import (
     Abort,
     Approval,
@@ -90,8 +92,8 @@ class Budget:
         self._ceremonies = CeremonyBudget(terms)
         self._studies = StudyBudget(terms, studies, key)
         self._key = key
-        self._said: Counter[Hashable] = Counter()
-        self._tries: dict[Hashable, deque[int]] = {}
+        self._said: dict[str, Counter[Hashable]] = {}  # by session: sender and purpose
+        self._tries: dict[tuple[int, type], deque[int]] = {}
         self._next_check = 1
 
     @property
@@ -140,18 +142,54 @@ class Budget:
         if named.kind == "ceremony":
             self._ceremonies.take(named.number, sender, body)
             return
-        self._said[session, sender, purpose_of(body)] += 1
+        self._count(session, sender, body)
         if named.kind in ("study", "round"):
             self._studies.take(position, session, sender, body, time_ms)
         elif isinstance(body, CheckRequest) and named.number == self._next_check:
             self._next_check += 1
+
+    def forget(self, session: str) -> None:
+        """Let go of what was said in a round that is at rest."""
+        self._said.pop(session, None)
+        self._studies.forget(session)
+
+    def remember(self, position: int, session: str, sender: int, body: Body) -> None:
+        """Count a post of a round that was at rest once more: for that round alone."""
+        self._count(session, sender, body)
+        self._studies.remember(position, session, sender, body)
+
+    @property
+    def state(self) -> BudgetState:
+        """What counts over all sessions."""
+        tries = [Tries(m, kind.__name__, tuple(times)) for (m, kind), times in self._tries.items()]
+        spent, due = self._studies.spent, self._studies.due
+        tries.sort(key=lambda one: (one.sender, one.kind))
+        return BudgetState(tuple(tries), *spent, due, self._studies.upload_bytes)
+
+    def resume(self, state: BudgetState) -> None:
+        """Go on from what counted over all sessions, once the rest is counted; raises Malformed."""
+        kinds = {kind.__name__: kind for kind in _TRIES}
+        self._tries.clear()
+        for one in state.tries:
+            if (kind := kinds.get(one.kind)) is None:
+                raise Malformed("board", f"nobody tries {one.kind} again and again")
+            self._tries[one.sender, kind] = deque(one.times, _TRIES[kind][0])
+        self._studies.resume(state)
+
+    def _count(self, session: str, sender: int, body: Body) -> None:
+        said = self._said.setdefault(session, Counter())
+        said[sender, purpose_of(body)] += 1
+
+    def _times(self, session: str, sender: int, purpose: Hashable) -> int:
+        said = self._said.get(session)
+        return said[sender, purpose] if said else 0
 
     def _has_said(self, session: str, sender: int, body: Body) -> bool:
         """Whether a member has said as often as it may what a post is for; not in a ceremony."""
         if isinstance(body, _AGAIN):
             return False
         most = 1 if isinstance(body, _ONCE) else TWICE
-        return self._said[session, sender, purpose_of(body)] >= most
+        return self._times(session, sender, purpose_of(body)) >= most
 
     def _ceremony_excess(self, number: int, sender: int, body: Body) -> str:
         if self._terms.takes_over_key:
@@ -206,7 +244,7 @@ class Budget:
             number = read_session(session).number
             if not self._ceremonies.begins_abort(number, body):
                 return None
-        elif isinstance(body, Statement) and not self._said[session, sender, Statement]:
+        elif isinstance(body, Statement) and not self._times(session, sender, Statement):
             return None
         most = _TRIES[type(body)][0]
         return self._tries.setdefault((sender, type(body)), deque(maxlen=most))

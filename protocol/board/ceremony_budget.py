@@ -4,7 +4,7 @@ Before all have joined nobody takes a step. Who has all shares of a batch has sp
 before it; so an honest member is never more than a step ahead of the others, and what it says of
 one batch, or of one candidate, is bounded by the terms. A ceremony may begin when somebody has
 aborted the one before, and none follows the one that ended with a key
-(``protocol.board.certification``).
+(``protocol.board.key_history``).
 """
 
 from collections import Counter, defaultdict
@@ -12,8 +12,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from protocol.board.certification import Certification
 from protocol.board.classes import CandidateLayout
+from protocol.board.key_history import Certification
 from protocol.board.payload_sizes import batch_bytes, candidate_bytes, certificate_bytes
 from protocol.messages import (
     Abort,

@@ -1,6 +1,6 @@
 """A post, its signature and its place on the board."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Generic, NamedTuple, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,8 +12,14 @@ from protocol.messages import (
     MAX_POST_BYTES,
     Attachment,
     Body,
+    CheckPart,
+    Closing,
+    Complaint,
+    Contribution,
     Count,
     Digest,
+    Omission,
+    Partial,
     Sender,
     Session,
     Signature,
@@ -130,3 +136,21 @@ def begins_entry(data: bytes, before: Head) -> bool:
 def decode_entry(data: bytes) -> Entry:
     """An entry from its bytes; raises Malformed."""
     return decode(data, Entry, "entry", MAX_ENTRY_BYTES)
+
+
+def addresses(body: Body, recipients: set[int], n_members: int, readers: Sequence[int]) -> bool:
+    """Whether a body speaks to members there are, and of them.
+
+    Contributions, sums and parts of a check are for all: whoever could not read one would judge
+    otherwise than the others.
+    A partial decryption is for all, with a key for each reader of the study.
+    """
+    if isinstance(body, Contribution | Closing | CheckPart):
+        return recipients == {0}
+    if isinstance(body, Partial):
+        return recipients == {0, *readers}
+    if isinstance(body, Omission):
+        return 1 <= body.member <= n_members and body.other <= n_members
+    if isinstance(body, Complaint):
+        return 1 <= body.member <= n_members and len(body.key) in (0, 32)
+    return all(to <= n_members for to in recipients)

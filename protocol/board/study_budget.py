@@ -6,7 +6,7 @@ has locked releases its part, whatever it or others say of the study afterwards.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 
@@ -18,6 +18,7 @@ from protocol.board.payload_sizes import (
     list_bytes,
     round_bytes,
 )
+from protocol.board.rest import BudgetState, Spent
 from protocol.board.study import Studies, Study, StudyState, check_plan
 from protocol.encoding import encode
 from protocol.errors import BadPlan
@@ -127,23 +128,51 @@ class StudyBudget:
             self._labels[sender].add(time_ms, labels_bytes(body.work.labels))
         elif isinstance(body, ModelEntries):
             self._lists[sender].add(time_ms, len(encode(body)))
-        elif isinstance(body, SetLock):
-            self._rounds.setdefault(session, _Round()).locked.add(sender)
-        elif isinstance(body, Closing):
-            self._rounds.setdefault(session, _Round()).is_closed = True
-        elif isinstance(body, Opening):
-            self._take_opening(position, session, body)
+        elif isinstance(body, Opening | SetLock | Closing):
+            was_opened = self._rounds.get(session, _Round()).opening is not None
+            self.remember(position, session, sender, body)
+            if isinstance(body, Opening) and not was_opened:
+                self._take_opening(session, body)
 
-    def _take_opening(self, position: int, session: str, body: Opening) -> None:
-        found = self._rounds.setdefault(session, _Round())
-        if found.opening is not None:
-            return
-        found.opening, found.opened_at = body, position
+    def _take_opening(self, session: str, body: Opening) -> None:
         study, number = (named := read_session(session)).study, named.number
         if number == self._next.get(study, 1):
             self._next[study] = number + 1
         if (state := self._studies.get(study)) is not None:
             self.upload_bytes = max(self.upload_bytes, round_bytes(body, state.study))
+
+    # ── at rest ──
+
+    def forget(self, session: str) -> None:
+        """Let go of a round that is at rest."""
+        self._rounds.pop(session, None)
+
+    def remember(self, position: int, session: str, sender: int, body: Body) -> None:
+        """Count for its round alone what follows from a post."""
+        if not isinstance(body, Opening | SetLock | Closing):
+            return
+        found = self._rounds.setdefault(session, _Round())
+        if isinstance(body, SetLock):
+            found.locked.add(sender)
+        elif isinstance(body, Closing):
+            found.is_closed = True
+        elif isinstance(body, Opening) and found.opening is None:
+            found.opening, found.opened_at = body, position
+
+    @property
+    def spent(self) -> tuple[tuple[Spent, ...], tuple[Spent, ...]]:
+        """Of labels, and of lists of entries."""
+        return _spent(self._labels), _spent(self._lists)
+
+    @property
+    def due(self) -> tuple[tuple[str, int], ...]:
+        """By study, the first round that was not opened."""
+        return tuple(sorted(self._next.items()))
+
+    def resume(self, state: BudgetState) -> None:
+        """Go on from what counted over all rounds."""
+        self._labels, self._lists = _daily(state.labels), _daily(state.lists)
+        self._next, self.upload_bytes = dict(state.due), state.upload_bytes
 
     # ── plans ──
 
@@ -284,3 +313,14 @@ def _partial_excess(study: Study, body: Partial, found: _Round) -> str:
         if attachment.size > limit:
             return f"a part of {attachment.size} bytes, where the round has at most {limit}"
     return ""
+
+
+def _spent(daily: Mapping[int, _Daily]) -> tuple[Spent, ...]:
+    return tuple(Spent(member, tuple(one.spent)) for member, one in sorted(daily.items()))
+
+
+def _daily(spent: Iterable[Spent]) -> defaultdict[int, _Daily]:
+    found = defaultdict[int, _Daily](_Daily)
+    for one in spent:
+        found[one.member] = _Daily(sum(size for _, size in one.bytes), deque(one.bytes))
+    return found

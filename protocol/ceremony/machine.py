@@ -29,7 +29,7 @@ not. If the last word of the step is seen before anybody aborts, the ceremony go
 crosses with it ends the ceremony: the verdict calls its sender late then, not silent.
 
 In the last step each member's first certificate counts, and an abort before all are there; whatever
-else is said then, or in the session after it, has no effect (``protocol.board.certification``).
+else is said then, or in the session after it, has no effect (``protocol.board.key_history``).
 
 Whoever finds a rule broken aborts. Then every member that has not certified discloses its seed: the
 ceremony is dead, nothing in it is secret any more, and ``protocol.ceremony.judgement`` replays

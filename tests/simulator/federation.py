@@ -427,7 +427,7 @@ class Federation:
         """What counts of the first board; the aggregator is started again if it is down."""
         while (aggregator := self.services[0].aggregator) is None:
             self._start_service(self.services[0])
-        return aggregator.board.entries
+        return list(aggregator.board.entries)
 
     def record(self, number: int = 0) -> MemoryFiles:
         """What one of the services has, as a record; it is started again if it is down."""

@@ -12,6 +12,7 @@ from participant.agent.agent import Agent
 from participant.agent.tasks import Tasks
 from participant.board.copy import BoardCopy
 from participant.ceremony.task import CeremonyTask
+from protocol.board.board import Board
 from protocol.board.draft import Draft
 from protocol.board.post import Posted
 from protocol.encoding import encode
@@ -60,10 +61,10 @@ class SeededSecrets:
 class EagerCopy(BoardCopy):
     """It stores what has come a hundred times as often, since boards are short here."""
 
-    full_span = 32
+    full_span, awake = 32, 20
 
-    def save(self, at_least: int = 1) -> None:
-        super().save(min(at_least, 4))
+    def save(self, board: Board, at_least: int = 1) -> None:
+        super().save(board, min(at_least, 4))
 
 
 class PowersOfTen:
@@ -225,4 +226,4 @@ class Hospital:
 
     def entries(self) -> list[Posted]:
         """What this hospital has seen of the board."""
-        return self.agent.board.entries if self.agent else []
+        return list(self.agent.board.entries) if self.agent else []

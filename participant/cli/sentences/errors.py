@@ -177,6 +177,9 @@ def _damaged_file(e: participant_errors.DamagedFile, c: Context) -> Sentence:
             + _REMADE[e.what],
         )
     remedy = _DAMAGED
+    if e.what == "copy of the board":
+        remedy = "type the same command again: it reads the board from the aggregator. If nobody "
+        remedy += "has changed the data folder, check the disk"
     if e.what == "outbox":
         remedy = "put back the data folder from a backup. What was about to be sent is lost with it"
     return Sentence(f"{e.path} is damaged: {e.reason}", remedy)

@@ -360,7 +360,7 @@ def _entry(post: Any, shown: Board, known: Board) -> bytes:
     if isinstance(post, bytes):
         return post
     if shown.head.position < known.head.position:
-        shown.entries, shown._hashes = list(known.entries), list(known._hashes)
+        shown.entries, shown._hashes = known.entries.copy(), list(known._hashes)
         shown._counts, shown._last_seen = dict(known._counts), dict(known._last_seen)
     pair = signed(post, shown, FEDERATION.keys)
     head = shown.head

@@ -78,12 +78,13 @@ def test_a_long_board_is_stored_while_it_is_read(tmp_path: Path) -> None:
     """Of a link that breaks, what came is not fetched again."""
     service, disk = aggregator(tmp_path), Disk()
     connect(copied(Disk(), *map(proposing, range(9)), index=2), service)
-    with mock.patch.object(BoardCopy, "full_span", 4):
+    with mock.patch("participant.agent.agent.SELDOM", 4):
         member = copied(disk)
         member.connected(Welcome(*service.board.head))
         frame = service.entries_after(0)
         member.receive(type(frame)(frame.entries[:6], frame.head))
-    assert copied(disk).board.head.position == 4
+        member.step()
+    assert copied(disk).board.head.position == 6
 
 
 # ── a board that is another one ──
@@ -149,7 +150,7 @@ def test_an_own_post_that_only_the_copy_shows_is_known_as_the_one_on_its_way(
         service.receive(1, frame)
     member.receive(service.entries_after(0))
     assert member.copy is not None
-    member.copy.save()
+    member.copy.save(member.board)
     assert Outbox(disk).pending is not None
     TOLD.clear()
     again = copied(disk, proposing(2))

@@ -7,28 +7,29 @@ import pytest
 from participant.board.copy import BoardCopy
 from participant.errors import DamagedFile, DiskError
 from protocol.board.board import Board
+from protocol.board.post import decode_entry
 from protocol.encoding import encode
 from tests.simulator.disk import Crash, Disk
 from tests.stage.saying import FEDERATION, proposing
 from tests.stage.toy import next_post
 
-SECRET, FEDERATION_ID = b"s" * 32, FEDERATION.terms.federation
+SECRET, TERMS = b"s" * 32, FEDERATION.terms
 INDEX = "board/index"
 
 
 class Short(BoardCopy):
     """Its spans are of three entries."""
 
-    full_span = 3
+    full_span, awake = 3, 2
 
 
-def copy(disk: Disk, secret: bytes = SECRET, federation: bytes = FEDERATION_ID) -> Short:
+def copy(disk: Disk, secret: bytes = SECRET, federation: bytes = TERMS.federation) -> Short:
     return Short(disk, secret, federation)
 
 
 def board_of(n: int, first: int = 0) -> list[bytes]:
     """A board of so many plans."""
-    board, entries = Board(FEDERATION.terms), list[bytes]()
+    board, entries = Board(TERMS), list[bytes]()
     for k in range(first, first + n):
         draft = proposing(k)
         signed = next_post(FEDERATION.keys[1], board, draft.session, 1, draft.body)
@@ -45,15 +46,24 @@ def stored(n: int, disk: Disk | None = None) -> Disk:
     """A disk with a copy of the first so many entries, stored one after the other."""
     disk = disk or Disk()
     kept = copy(disk)
-    n_before = len(list(kept.read()))
-    for entry in ENTRIES[n_before:n]:
+    board = kept.board(TERMS)
+    for entry in ENTRIES[len(board.entries) : n]:
+        board.append(decode_entry(entry))
         kept.add(entry)
-        kept.save()
+        kept.save(board)
     return disk
 
 
+def taken(kept: BoardCopy) -> list[bytes]:
+    """What a process begins with."""
+    board = kept.board(TERMS)
+    found = [encode(entry) for entry in kept.after(0)]
+    assert [posted.hash for posted in board.entries] == [decode_entry(e).hash for e in found]
+    return found
+
+
 def read(disk: Disk) -> list[bytes]:
-    return [encode(entry) for entry in copy(disk).read()]
+    return taken(copy(disk))
 
 
 def is_beginning(found: list[bytes]) -> bool:
@@ -79,11 +89,13 @@ def test_a_span_that_is_full_is_written_once_more_and_the_shorter_ones_are_remov
 def test_entries_are_stored_only_once_there_are_so_many() -> None:
     disk, entries = Disk(), ENTRIES[:2]
     kept = copy(disk)
+    board = kept.board(TERMS)
     for entry in entries:
+        board.append(decode_entry(entry))
         kept.add(entry)
-        kept.save(at_least=3)
+        kept.save(board, at_least=3)
     assert not disk.names()
-    kept.save(at_least=2)
+    kept.save(board, at_least=2)
     assert read(disk) == entries
 
 
@@ -94,7 +106,7 @@ def test_a_span_of_large_entries_is_full_early(monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_is_after_a_position_can_be_read_again() -> None:
     kept = copy(stored(8))
-    assert len(list(kept.read())) == 8
+    assert len(kept.board(TERMS).entries) == 8
     assert [encode(entry) for entry in kept.after(4)] == ENTRIES[4:]
     assert not list(kept.after(8))
 
@@ -106,7 +118,7 @@ def test_what_is_after_a_position_can_be_read_again() -> None:
     "other", [copy(stored(5), secret=b"o" * 32), copy(stored(5), federation=bytes(32))]
 )
 def test_a_copy_of_another_hospital_or_another_federation_is_not_taken(other: Short) -> None:
-    assert not list(other.read())
+    assert not taken(other)
     assert isinstance(other.trouble, DamagedFile)
     assert other.trouble.path == INDEX
 
@@ -119,7 +131,7 @@ def test_whichever_byte_is_changed_only_what_stands_before_is_taken(name: str) -
         data[at] ^= 1
         disk.files = {**whole, name: bytes(data)}
         kept = copy(disk)
-        found = [encode(entry) for entry in kept.read()]
+        found = taken(kept)
         assert is_beginning(found)
         assert len(found) < 5
         assert kept.trouble is not None
@@ -140,8 +152,11 @@ def test_files_of_two_copies_are_not_mixed() -> None:
     """Both are this hospital's own: the second was made after the first had been lost."""
     mine, other = stored(6), Disk()
     kept = copy(other)
+    board = kept.board(TERMS)
     for entry in board_of(6, first=100):
+        board.append(decode_entry(entry))
         kept.add(entry)
+        kept.save(board)
     mine.files["board/4-6"] = other.files["board/4-6"]
     assert read(mine) == ENTRIES[:3]
 
@@ -197,15 +212,16 @@ def full(disk: Disk, number: int = 28) -> None:
 def test_a_disk_that_is_full_ends_the_copy_and_nothing_else() -> None:
     disk = stored(4)
     kept = copy(disk)
-    assert len(list(kept.read())) == 4
+    board = kept.board(TERMS)
     full(disk)
     for entry in ENTRIES[4:]:
+        board.append(decode_entry(entry))
         kept.add(entry)
-        kept.save()
+        kept.save(board)
     assert isinstance(kept.trouble, DiskError)
     disk.hook = lambda: None
     kept.add(ENTRIES[5])
-    kept.save()  # a gap would make the copy worthless
+    kept.save(board)  # a gap would make the copy worthless
     assert read(disk) == ENTRIES[:4]
 
 
@@ -214,13 +230,24 @@ def test_a_copy_that_is_only_read_is_never_written_to() -> None:
     disk.files["board/4-5"] = b"?"
     before = dict(disk.files)
     full(disk, 30)
-    kept = Short(disk, SECRET, FEDERATION_ID, is_kept=False)
-    assert [encode(entry) for entry in kept.read()] == ENTRIES[:3]
+    kept = Short(disk, SECRET, TERMS.federation, is_kept=False)
+    assert taken(kept) == ENTRIES[:3]
     kept.add(ENTRIES[3])
-    kept.save()
+    kept.save(Board(TERMS))
     assert disk.files == before
     assert isinstance(kept.trouble, DamagedFile)
 
 
 def test_nothing_of_the_secret_is_shown() -> None:
     assert "ssss" not in repr(copy(stored(1)))
+
+
+def test_a_file_that_is_damaged_later_is_named_and_the_next_start_reads_all_anew() -> None:
+    disk = stored(8)
+    kept = copy(disk)
+    board = kept.board(TERMS)
+    disk.files["board/4-6"] = b"?"
+    with pytest.raises(DamagedFile, match=r"board/4-6"):
+        _ = board.entries[4]
+    assert not read(disk)
+    assert read(stored(8, disk)) == ENTRIES

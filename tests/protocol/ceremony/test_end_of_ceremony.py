@@ -11,8 +11,8 @@ from functools import cache
 
 import pytest
 
-from protocol.board.certification import certified_by_all, is_aborted
 from protocol.board.draft import Draft
+from protocol.board.key_history import certified_by_all, is_aborted
 from protocol.board.post import Post, Posted
 from protocol.ceremony.judgement import Verdict, judge
 from protocol.ceremony.machine import Ceremony
