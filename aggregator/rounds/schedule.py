@@ -1,5 +1,6 @@
 """When a round opens and closes: decisions from the board and the clock alone."""
 
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from itertools import islice
@@ -10,6 +11,7 @@ from protocol.board import (
     Studies,
     Study,
     StudyState,
+    Surplus,
     chunk_count,
     expected_count,
     suite_for,
@@ -28,6 +30,7 @@ from protocol.messages import (
 from protocol.rounds import (
     Awaited,
     OpenedSets,
+    RoundsState,
     RoundView,
     awaited_after,
     awaited_in,
@@ -41,6 +44,7 @@ from protocol.terms import Terms
 _HEADER_BYTES = 1_024
 _PROOF_NUMBERS = 3  # of a contribution's proof, each of a ciphertext's size at most
 
+Session = Callable[[str], Sequence[Posted]]  # the entries of a session, in order
 Waited = Callable[[int], int]  # for how long, since a time of the board; both in ms
 
 
@@ -51,11 +55,18 @@ class Rounds:
     views: by session, round 0 of a study included, where nothing is added.
     """
 
-    def __init__(self, terms: Terms, studies: Studies, key: KeyHistory) -> None:
+    def __init__(
+        self, terms: Terms, studies: Studies, key: KeyHistory, session: Session = lambda name: ()
+    ) -> None:
+        """session: the board's, of who lets go of rounds."""
+        self._session = session
         self.terms, self.studies, self.handovers = terms, studies, key.handovers
         self.views: dict[str, RoundView] = {}
         self.history = OpenedSets(terms, studies, key)
         self._began: dict[str, int] = {}  # the first entry of each view
+        # Rounds that a later one follows, by their first entries; how many are let go of.
+        self._passed: list[tuple[int, str]] = []
+        self._n_past = 0
         self._opened: defaultdict[str, int] = defaultdict(int)  # the last of each study's openings
         self._touched: set[str] = set()  # studies that may go on, by their names
         # What follows from the entries alone is found once for all ticks until the next entry.
@@ -74,13 +85,77 @@ class Rounds:
         if named.study not in self.studies:
             return
         self._touched.add(named.study)
-        if named.kind != "round":
+        if named.kind != "round" or isinstance(posted.post.body, Surplus):
             return
         if session not in self.views:
-            self.views[session] = RoundView(session)
-            self._began[session] = posted.position
-        self.views[session].receive(posted)
+            self._begin(session, posted.position)
+        self._view(posted)
         self.history.receive(posted)
+
+    def _begin(self, session: str, position: int) -> None:
+        """A round is new, or was let go of and something is said in it again."""
+        self.views[session], self._began[session] = RoundView(session), position
+        if not (posts := [p for p in self._session(session) if p.position < position]):
+            return
+        self._began[session] = posts[0].position
+        self.views = dict(sorted(self.views.items(), key=lambda item: self._began[item[0]]))
+        for posted in posts:
+            self._view(posted)
+        if self.is_passed(session):
+            self._pass_by(session)
+        self.history.recall(session, posts)
+        self._n_past -= 1
+
+    def _view(self, posted: Posted) -> None:
+        """Take note of an entry in its round alone."""
+        session = posted.post.session
+        self.views[session].receive(posted)
+        if self.views[session].opening is posted:
+            named = read_session(session)
+            self.next_number(named.study)  # it knows of this one from now on
+            self._pass_by(round_session(named.study, named.number - 1))
+
+    def _pass_by(self, session: str) -> None:
+        one = self._began.get(session, 0), session
+        if session in self.views and one not in self._passed:
+            insort(self._passed, one)
+
+    # ── rounds that a later one of their study follows ──
+
+    @property
+    def count(self) -> int:
+        """How many rounds there are, with those that were let go of."""
+        return len(self.views) + self._n_past
+
+    def let_go(self, kept: int) -> None:
+        """Keep as many of them as that, the newest, and of the others what counts for later ones.
+
+        One is recalled when something is said in it.
+        """
+        while len(self._passed) > kept:
+            _, session = self._passed.pop(0)
+            del self.views[session], self._began[session]
+            self.history.let_go(session)
+            self._n_past += 1
+
+    @property
+    def state(self) -> RoundsState:
+        """What others go on from (``resume``)."""
+        opened = tuple((name, self.next_number(name) - 1) for name in self.studies)
+        return RoundsState(tuple(self.views), tuple(self.history.past), opened, self.count)
+
+    def resume(self, state: RoundsState) -> None:
+        """Go on as if all entries had been received up to a state of it, which the board has."""
+        self._opened.update(state.opened)
+        posts = [posted for session in state.held for posted in self._session(session)]
+        for posted in sorted(posts, key=lambda posted: posted.position):
+            session = posted.post.session
+            if session not in self.views:
+                self.views[session], self._began[session] = RoundView(session), posted.position
+            self._view(posted)
+        self.history.resume(state.past, posts)
+        self._touched.update(self.studies)
+        self._n_past = state.count - len(self.views)
 
     def state_of(self, view: RoundView) -> StudyState:
         """The study of a round, and what members have said of it."""
@@ -131,6 +206,10 @@ class Rounds:
             self._opened[name] = number
             number += 1
         return number
+
+    def sessions(self) -> list[str]:
+        """All of the rounds that no later one of their study follows."""
+        return [session for session in self.views if not self.is_passed(session)]
 
     def is_passed(self, session: str) -> bool:
         """Whether a session is of a round, and a later one of its study was opened."""

@@ -58,6 +58,11 @@ class Summing:
         """Whom rounds that are held back wait for: not those that were closed or given up since."""
         return {s: who for s, who in self.held_back.items() if self._is_open(s)}
 
+    def let_go(self) -> None:
+        """Forget why contributions are in no sum, of rounds that are let go of."""
+        for session in self.left_out.keys() - self._rounds.views.keys():
+            del self.left_out[session]
+
     def step(self, due: Sequence[RoundView]) -> bool:
         """Get on with all rounds for a while, closing those of ``due`` that can be closed.
 

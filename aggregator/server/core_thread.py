@@ -1,12 +1,14 @@
 """The service's core at work beside the event loop, one thing at a time."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from aggregator.errors import StoreDamaged, StoreFull
 from aggregator.server.service import Aggregator
+from protocol.board import Posted
 
 T = TypeVar("T")
 
@@ -25,6 +27,7 @@ class CoreThread:
         # The head as of the core's last rest: read from the loop, where the core's own may be
         # half written.
         self.head = aggregator.board.head
+        self.news = deque[Posted]()  # entries since then, for who takes them in the loop
 
     async def do(self, work: Callable[[], T]) -> T:
         """The result of ``work``; raises what it raises."""
@@ -33,7 +36,9 @@ class CoreThread:
             try:
                 return work()
             finally:
-                self.head = self._aggregator.board.head
+                board, told = self._aggregator.board, self.head.position
+                self.news.extend(board.entries[told : board.head.position])
+                self.head = board.head
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, one_thing)

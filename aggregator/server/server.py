@@ -143,9 +143,10 @@ class Server:
     # ── what is new ──
 
     def _tell_what_is_new(self) -> None:
-        if self._core.head.position == self._told:
+        if not self._core.news:
             return
-        for posted in self.aggregator.board.entries[self._told : self._core.head.position]:
+        while self._core.news:
+            posted = self._core.news.popleft()
             post, kind = posted.post, kind_of(posted.post.body, self._terms)
             name = self.aggregator.board.name_of(post.session, post.sender)
             log.info("entry %d, %s: %s by %s", posted.position, post.session, kind, name)

@@ -4,32 +4,25 @@ Nothing is acknowledged before it is durable, and nothing that matters is in mem
 object on the same folder goes on where the last one stopped.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from aggregator.board import KeptBoard
 from aggregator.clock import BoardClock
-from aggregator.errors import BadUpload, StoreDamaged
-from aggregator.rounds import Rounds, Summing, remove_sums
+from aggregator.errors import BadUpload, StoreFull
+from aggregator.rounds import Summing, remove_sums
 from aggregator.server.waits import Waits
 from aggregator.status import AtWork
 from aggregator.status.report import report
 from aggregator.store import BlobStore, BoardStore, StorageHealth
-from protocol.board import (
-    Board,
-    Entry,
-    Head,
-    Post,
-    Posted,
-    SignedPost,
-    decode_entry,
-    entry_hash,
-    sign_post,
-)
-from protocol.encoding import decode, encode
+from protocol.board import Entry, Post, Posted, SignedPost, sign_post
+from protocol.encoding import decode
 from protocol.errors import BadEntry, Fork, Malformed
 from protocol.key import Epoch
 from protocol.messages import MAX_POST_BYTES, MAX_REASON, Body, attachments_of, chunks_of
@@ -75,16 +68,15 @@ class Aggregator:
         self.terms, self._key, self._folder = terms, key, folder
         self._store = BoardStore(folder)
         self.storage = StorageHealth(now_ms)
-        self.board = Board(terms)
         pace_ms = steady_ms or now_ms
         self._blobs = BlobStore(folder, self._store, lambda: self.board.upload_bytes, pace_ms)
-        self.rounds = Rounds(terms, self.board.studies, self.board.key)
-        self.summing = Summing(
-            self.rounds, self.board.key.by_digest, self._blobs, folder, self._say
-        )
         self._cleaned_ms = 0
         try:
-            self._read_store()
+            self._kept = KeptBoard(terms, self._store)
+            self.board, self.rounds = self._kept.board, self._kept.rounds
+            epochs = self.board.key.by_digest
+            self.summing = Summing(self.rounds, epochs, self._blobs, folder, self._say)
+            self._look_for_blobs()
             remove_sums(folder, frozenset(view.session for view in self.rounds.open_hybrid()))
         except BaseException:
             self._store.close()
@@ -94,44 +86,13 @@ class Aggregator:
         self._clock = BoardClock(now_ms, self._waits.last_ms, steady_ms)
         self._waits.begin(self._clock.now_ms())
 
-    def _read_store(self) -> None:
-        """Take note of all that is stored, and make sure that it is what it was.
-
-        Each entry was verified before it was stored. That it is the same, its hash shows, on which
-        all later ones build up to a head that is noted beside the database. Those behind that head,
-        if a crash has kept them from being noted, are verified again.
-        """
-        heads, noted = self._chain(), self._store.last_noted
-        if noted is not None:
-            at = heads[noted.position] if noted.position < len(heads) else None
-            self._store.check_end(Head(len(heads) - 1, heads[-1]), at)
-        for position, data in enumerate(self._store.entries(), start=1):
-            is_known = noted is not None and position <= noted.position
-            try:
-                entry = decode_entry(data)
-                add = self.board.restore if is_known else self.board.append
-                self.rounds.receive(add(entry))
-            except (Fork, BadEntry, Malformed) as error:
-                raise StoreDamaged(f"entry {position}", error.reason, position) from None
-        for posted in self.board.entries:
-            if not self.rounds.is_passed(posted.post.session):
-                self._require_blobs(posted)
+    def _look_for_blobs(self) -> None:
+        """Those of what goes on must be here; of older ones that is seen when they are read."""
+        ceremonies = [] if self.epoch else list(self.board.ceremonies.values())
+        going_on = [self.board.session(session) for session in self.rounds.sessions()]
+        for posted in chain.from_iterable(ceremonies + going_on):
+            self._require_blobs(posted)
         self._blobs.look_for_unnamed()
-
-    def _chain(self) -> list[bytes]:
-        try:
-            return self._store.chain(self.board.head.hash)
-        except StoreDamaged as damage:
-            if damage.position == 1 and self._is_foreign(next(self._store.entries(), b"")):
-                raise StoreDamaged(damage.what, "of another federation", 1) from None
-            raise
-
-    def _is_foreign(self, data: bytes) -> bool:
-        try:
-            post = decode(decode_entry(data).post.post, Post, "post", MAX_POST_BYTES)
-        except Malformed:
-            return False
-        return post.federation != self.terms.federation
 
     def _require_blobs(self, posted: Posted) -> None:
         for attachment in posted.attachments:
@@ -174,15 +135,9 @@ class Aggregator:
 
         Raises StoreDamaged for what is not as it was stored, and StoreFull.
         """
-        chosen: list[bytes] = []
-        found = self._store.entries_after(position, MAX_PAGE_BYTES)
-        for place, data in enumerate(found, start=position + 1):
-            if (known := self.board.hash_at(place)) is None:
-                break  # it is being taken note of
-            if entry_hash(data) != known:
-                raise StoreDamaged(f"entry {place}", "it is not the one that was there", place)
-            chosen.append(data)
-        return Entries(tuple(chosen), self.board.head.position)
+        last = self._kept.position
+        chosen = self._store.entries_after(position, last, MAX_PAGE_BYTES)
+        return Entries(tuple(chosen), last)
 
     def status(
         self, connected: Mapping[int, str], card: AddressCard | None = None
@@ -218,7 +173,11 @@ class Aggregator:
             for session, opening in self.rounds.to_open(self.epoch, waited):
                 self._say(session, opening)
         is_at_work = self.summing.step(self.rounds.to_close(waited))
-        return is_at_work or self.board.head.position > before
+        is_at_work = is_at_work or self.board.head.position > before
+        if not is_at_work:
+            with contextlib.suppress(StoreFull):  # then the next start reads more
+                self._kept.sum_up()
+        return is_at_work
 
     # ── the board ──
 
@@ -275,11 +234,9 @@ class Aggregator:
 
     def _put(self, entry: Entry) -> None:
         """Store the board's next entry, which may come next, and take note of it."""
-        body = decode(entry.post.post, Post, "post", MAX_POST_BYTES).body
-        names = [a.digest for a in attachments_of(body) if a.is_blob] + list(chunks_of(body))
-        self._store.append(Head(entry.position, entry.hash), encode(entry), names)
+        names = self._kept.put(entry)
         self.storage.stored()
-        self.rounds.receive(self.board.append(entry))
+        self.summing.let_go()
         for name in names:
             self._blobs.name(name)
 

@@ -98,7 +98,7 @@ def report(
             _waiting(session, found, rounds) | {"handover": _barring(board, rounds, session, found)}
             for session, found in rounds.awaited()[:MAX_ROUNDS]
         ],
-        "rounds_not_shown": max(0, len(rounds.views) - MAX_ROUNDS),
+        "rounds_not_shown": max(0, rounds.count - MAX_ROUNDS),
         "too_long": rounds.too_long(board.epoch) if board.epoch else {},
     }
 

@@ -18,6 +18,7 @@ from aggregator.store.durable import disk_errors
 from aggregator.store.heads import HeadLog, last_noted
 from protocol.board import Head, begins_entry, entry_hash
 
+_HASH_BYTES = 32
 _FRAMING = 8  # bytes around an entry in a frame, at most
 _NAME, _HEADS = "board.sqlite", "heads"
 _SCHEMA = """
@@ -25,6 +26,7 @@ CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, entry BLOB NOT
 CREATE TABLE IF NOT EXISTS blobs (
   digest BLOB PRIMARY KEY, size INTEGER NOT NULL, named INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS summary (number INTEGER PRIMARY KEY, summary BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS unnamed ON blobs (digest) WHERE NOT named;
 """
 # What a disk, a lock or a permission does; everything else says that the file is not what it was.
@@ -49,6 +51,7 @@ class BoardStore:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / _NAME
+        self._hashes = bytearray()  # of all entries that are known to be whole
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._heads = HeadLog(folder / _HEADS)
@@ -74,28 +77,54 @@ class BoardStore:
         self._reader.close()
         self._database.close()
 
-    def entries(self) -> Iterator[bytes]:
-        """All entries in order; raises StoreDamaged where one is missing."""
-        yield from _entries(self._database, self._path)
+    def entries(self, after: int = 0) -> Iterator[bytes]:
+        """All entries after a position, in order; raises StoreDamaged where one is missing."""
+        yield from _entries(self._database, self._path, after)
 
-    def chain(self, first: bytes) -> list[bytes]:
-        """The head that the board had after each entry, ``first`` before all.
+    def check_chain(self, head: Head) -> None:
+        """Read all entries; ``head``: of the board without any.
 
         Raises StoreDamaged at the first entry that does not follow the one before. Nothing is
         decoded: all the rest of an entry is what it was if the last head is.
         """
-        heads = [first]
-        for position, data in enumerate(self.entries(), start=1):
-            if not begins_entry(data, Head(position - 1, heads[-1])):
+        self._hashes.clear()
+        for data in self.entries():
+            position = head.position + 1
+            if not begins_entry(data, head):
                 reason = "it does not follow the entry before"
                 raise StoreDamaged(f"entry {position}", reason, position)
-            heads.append(entry_hash(data))
-        return heads
+            head = Head(position, entry_hash(data))
+            self._hashes += head.hash
+        if (noted := self._heads.last) is not None:
+            check_end(noted, head, self._hash_at(noted.position))
 
-    def entries_after(self, position: int, limit: int) -> list[bytes]:
+    def has(self, head: Head) -> bool:
+        """Whether the board had this head."""
+        return self._hash_at(head.position) == head.hash
+
+    def _hash_at(self, position: int) -> bytes | None:
+        end = _HASH_BYTES * position
+        return bytes(self._hashes[end - _HASH_BYTES : end]) if end <= len(self._hashes) else None
+
+    def between(self, first: int, last: int) -> Iterator[bytes]:
+        """Entries once more, from one position to another; in any thread, beside what is written.
+
+        Raises StoreDamaged for one that is not as it was.
+        """
+        entries = _entries(self._reader, self._path, first - 1)
+        for position, data in zip(range(first, last + 1), entries, strict=False):
+            if entry_hash(data) != self._hash_at(position):
+                reason = "it is not the one that was there"
+                raise StoreDamaged(f"entry {position}", reason, position)
+            yield data
+            first = position + 1
+        if first <= last:
+            raise StoreDamaged(f"entry {first}", "it is missing", first)
+
+    def entries_after(self, position: int, last: int, limit: int) -> list[bytes]:
         """The next entries, as many as have ``limit`` bytes together, but one if there is any.
 
-        In any thread: it waits for nothing that is being written.
+        last: beyond which none is given. As ``between``.
         """
         size = 0
 
@@ -104,15 +133,18 @@ class BoardStore:
             is_first, size = not size, size + len(data) + _FRAMING
             return is_first or size <= limit
 
-        return list(takewhile(fits, _entries(self._reader, self._path, position)))
+        return list(takewhile(fits, self.between(position + 1, last)))
 
-    def check_end(self, head: Head, noted_hash: bytes | None) -> None:
-        """Raises StoreDamaged if the board once went beyond ``head``, or another way.
+    @property
+    def summary(self) -> bytes:
+        """What was kept last, nothing if nothing was; raises StoreDamaged."""
+        with _database_errors(self._path):
+            row = self._database.execute("SELECT summary FROM summary").fetchone()
+        return row[0] if row and isinstance(row[0], bytes) else b""
 
-        ``noted_hash``: what the board now has at the position of ``last_noted``.
-        """
-        if self.last_noted is not None:
-            check_end(self.last_noted, head, noted_hash)
+    def keep_summary(self, data: bytes) -> None:
+        """Put it in the place of the last one; durable when this returns."""
+        self._write("INSERT OR REPLACE INTO summary VALUES (1, ?)", (data,))
 
     @property
     def last_noted(self) -> Head | None:
@@ -125,6 +157,7 @@ class BoardStore:
         names: the blobs that it names.
         """
         self._write("INSERT INTO entries VALUES (?, ?)", (head.position, entry), names)
+        self._hashes += head.hash
         self._heads.note(head)
 
     def add_blob(self, digest: bytes, size: int) -> None:

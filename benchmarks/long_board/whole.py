@@ -3,7 +3,7 @@
 from typing import Any
 
 from aggregator.store import stored_entries
-from benchmarks.long_board import verify
+from benchmarks.long_board import aggregator, verify
 from benchmarks.long_board.generator import long_board
 
 
@@ -16,5 +16,6 @@ def measure(rounds: int) -> dict[str, Any]:
         "rounds": rounds,
         "entries": len(entries),
         "board_bytes": sum(map(len, entries)),
+        "aggregator": aggregator.measure(made),
         "verify": verify.measure(made),
     }

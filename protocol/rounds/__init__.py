@@ -34,6 +34,6 @@ from protocol.rounds.omission import LeftOut, left_out
 from protocol.rounds.partial_payload import LockedSum
 from protocol.rounds.set_rules import ProofCheck, check_set
 from protocol.rounds.statistic import NO_MODEL, decode_sums, opening_for
-from protocol.rounds.variables import Start
+from protocol.rounds.variables import PastRound, RoundsState, Start
 from protocol.rounds.vector_checks import SumVerdict, checksum_key, claims_of, judge_sum
 from protocol.rounds.view import RoundView, bounds_of, read_training

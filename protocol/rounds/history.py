@@ -94,7 +94,16 @@ from protocol.messages import (
 )
 from protocol.rounds.isolation import Difference, Sums, fewest_missing, isolated, largest
 from protocol.rounds.span import Members
-from protocol.rounds.variables import Added, OpenSum, Start, Variables, hand_on
+from protocol.rounds.variables import (
+    Added,
+    OpenSum,
+    PastRound,
+    Start,
+    Variables,
+    hand_on,
+    in_order,
+    past_round,
+)
 from protocol.rounds.view import RoundView, models_up_to
 from protocol.terms import Terms
 
@@ -125,8 +134,11 @@ class OpenedSets:
         self._rounds = defaultdict[Start, list[str]](list)  # in the order of their openings
         self._variables = Variables(self._terms)
         self._chosen: dict[str, bytes] = {}  # what is closed, by session
+        self._past: dict[str, PastRound] = {}  # of what is not in the views any more
         self._others_of: dict[Hashable, Sums] = {}  # as long as no round goes on
-        self._last: dict[Hashable, tuple[Any, Any]] = {}  # question and answer, by round and kind
+        self._last: dict[
+            tuple[Hashable, str], tuple[Any, Any]
+        ] = {}  # question and answer, by round and kind
 
     def follow(self, board: Board) -> None:
         """Read this board: all entries that are there, and those that will be when it is asked."""
@@ -147,12 +159,59 @@ class OpenedSets:
             start = self._variables.starts[session] = self._start_of(view, body)
             self._rounds[start].append(session)
         elif isinstance(body, Contribution) and view.contributions.get(sender) is posted:
-            self._take_over()  # what it names may be of federations before
-            self._variables.add(session, sender, body.near)
+            self._add(session, sender, body.near)
         elif view.closing is posted:
             chosen = view.chosen(self._terms.federation)
             assert chosen is not None
             self._chosen[session] = chosen
+
+    # ── rounds in which nothing is said any more ──
+
+    def let_go(self, session: str) -> None:
+        """Keep of a round no more than what others are compared with.
+
+        It is recalled before more is said in it. Who contributes lets go of nothing, since
+        ``unended`` asks for the rounds themselves.
+        """
+        if (view := self._views.get(session)) is None or view.opening is None:
+            return
+        members = view.contributors if self._may_be_open(session) else ()
+        self._past[session] = past_round(view, self._variables.starts[session], members)
+        del self._views[session]
+        self._chosen.pop(session, None)
+        self._last = {asked: known for asked, known in self._last.items() if asked[1] != session}
+
+    def recall(self, session: str, posts: Iterable[Posted]) -> None:
+        """Take a round back, with all that was said in it."""
+        if self._past.pop(session, None) is None:
+            return
+        view = self._views[session] = RoundView.of(session, posts)
+        if (chosen := view.chosen(self._terms.federation)) is not None:
+            self._chosen[session] = chosen
+
+    @property
+    def past(self) -> Collection[PastRound]:
+        """The rounds that were let go of."""
+        return self._past.values()
+
+    def resume(self, past: Iterable[PastRound], posts: Iterable[Posted]) -> None:
+        """Go on from rounds that were let go of, and the entries of all others, in any order.
+
+        Everything is taken note of in the order of the board.
+        """
+        self._past = {one.session: one for one in past}
+        for one, said in in_order(self._past.values(), posts):
+            if isinstance(one, Posted):
+                self.receive(one)
+            elif said is None:
+                start = self._variables.starts[one.session] = Start(one.kind, one.start)
+                self._rounds[start].append(one.session)
+            else:
+                self._add(one.session, said.member, said.near)
+
+    def _add(self, session: str, member: int, near: Near) -> None:
+        self._take_over()  # what it names may be of federations before
+        self._variables.add(session, member, near)
 
     def difference(self, view: RoundView) -> Difference | None:
         """What the sum that the round's closing chose would show of too few; None if nothing.
@@ -233,7 +292,8 @@ class OpenedSets:
         In the order in which their rounds were opened; before them what was taken over.
         """
         self._catch_up()
-        own = [self._sum_of(view) for s, view in self._views.items() if self._may_be_open(s)]
+        opened = (s for s in (*self._past, *self._views) if self._may_be_open(s))
+        own = [self._sum_of(session) for session in opened]
         before = self._variables.taken.handed_on
         return hand_on([*before, *sorted(own)], self._variables.classes, self._name_of)
 
@@ -310,12 +370,17 @@ class OpenedSets:
         yield from self._variables.taken.of_start.get(start, ())
         for session in self._rounds.get(start, ()):
             if session != but and self._may_be_open(session):
-                yield self._sum_of(self._views[session])
+                yield self._sum_of(session)
 
-    def _sum_of(self, view: RoundView) -> OpenSum:
-        state, start = self._studies.get(view.study), self._variables.starts[view.session]
-        weights = state.study.weights if state else ""
-        return OpenSum(_opened_at(view), view.name, start, frozenset(view.contributors), weights)
+    def _sum_of(self, session: str) -> OpenSum:
+        named, start = read_session(session), self._variables.starts[session]
+        weights = state.study.weights if (state := self._studies.get(named.study)) else ""
+        if (past := self._past.get(session)) is not None:
+            opened_at, members = past.opened_at, frozenset(past.members)
+        else:
+            view = self._views[session]
+            opened_at, members = _opened_at(view), frozenset(view.contributors)
+        return OpenSum(opened_at, named.name, start, members, weights)
 
     def _row_of(self, one: OpenSum) -> frozenset[Added]:
         return frozenset(self._variables.classes.variable(m, one.start) for m in one.members)
@@ -340,6 +405,8 @@ class OpenedSets:
     # ── what the board says ──
 
     def _may_be_open(self, session: str) -> bool:
+        if (past := self._past.get(session)) is not None:
+            return bool(past.members)
         chosen = self._chosen.get(session)
         return chosen is not None and chosen in self._views[session].locks.values()
 

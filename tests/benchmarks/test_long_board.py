@@ -8,6 +8,7 @@ from aggregator.identity import load_key
 from aggregator.record import RecordOutput
 from aggregator.record.export import export
 from aggregator.server import Aggregator
+from benchmarks.long_board import aggregator
 from benchmarks.long_board.cost import CommandFailed, cost_of
 from benchmarks.long_board.generator import PASSPHRASE, long_board
 from benchmarks.long_board.rounds import STUDY, LongTable
@@ -59,6 +60,9 @@ def test_an_aggregator_and_agents_go_on_where_the_board_ends(tmp_path) -> None:
     assert findings_in(output) == {"2.5"}  # nobody has countersigned its end
     before = (made.folder / "federation.toml").read_bytes()
     assert long_board(ROUNDS, tmp_path) == made  # as it is
+    service.close()
+    costs = aggregator.measure(made)
+    assert all(all(cost.values()) for cost in costs.values())
     assert (made.folder / "federation.toml").read_bytes() == before
 
 

@@ -38,6 +38,7 @@ _ELSEWHERE = {
     "participant.app.module": "compares a file's first bytes with a mark",
     "participant.disk.files": "reads for all others",
     "protocol.terms.toml_text": "terms, and all other files in TOML",
+    "aggregator.board.kept": "entries, whose hashes are compared first; board and post",
     "aggregator.store.blobs": "compared with its name before it is used",
     "aggregator.server.aggregation": "terms: the aggregator parses the same text",
     "aggregator.record.output": "reads back the files of a record, for protocol.record",

@@ -8,12 +8,14 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from aggregator.board import kept as kept_board
 from aggregator.server.service import Aggregator
 from protocol.board.board import Board
 from protocol.board.post import Entry, Posted, decode_entry
@@ -148,6 +150,10 @@ class Federation:
 
         limit: virtual seconds; TIME_LIMIT unless told.
         """
+        with _short_boards():
+            return self._run(limit)
+
+    def _run(self, limit: float | None) -> bool:
         self.begin()
         rogue = shifting_sums() if self.plan.rogue else contextlib.nullcontext()
         with self._crashing_syncs(), rogue:
@@ -439,6 +445,11 @@ class Federation:
         attachments = recorded(aggregator.board.entries, self.terms.n_members)
         blobs = {a.digest: aggregator._blobs.payload(a) for a in attachments}
         return files_of(self.toy, entries, blobs)
+
+
+def _short_boards() -> AbstractContextManager[object]:
+    """The aggregator lets rounds rest, and sums its board up, as if boards were long."""
+    return patch.multiple(kept_board, HELD_ENTRIES=20, _AT_ONCE=4, _SUMMED_UP=8)
 
 
 def _make_blob_folders(folder: Path) -> None:

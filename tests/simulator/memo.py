@@ -27,6 +27,7 @@ import gmpy2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gmpy2 import mpz
 
+from aggregator.board import kept
 from aggregator.server import service
 from keyshare.proofs import equality_proof
 from keyshare.steps import Steps
@@ -52,7 +53,8 @@ _BY_NAME = (
     (bodies, "blob_name"),  # bytes -> their digest
     (board, "blob_name"),
     (agent, "decode_entry"),  # bytes -> frozen structs
-    (service, "decode_entry"),
+    (kept, "decode_entry"),
+    (kept, "decode"),
     (service, "decode"),
     (federation, "decode_entry"),
     (epoch, "check_public"),  # bytes -> a public key

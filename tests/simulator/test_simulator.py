@@ -9,14 +9,13 @@ from dataclasses import replace
 import pytest
 
 from aggregator.errors import StoreDamaged
-from aggregator.server.service import Aggregator
 from participant.agent.agent import Agent
 from participant.rounds.sum_check import SumCheck
 from protocol.board.post import decode_entry
 from protocol.ceremony.judgement import Verdict
 from protocol.rounds.vector_checks import SumVerdict
 from protocol.wire.frames import Entries
-from tests.simulator import oracle
+from tests.simulator import forgetful_store, oracle
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import SeededSecrets
 from tests.simulator.liar import LIES
@@ -143,19 +142,5 @@ def test_planted_fresh_randomness_after_a_restart_is_caught() -> None:
 def test_planted_acknowledgement_before_durability_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    started = Aggregator.__init__
-
-    def start(aggregator: Aggregator, *arguments: object) -> None:
-        started(aggregator, *arguments)  # type: ignore[arg-type]
-        store, late = aggregator._store, list[tuple[object, ...]]()
-        durable = store.append
-
-        def append(*values: object) -> None:
-            late.append(values)  # written only when the next entry comes
-            if len(late) > 1:
-                durable(*late.pop(0))  # type: ignore[arg-type]
-
-        store.append = append  # type: ignore[assignment]
-
-    monkeypatch.setattr(Aggregator, "__init__", start)
+    forgetful_store.plant(monkeypatch)
     assert caught(lambda federation: None)

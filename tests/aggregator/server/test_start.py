@@ -10,7 +10,7 @@ from aggregator.errors import StoreDamaged
 from aggregator.store.blobs import BlobStore
 from aggregator.store.board import BoardStore
 from protocol.board import board as board_module
-from protocol.board.post import Entry, SignedPost
+from protocol.board.post import Entry, Head, SignedPost, entry_hash
 from protocol.encoding import encode
 from protocol.wire.frames import Subscribe
 from tests.stage.desk import Desk
@@ -87,13 +87,19 @@ def test_an_entry_that_changes_while_a_service_is_at_work_is_not_sent(
 
 def test_entries_are_read_while_another_is_being_stored(tmp_path: Path) -> None:
     store = BoardStore(tmp_path)
-    store._write("INSERT INTO entries VALUES (?, ?)", (1, b"one"))
+    for position, data in enumerate((b"one", b"two"), start=1):
+        store.append(Head(position, entry_hash(data)), data)
     with store._transaction():
-        store._database.execute("INSERT INTO entries VALUES (2, x'02')")
-        assert store.entries_after(0, 1 << 20) == [b"one"]
-    assert store.entries_after(0, 1 << 20) == [b"one", b"\x02"]
-    assert store.entries_after(0, 9) == [b"one"]
-    assert store.entries_after(1, 0) == [b"\x02"]  # one, however long
+        store._database.execute("INSERT INTO entries VALUES (3, x'02')")
+        assert store.entries_after(0, 2, 1 << 20) == [b"one", b"two"]
+    assert store.entries_after(0, 2, 11) == [b"one"]
+    assert store.entries_after(1, 2, 0) == [b"two"]  # one, however long
+    with pytest.raises(StoreDamaged, match="not the one"):
+        store.entries_after(0, 3, 1 << 20)  # nobody has stored the third by ``append``
+    with store._transaction():
+        store._database.execute("DELETE FROM entries WHERE position > 1")
+    with pytest.raises(StoreDamaged, match="missing"):
+        store.entries_after(0, 2, 1 << 20)
     store.close()
 
 

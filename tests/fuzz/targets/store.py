@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509 import load_der_x509_certificate
 
+from aggregator.board.summary import Summary, _hash, read_summary
 from aggregator.errors import AggregatorError
 from aggregator.identity import (
     KEY_NAME,
@@ -18,12 +19,14 @@ from aggregator.identity import (
     load_key,
     tls_context,
 )
+from aggregator.rounds.schedule import Rounds
 from aggregator.rounds.vector_sum import ChunkSum, Vector, VectorSum
 from aggregator.server.admission import NotAdmitted, identify
 from aggregator.server.waits import Waits
 from aggregator.status.file import STATUS_NAME, read_status
 from aggregator.store.board import BoardStore, stored_entries
 from aggregator.store.heads import HeadLog
+from protocol.board.board import Board
 from protocol.board.post import Head
 from protocol.encoding import encode
 from protocol.messages.bodies import Contributor
@@ -119,6 +122,20 @@ def board_database() -> Case:
                 assert list(store.entries()) == stored_entries(folder)
 
     return Case(run, [seed], None)
+
+
+@target("board-summary", "aggregator.board.summary.read_summary, what its hash is right for")
+def board_summary() -> Case:
+    board = Board(TERMS)
+    board.append(entries()[0])
+    rounds = Rounds(TERMS, board.studies, board.key, board.session)
+    honest = Summary(board.state, rounds.state)
+
+    def run(data: bytes) -> None:
+        found = read_summary(_hash(data) + data)
+        assert found is None or found.stored == _hash(data) + data
+
+    return Case(run, [encode(honest)])
 
 
 @target("chunk-sum", "aggregator.rounds.vector_sum.VectorSum.read", limit=20_480)

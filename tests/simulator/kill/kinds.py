@@ -21,6 +21,7 @@ class Kind(NamedTuple):
 
 SERVICES = ("ceremony service", "packed service", "vector service", "statistic service")
 BLOBS = ("ceremony service", "vector service")
+IDLE_AT_TIMES = ("ceremony service", "packed service", "vector service")
 SUMS = ("vector service",)
 TALKERS = ("proposer", "withdrawer", "ender")
 WORKERS = ("trainer", "holder", "contributor", "reader")
@@ -35,6 +36,7 @@ OF_THE_AGGREGATOR = {
     "own blob": Kind(r"sync incoming/0-[0-9a-f]{64}", SUMS),
     "folder of blobs": Kind(r"make blobs/[0-9a-f]{2}", BLOBS),
     "blob": Kind(r"name blobs/[0-9a-f]{2}/[0-9a-f]{64}", BLOBS),
+    "summary": Kind(r"row summary", IDLE_AT_TIMES),
     "row of a blob": Kind(r"row blobs", BLOBS),
     "folder of sums": Kind(r"make sums(/study-\w+-\d+)?", SUMS),
     "new sum": Kind(r"sync sums/study-\w+-\d+/new", SUMS),

@@ -144,7 +144,8 @@ def _removed(path: Any, *, dir_fd: int | None = None) -> tuple[str, Any]:
 
 
 def _row(store: BoardStore, statement: str, values: object, names: object = ()) -> tuple[str, Path]:
-    return "row", store._path.with_name("entries" if "entries" in statement else "blobs")
+    table = statement.partition(" INTO ")[2].partition(" ")[0]
+    return "row", store._path.with_name(table)
 
 
 def _made(path: Any, *rest: Any, **named: Any) -> tuple[str, Any]:

@@ -5,10 +5,10 @@ from functools import cache
 
 import pytest
 
-from aggregator.store.board import BoardStore
 from participant.agent import checkpoint
 from participant.home.membership import Membership
 from protocol.board import Head
+from tests.simulator import forgetful_store
 from tests.simulator.disk import Disk
 from tests.simulator.kill.kinds import OF_A_HOSPITAL, OF_THE_AGGREGATOR, kinds_by
 from tests.simulator.kill.moments import Death, Moments
@@ -113,15 +113,7 @@ def test_a_planted_file_without_a_row_is_noticed(monkeypatch: pytest.MonkeyPatch
 def test_planted_acknowledgement_before_durability_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    durable, late = BoardStore.append, list[tuple[BoardStore, Head, bytes, object]]()
-
-    def append(store: BoardStore, head: Head, entry: bytes, names: object) -> None:
-        """Durable when the next entry comes, but for a process that dies before."""
-        if late and late[-1][0] is store:
-            durable(*late.pop())  # type: ignore[arg-type]
-        late.append((store, head, entry, names))
-
-    monkeypatch.setattr(BoardStore, "append", append)
+    forgetful_store.plant(monkeypatch)
     with pytest.raises(Violation):
         played("statistic", Death(0, "entry", 5, is_after=False))
 
