@@ -7,6 +7,7 @@ an app keeps for itself, what a program at a socket began with, and what command
 """
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 AGGREGATOR = 0
@@ -78,6 +79,7 @@ OF_A_HOSPITAL = {
 }
 
 
+@cache
 def kind_of(who: int, change: str) -> str:
     """The kind of a change that a hospital or the aggregator makes; else the change itself."""
     kinds = OF_THE_AGGREGATOR if who == AGGREGATOR else OF_A_HOSPITAL
