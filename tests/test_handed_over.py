@@ -1,11 +1,14 @@
 """The key refreshed and handed over by whole processes, while they train, and while some die."""
 
 import contextlib
+import copy
 import random
+import shutil
 import subprocess
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,11 +71,22 @@ class Handing(Federation):
                 processes.append(hospital.start(*words, log=log, PLACE=place))
             logs = [self.folder / f"agent-{hospital.number}.log" for hospital in self.hospitals]
             is_so = lambda: all("connected to" in log.read_text() for log in logs)  # noqa: E731
-            wait_for("the agents", is_so, processes, 60)
+            wait_for("the agents", is_so, processes, 90)
             yield processes
 
     def place(self, number: int) -> Path:
         return self.folder / f"place-{number}"
+
+    def copied(self, folder: Path) -> "Handing":
+        """The same at another place."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        made = copy.copy(self)
+        made.folder, made.file = folder, folder / self.file.name
+        made.hospitals = [
+            replace(h, home=folder / h.home.name, patients=folder / h.patients.name)
+            for h in self.hospitals
+        ]
+        return made
 
     @property
     def handovers(self) -> list[Handover]:
@@ -90,12 +104,17 @@ class Handing(Federation):
         return [h.folder(self.terms.federation) / model_name(study, number) for h in self.hospitals]
 
 
-@pytest.fixture
-def federation(tmp_path: Path) -> Handing:
-    made = Handing(tmp_path)
+@pytest.fixture(scope="module")
+def with_key(tmp_path_factory: pytest.TempPathFactory) -> Handing:
+    made = Handing(tmp_path_factory.mktemp("with-key"))
     with made.serve():
         made.all_type("ceremony")
     return made
+
+
+@pytest.fixture
+def federation(with_key: Handing, tmp_path: Path) -> Handing:
+    return with_key.copied(tmp_path)
 
 
 def openings(board: Board, study: str) -> list[int]:
