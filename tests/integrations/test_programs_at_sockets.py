@@ -180,7 +180,7 @@ def test_an_agent_and_the_aggregator_are_started_anew_in_the_middle_of_a_round(
 
 
 def test_a_hospital_comes_back_two_rounds_later(stage: Stage, beside: ThreadPoolExecutor) -> None:
-    paths, model = stage.study("away", rounds=3, seconds=2), MODELS["away"]
+    paths, model = stage.study("away", rounds=3, seconds=4), MODELS["away"]
     begun = done([beside.submit(begins, p, model) for p in paths])
     assert {a.kind for a in begun} == {"train"}  # and the fourth is not heard of again
     for _ in (1, 2):

@@ -119,7 +119,8 @@ def test_frames_of_one_connection_are_nothing_in_another(consortium: Consortium)
 
     with consortium.relay.running() as relay:
         with box_of(consortium, recording).running():
-            run_all([consortium.session(1, time_limit=1.5)])
+            run_all([consortium.session(1, time_limit=3.0)])
+        assert heard
         before, hellos = relay.core.board.head, len(relay.hellos)
         with box_of(consortium, replaying).running() as box:
             run_all([consortium.session(2, time_limit=1.5)])

@@ -73,6 +73,8 @@ def test_a_session_waits_for_an_aggregator_that_is_down_and_says_so_once(
     ends: list[Any] = []
     thread = threading.Thread(target=lambda: ends.extend(run_all(working)))
     thread.start()
+    while len(reasons) < 3:
+        time.sleep(0.01)
     time.sleep(0.5)
     assert reasons == ["connection refused"] * 3
     with consortium.relay.running():
@@ -222,7 +224,7 @@ async def test_who_is_stopped_while_a_link_is_lost_does_not_look_for_another(
 
 def test_the_time_limit_names_who_has_not_joined(consortium: Consortium) -> None:
     with consortium.relay.running():
-        ends = run_all([consortium.session(i, time_limit=1.5) for i in (1, 3)], seconds=20)
+        ends = run_all([consortium.session(i, time_limit=4.0) for i in (1, 3)], seconds=20)
     for end in ends:
         assert isinstance(end, OutOfTime)
         assert end.waiting.members == (2,)
@@ -266,7 +268,7 @@ def test_a_long_computation_does_not_hold_up_the_end(consortium: Consortium) -> 
         started = time.monotonic()
         (end,) = run_all([consortium.session(1, Sleeper(), time_limit=1.0)])
     assert isinstance(end, OutOfTime)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 7  # it computes for 8 s
 
 
 def test_in_the_main_thread_too_it_does_not_and_its_signals_are_the_callers_again(
@@ -278,13 +280,13 @@ def test_in_the_main_thread_too_it_does_not_and_its_signals_are_the_callers_agai
         session = consortium.session(1, Sleeper(), time_limit=1.0, steps=foreground)
         with pytest.raises(OutOfTime):
             foreground.run(session.work)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 7  # it computes for 8 s
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_a_session_that_ran_out_of_time_works_when_it_is_run_again(consortium: Consortium) -> None:
     task = Idle()
-    session = consortium.session(1, task, time_limit=0.4)
+    session = consortium.session(1, task, time_limit=1.5)
     with consortium.relay.running():
         for _ in range(2):
             before = task.asked
@@ -307,7 +309,7 @@ def test_a_ceremony_begun_with_a_seed_that_is_lost_stops_and_blames_nobody(
     consortium: Consortium, tmp_path: Path
 ) -> None:
     with consortium.relay.running():
-        run_all([consortium.session(1, time_limit=1.0)], seconds=20)
+        run_all([consortium.session(1, time_limit=3.0)], seconds=20)
         member = consortium.member(1)
         assert member.vault.has_seed("ceremony/1")
         empty = Vault(tmp_path / "new vault", member.vault.federation, 1, CHEAP)
