@@ -60,8 +60,16 @@ class Game:
 
     def steps(self, state: State) -> Iterator[State]:
         """What can happen next."""
+        yield from self.honest_steps(state)
+        yield from self.lies(state)
+
+    def honest_steps(self, state: State) -> Iterator[State]:
+        """What honest members can do next."""
         for member in self.honest:
             yield from self.own_steps(state, member)
+
+    def lies(self, state: State) -> Iterator[State]:
+        """What liars can say next."""
         for member in self.liars:
             for word in HandoverWord:
                 if state.attempt.counts(member, word):
@@ -90,9 +98,10 @@ def explore(game: Game, check: Callable[[State], None], start: State | None = No
     while left:
         state = left.pop()
         check(state)
-        if not any(True for member in game.honest for _ in game.own_steps(state, member)):
+        following = set(game.honest_steps(state))
+        if not following:
             last.add(state)
-        new = set(game.steps(state)) - seen
+        new = following.union(game.lies(state)) - seen
         seen |= new
         left += new
     return last

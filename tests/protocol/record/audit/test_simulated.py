@@ -8,6 +8,8 @@ import pytest
 from protocol.record.audit.checks import audit
 from protocol.record.audit.results import Status
 from tests.simulator.federation import Federation, memory_folder
+from tests.simulator.memo import remembering
+from tests.simulator.oracle import judge
 from tests.simulator.plan import Plan
 from tests.stage.record.memory import MemoryFiles
 
@@ -15,10 +17,10 @@ SEEDS, CHUNK = 100, 20
 
 
 def simulated(plan: Plan) -> MemoryFiles:
-    """The record after a run."""
-    with memory_folder() as folder:
+    """The record after a run, which ends as it must."""
+    with memory_folder() as folder, remembering():
         federation = Federation(plan, folder)
-        federation.run()
+        assert judge(federation, federation.run()) in ("done", "fork")
         return federation.record()
 
 
