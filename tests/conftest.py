@@ -33,7 +33,10 @@ IMPORTS_TORCH = re.compile(r"^(import|from) (safetensors\.)?torch\b", re.MULTILI
 _FOUND = [str(Path(__file__).parents[1] / "integrations"), os.environ.get("PYTHONPATH", "")]
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, _FOUND))
 
-LONGEST = ("test_federation.py", "test_simulator.py", "test_malice.py")
+LONGEST = (
+    "test_federation.py", "test_studies.py", "test_trainings.py", "test_successions.py",
+    "test_malice.py",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -21,11 +21,17 @@ from tests.simulator.plan import Plan
 from tests.simulator.studies.script import StudyScript, Word, common
 from tests.stage.rounds.delayed import excuse_rows
 
-SEEDS, CHUNK = 200, 10
+SEEDS, FAST, CHUNK = 200, 50, 10
 CALM = Plan(seed=0, n_members=4, quorum=2, founded=True)
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+@pytest.mark.parametrize(
+    "first",
+    [
+        *range(0, FAST, CHUNK),
+        *(pytest.param(k, marks=pytest.mark.slow) for k in range(FAST, SEEDS, CHUNK)),
+    ],
+)
 def test_every_run_opens_nothing_unapproved_shows_nobody_and_ends(first: int) -> None:
     for seed in range(first, first + CHUNK):
         try:
