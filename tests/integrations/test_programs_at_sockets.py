@@ -186,6 +186,7 @@ def test_a_hospital_comes_back_two_rounds_later(stage: Stage, beside: ThreadPool
     for _ in (1, 2):
         rest = done([beside.submit(trains, paths[k], model, k) for k in range(3)])
         assert {a.kind for a in rest} == {"applied"}
+    until(lambda: standing(paths[3]).round == 2)  # its agent reads of it when it does
     late = updates(paths[3], 1, {"w": model["w"] + 1})
     assert (late.kind, late.round) == ("late", 1)
     assert late.receipt is not None
