@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2] / "integrations"
 OURS = {"quorate_flower": "flwr>=1.40,<2", "quorate_nvflare": "nvflare>=2.9,<3"}
 ALL = (*OURS, "quorate_client")
 OF_QUORATE = {"aggregator", "keyshare", "participant", "protocol"}  # under the GPL
-SOURCES = [path for name in ALL for path in (ROOT / name).rglob("*.py")]
+SOURCES = [path for name in (*ALL, "stage") for path in (ROOT / name).rglob("*.py")]
 
 
 def settings(name: str) -> dict[str, Any]:

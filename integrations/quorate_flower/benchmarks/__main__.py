@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.deployment import Deployment
-from tests.federation import Federation
-from tests.plus import APP, received, without_quorate
+from tests.stage.deployment import Deployment
+from tests.stage.federation import Federation
+from tests.stage.plus import APP, received, without_quorate
 
 HOSPITALS = 3
 

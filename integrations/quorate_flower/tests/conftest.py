@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from flwr.supercore.task_identity import TaskIdentity
 from quorate_flower.gate import courier
-
-from tests.scripted import ScriptedAgent
+from scripted import ScriptedAgent
 
 # Flower makes no Message outside a task; here all are of one.
 TaskIdentity.task_id = TaskIdentity.run_id = TaskIdentity.node_id = 7

@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.example import EXAMPLES, changes
+from tests.stage.example import EXAMPLES, changes
 
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/pyproject.toml"))
 

@@ -15,13 +15,13 @@ from flwr.clientapp import ClientApp
 from quorate_flower.exchange import Exchange
 from quorate_flower.records import Arrays, record_of
 from quorate_flower.settings import read_settings
+from staged import Staged
 
 import quorate_client
 from quorate_flower import QuorateFedAvg, quorate_mod
-from tests.apps import context_of
-from tests.example import EXAMPLES, App, before, load
-from tests.local_grid import LocalGrid, Node
-from tests.staged import Staged
+from tests.stage.apps import context_of
+from tests.stage.example import EXAMPLES, App, before, load
+from tests.stage.local_grid import LocalGrid, Node
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -33,7 +33,7 @@ INITIAL: Arrays = {"w": np.zeros((20, 50), np.float32), "b": np.zeros(7, np.floa
 
 @pytest.fixture(scope="module")
 def staged() -> Iterator[Staged]:
-    with Staged("clear", rounds=4, seconds=5, **PLAN) as made:
+    with Staged(4, "clear", rounds=4, seconds=5, **PLAN) as made:
         yield made
 
 

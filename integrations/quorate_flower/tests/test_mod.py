@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from flwr.app import ConfigRecord, Error, Message, MetricRecord, RecordDict
 from quorate_flower.records import Arrays, record_of
+from scripted import ScriptedAgent
 
 from quorate_flower import exchange, mod
-from tests.apps import (
+from tests.stage.apps import (
     EXAMPLES,
     adding_app,
     app_that,
@@ -21,7 +22,6 @@ from tests.apps import (
     old_message,
     stock_message,
 )
-from tests.scripted import ScriptedAgent
 
 ZERO: Arrays = {"b": np.zeros(3, np.float32), "a": np.zeros((2, 2), np.float32)}
 OURS: Arrays = {name: values + np.float32(5.1) for name, values in ZERO.items()}

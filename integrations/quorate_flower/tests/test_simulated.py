@@ -8,7 +8,7 @@ import pytest
 from quorate_flower.records import Arrays
 
 from quorate_flower import QuorateError, simulated_mod
-from tests.apps import EXAMPLES, adding_app, context_of, message_of
+from tests.stage.apps import EXAMPLES, adding_app, context_of, message_of
 
 ZERO = {"w": np.zeros(100_000, np.float64), "batches": np.array(3)}
 

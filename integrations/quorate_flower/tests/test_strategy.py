@@ -13,7 +13,7 @@ from quorate_flower.receipt import WHICH_STUDY
 from quorate_flower.records import record_of
 
 from quorate_flower import QuorateFedAvg, Receipt
-from tests.local_grid import LocalGrid, Node
+from tests.stage.local_grid import LocalGrid, Node
 
 INITIAL = record_of({"w": np.zeros(3, np.float32)})
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from staged import Staged
 
-from tests.deployment import BIN, RUN, SUPERLINK, SUPERNODE, Deployment, run_of, until
-from tests.federation import Federation
-from tests.plus import APP, clear_model, model_at, received
-from tests.staged import Staged
+from tests.stage.deployment import BIN, RUN, SUPERLINK, SUPERNODE, Deployment, run_of, until
+from tests.stage.federation import Federation
+from tests.stage.plus import APP, clear_model, model_at, received
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_supernode_that_is_killed_while_its_app_trains_is_missing_in_that_roun
     """Four hospitals, three of whom are enough. The new SuperNode is a new node to the SuperLink,
     and the ServerApp waits until the old one counts as gone.
     """
-    with Staged("killed", rounds=2, seconds=30, suite="paillier") as staged:
+    with Staged(4, "killed", rounds=2, seconds=30, suite="paillier") as staged:
         log = tmp_path / "received.jsonl"
         start_supernodes(deployment, staged.sockets[:3])
         fourth = {"partition-id": 3, "quorate-socket": str(staged.sockets[3])}

@@ -9,10 +9,10 @@ import pytest
 from flwr.app import Message
 from flwr.serverapp.exception import InconsistentMessageReplies
 from quorate_flower.records import record_of
+from staged import Staged
 
 from quorate_flower import QuorateFedAvg
-from tests.local_grid import LocalGrid
-from tests.staged import Staged
+from tests.stage.local_grid import LocalGrid
 from tests.test_in_process import INITIAL, PLAN, Hospitals
 
 pytestmark = pytest.mark.timeout(120)
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(120)
 
 @pytest.fixture(scope="module")
 def staged() -> Iterator[Staged]:
-    with Staged("twice", rounds=2, seconds=5, **PLAN) as made:
+    with Staged(4, "twice", rounds=2, seconds=5, **PLAN) as made:
         yield made
 
 
@@ -53,7 +53,7 @@ def test_a_second_supernode_that_comes_after_the_first_has_trained_is_refused_at
 def test_an_agent_of_another_federation_is_named_by_the_server_within_seconds(
     staged: Staged,
 ) -> None:
-    with Staged("mixed", rounds=1, seconds=60, **PLAN) as others:
+    with Staged(4, "mixed", rounds=1, seconds=60, **PLAN) as others:
         mine = staged.study("mixed", rounds=1, seconds=60, **PLAN)
         hospitals = Hospitals([*mine[:2], others.sockets[2]], 16)
         started = time.monotonic()

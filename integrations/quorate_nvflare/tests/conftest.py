@@ -11,7 +11,7 @@ from nvflare.apis.fl_constant import FLContextKey
 from nvflare.apis.fl_context import FLContext, FLContextManager
 from scripted import ScriptedAgent
 
-from tests.server import Server
+from tests.stage.server import Server
 
 Task = Callable[..., FLContext]
 

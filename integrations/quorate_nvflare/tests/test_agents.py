@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,19 +16,19 @@ from nvflare.app_common.abstract.fl_model import ParamsType
 from nvflare.app_common.utils.fl_model_utils import FLModelUtils
 from quorate_nvflare.errors import AgentRefused
 from quorate_nvflare.receipt import SENT_FIRST
+from staged import Staged
 
 from quorate_client import Answer, Visits
 from quorate_nvflare import QuorateModelFilter, QuorateUpdateFilter, Receipt
-from tests.server import Server
-from tests.shareables import Params, arrays_in, model, sent, trained
-from tests.stage import Stage
+from tests.stage.server import Server
+from tests.stage.shareables import Params, arrays_in, model, sent, trained
 
 JOB = "job-7"
 STEP = {1: 0.25, 2: 0.5, 3: 1.0, 4: -0.5}
 EXAMPLES = {1: 10, 2: 20, 3: 30, 4: 40}
 ALL = (1, 2, 3, 4)
 STARTS = count(1)
-PLAN = {
+PLAN: dict[str, Any] = {
     "rounds": 4, "seconds": 8, "least_contributors": 3, "clip": 8.0, "bits": 32,
     "max_examples": 100, "suite": "paillier",
 }  # fmt: skip
@@ -35,20 +36,19 @@ Between = Callable[[], None]
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
-    with Stage(4, **PLAN) as made:
+def staged() -> Iterator[Staged]:
+    with Staged(4, **PLAN) as made:
         yield made
 
 
 @pytest.fixture
-def sockets(stage: Stage, request: pytest.FixtureRequest) -> list[str]:
+def sockets(staged: Staged, request: pytest.FixtureRequest) -> list[str]:
     """Of a study of this test alone."""
-    return study(stage, f"s{abs(hash(request.node.name))}")
+    return study(staged, f"s{abs(hash(request.node.name))}")
 
 
-def study(stage: Stage, name: str) -> list[str]:
-    found: list[str] = stage.does("study", name=name, plan=PLAN)["sockets"]
-    return found
+def study(staged: Staged, name: str) -> list[str]:
+    return list(map(str, staged.study(name, **PLAN)))
 
 
 @pytest.fixture
@@ -155,27 +155,27 @@ def test_rounds_are_what_clear_fedavg_has(sites: list[Site], threads: ThreadPool
 
 
 def test_a_second_job_of_one_study_is_refused_with_what_to_do(
-    stage: Stage, sites: list[Site], threads: ThreadPoolExecutor
+    staged: Staged, sites: list[Site], threads: ThreadPoolExecutor
 ) -> None:
     together(threads, sites, 0)
     other = Site(1, sites[0].socket, 0, "job-8")
     with pytest.raises(AgentRefused, match=r"for run nvflare/job-7 .* Propose another study") as no:
         other.begins(0)
     assert no.value.rule == "run"
-    again = [Site(k, socket, 0, "job-8") for k, socket in enumerate(study(stage, "second"), 1)]
+    again = [Site(k, socket, 0, "job-8") for k, socket in enumerate(study(staged, "second"), 1)]
     assert {one.outcome for one in together(threads, again, 0)} == {"applied"}
 
 
 def test_agents_and_the_aggregator_may_be_started_anew_in_a_round(
-    stage: Stage, sites: list[Site], threads: ThreadPoolExecutor
+    staged: Staged, sites: list[Site], threads: ThreadPoolExecutor
 ) -> None:
     together(threads, sites, 0)
 
     def anew() -> None:
-        stage.does("stop", hospital=2)
-        stage.does("stop")
-        stage.does("start")
-        stage.does("start", hospital=2)
+        staged.does("stop", hospital=2)
+        staged.does("stop")
+        staged.does("start")
+        staged.does("start", hospital=2)
 
     others = [threads.submit(sites[k].trains, 1) for k in (0, 2, 3)]
     receipts = [sites[1].trains(1, anew), *(one.result(60) for one in others)]
@@ -184,7 +184,7 @@ def test_agents_and_the_aggregator_may_be_started_anew_in_a_round(
 
 
 def test_a_site_whose_process_has_died_begins_the_same_round_again(
-    stage: Stage, sites: list[Site], threads: ThreadPoolExecutor
+    staged: Staged, sites: list[Site], threads: ThreadPoolExecutor
 ) -> None:
     others = [threads.submit(sites[k].trains, 0) for k in (0, 1, 3)]
     sites[2].begins(0)  # and nothing of it is left
@@ -194,7 +194,7 @@ def test_a_site_whose_process_has_died_begins_the_same_round_again(
 
 
 def test_sites_that_begin_with_different_models_are_told_so(
-    stage: Stage, sites: list[Site], threads: ThreadPoolExecutor
+    staged: Staged, sites: list[Site], threads: ThreadPoolExecutor
 ) -> None:
     for site in sites[2:]:
         site.start += 0.5

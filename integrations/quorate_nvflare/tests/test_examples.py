@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from staged import Staged
 
 from quorate_client import Visits
-from tests.received import FILE
-from tests.stage import Stage
+from tests.stage.received import FILE
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent / "examples"
-PLAN = {
+PLAN: dict[str, Any] = {
     "rounds": 3, "seconds": 60, "least_contributors": 3, "clip": 8.0, "bits": 32,
     "max_examples": 300, "suite": "paillier",
 }  # fmt: skip
@@ -57,7 +57,7 @@ _RUN = """
 import sys
 import job
 from nvflare.recipe import SimEnv
-from tests.received import Received
+from tests.stage.received import Received
 made = job.recipe(2)
 made.add_server_input_filter(Received(), tasks=["train"])
 made.execute(SimEnv(num_clients=3, workspace_root=sys.argv[1]))
@@ -65,8 +65,8 @@ made.execute(SimEnv(num_clients=3, workspace_root=sys.argv[1]))
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
-    with Stage(3, **PLAN) as made:
+def staged() -> Iterator[Staged]:
+    with Staged(3, **PLAN) as made:
         yield made
 
 
@@ -87,9 +87,9 @@ def run(code: str, name: str, said: str, **environment: str) -> str:
     [("hello-numpy", "error"), pytest.param("hello-pt", "accuracy", marks=pytest.mark.slow)],
 )
 def test_averages_are_those_of_clear_fedavg_and_the_server_gets_no_array(
-    stage: Stage, tmp_path: Path, name: str, metric: str
+    staged: Staged, tmp_path: Path, name: str, metric: str
 ) -> None:
-    sockets = stage.does("study", name=name, plan=PLAN)["sockets"]
+    sockets = list(map(str, staged.study(name, **PLAN)))
     for site, path in zip(SITES, sockets, strict=True):
         for end in ("", ".token"):
             (tmp_path / f"{site}{end}").symlink_to(f"{path}{end}")

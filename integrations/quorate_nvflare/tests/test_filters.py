@@ -14,7 +14,7 @@ from scripted import ScriptedAgent
 
 from quorate_nvflare import QuorateModelFilter, QuorateUpdateFilter, Receipt
 from tests.conftest import Task
-from tests.shareables import arrays_in, dxo, model, sent, trained
+from tests.stage.shareables import arrays_in, dxo, model, sent, trained
 
 
 def test_the_app_gets_the_agents_model_in_place_of_the_servers(

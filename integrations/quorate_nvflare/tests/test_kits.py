@@ -21,9 +21,9 @@ from quorate_nvflare.site import privacy, write_local
 from scripted import ScriptedAgent
 
 from quorate_nvflare import QuorateAggregator
-from tests.hospital_code import AddsOne
-from tests.kits import Kits
-from tests.received import FILE, Received
+from tests.stage.hospital_code import AddsOne
+from tests.stage.kits import Kits
+from tests.stage.received import FILE, Received
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,7 @@ def kits(folder: Path, agents: dict[str, ScriptedAgent]) -> Iterator[Kits]:
         for site in SITES:
             socket = str(agents[site].path)
             scope = privacy(socket, ["error"])
-            write_local(made.kit(site), scope, ["tests.hospital_code.AddsOne"])
+            write_local(made.kit(site), scope, ["tests.stage.hospital_code.AddsOne"])
         made.allow_jobs_of("quorate_nvflare.", "tests.")
         for name in ("localhost", *SITES):
             made.start(name, {**_CODE, FILE: str(folder / "received")})

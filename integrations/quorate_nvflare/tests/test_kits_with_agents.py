@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,19 +15,19 @@ from nvflare.app_common.workflows.fedavg import FedAvg
 from nvflare.job_config.api import FedJob
 from nvflare.job_config.defs import FilterType
 from quorate_nvflare.site import privacy, write_local
+from staged import Staged
 
 from quorate_client import Answer, Visits
 from quorate_nvflare import QuorateAggregator
-from tests.hospital_code import EXAMPLES, HELD, STEPS, AddsOwn
-from tests.kits import Kits, wait_for
-from tests.received import FILE, Received
-from tests.stage import Stage
+from tests.stage.hospital_code import EXAMPLES, HELD, STEPS, AddsOwn
+from tests.stage.kits import Kits, wait_for
+from tests.stage.received import FILE, Received
 
 pytestmark = pytest.mark.slow
 
 SITES = ["site-1", "site-2", "site-3", "site-4"]
 ROUNDS = 2
-PLAN = {
+PLAN: dict[str, Any] = {
     "rounds": ROUNDS, "seconds": 60, "least_contributors": 3, "clip": 8.0, "bits": 32,
     "max_examples": 100, "suite": "paillier",
 }  # fmt: skip
@@ -41,15 +42,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
-    with Stage(len(SITES), **PLAN) as made:
+def staged() -> Iterator[Staged]:
+    with Staged(len(SITES), **PLAN) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def apart() -> Iterator[Stage]:
+def apart() -> Iterator[Staged]:
     """Where no round has had all hospitals: agents hold back a sum of fewer that is near it."""
-    with Stage(len(SITES), **PLAN) as made:
+    with Staged(len(SITES), **PLAN) as made:
         yield made
 
 
@@ -59,7 +60,7 @@ def kits(folder: Path) -> Iterator[Kits]:
     with Kits(folder, SITES) as made:
         for site in SITES:
             scope = privacy(str(folder / "{site}"), [])
-            write_local(made.kit(site), scope, ["tests.hospital_code.AddsOwn"])
+            write_local(made.kit(site), scope, ["tests.stage.hospital_code.AddsOwn"])
         made.allow_jobs_of("quorate_nvflare.", "tests.", patience=30)
         more = {FILE: str(folder / "received"), HELD: str(folder / "held")}
         for name in ("localhost", *SITES):
@@ -67,10 +68,9 @@ def kits(folder: Path) -> Iterator[Kits]:
         yield made
 
 
-def study(stage: Stage, name: str, **changes: object) -> list[str]:
+def study(staged: Staged, name: str, **changes: object) -> list[str]:
     """Of all hospitals; the sockets."""
-    found: list[str] = stage.does("study", name=name, plan={**PLAN, **changes})["sockets"]
-    return found
+    return list(map(str, staged.study(name, **{**PLAN, **changes})))
 
 
 def settle(folder: Path, sockets: list[str]) -> None:
@@ -138,9 +138,9 @@ def only_receipts(folder: Path, count: int) -> None:
 
 
 def test_rounds_are_those_of_clear_fedavg_and_the_server_gets_no_array(
-    kits: Kits, stage: Stage, folder: Path
+    kits: Kits, staged: Staged, folder: Path
 ) -> None:
-    sockets = study(stage, "plain")
+    sockets = study(staged, "plain")
     settle(folder, sockets)
     number = kits.submit(job(folder, "plain"))
     assert kits.ended(number) == "FINISHED:COMPLETED"
@@ -150,9 +150,9 @@ def test_rounds_are_those_of_clear_fedavg_and_the_server_gets_no_array(
 
 
 def test_a_site_at_an_agent_of_another_study_ends_the_job_before_any_begins(
-    kits: Kits, stage: Stage, folder: Path
+    kits: Kits, staged: Staged, folder: Path
 ) -> None:
-    right, wrong = study(stage, "right"), study(stage, "wrong")
+    right, wrong = study(staged, "right"), study(staged, "wrong")
     settle(folder, [*right[:3], wrong[3]])
     number = kits.submit(job(folder, "mixed", 0.25))
     assert kits.ended(number, 60) != "FINISHED:COMPLETED"
@@ -167,7 +167,7 @@ def test_a_site_at_an_agent_of_another_study_ends_the_job_before_any_begins(
 
 
 def test_a_killed_process_of_a_site_ends_the_job_and_the_round_is_over_without_it(
-    kits: Kits, apart: Stage, folder: Path
+    kits: Kits, apart: Staged, folder: Path
 ) -> None:
     sockets = study(apart, "killed", seconds=15)
     settle(folder, sockets)
@@ -185,7 +185,7 @@ def test_a_killed_process_of_a_site_ends_the_job_and_the_round_is_over_without_i
 
 @pytest.mark.timeout(400)
 def test_a_site_that_is_gone_is_waited_for_and_the_job_goes_on_without_it(
-    kits: Kits, apart: Stage, folder: Path
+    kits: Kits, apart: Staged, folder: Path
 ) -> None:
     sockets = study(apart, "gone", seconds=5)
     settle(folder, sockets)

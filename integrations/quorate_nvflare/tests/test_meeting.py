@@ -13,7 +13,7 @@ from quorate_nvflare.errors import OtherStudy
 from quorate_nvflare.meeting import TOPIC, Study, require_same_study
 
 from quorate_nvflare import QuorateAggregator
-from tests.server import Server
+from tests.stage.server import Server
 
 CARDIO = Study("north", "cardio", "ab" * 32)
 OTHERS = {

@@ -15,7 +15,7 @@ from scripted import ScriptedAgent
 
 from quorate_nvflare import QuorateModelFilter, QuorateUpdateFilter
 from tests.conftest import Task
-from tests.shareables import arrays_in, dxo, model, sent, trained
+from tests.stage.shareables import arrays_in, dxo, model, sent, trained
 
 SECRET = np.arange(7, dtype=np.float64)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.deployment import Deployment, until
 from tests.gate import certificates
+from tests.stage.deployment import Deployment, until
 
 
 class SecureDeployment(Deployment):

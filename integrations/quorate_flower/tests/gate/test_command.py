@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from quorate_flower.gate.command import main, read_settings
 from quorate_flower.gate.errors import CannotStart
 
-from tests.deployment import Deployment
 from tests.gate import certificates
 from tests.gate.replies import APP
+from tests.stage.deployment import Deployment
 
 GIVEN = ["--superlink", "127.0.0.1:9092", "--insecure", "--app", APP]
 

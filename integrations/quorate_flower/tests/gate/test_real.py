@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployment import Deployment, until
 from tests.gate.secure import SecureDeployment
+from tests.stage.deployment import Deployment, until
 
 APP = Path(__file__).parent / "app"
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import quorate_client
-from tests.plus_app.plus_app.added import added
+from tests.stage.plus_app.plus_app.added import added
 
 APP = Path(__file__).parent / "plus_app"
 

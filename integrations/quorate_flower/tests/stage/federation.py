@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.deployment import free_port, until
+from tests.stage.deployment import free_port, until
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 BIN = Path(os.environ.get("QUORATE_BIN", ROOT / ".venv" / "bin"))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from flwr.app import Context, RecordDict
 from flwr.serverapp import Grid
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @dataclass(frozen=True)

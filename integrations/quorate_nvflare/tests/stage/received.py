@@ -7,7 +7,7 @@ from nvflare.apis.filter import Filter
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable
 
-from tests.shareables import arrays_in
+from tests.stage.shareables import arrays_in
 
 FILE = "QUORATE_RECEIVED"  # environment: where it is written
 
