@@ -20,6 +20,7 @@ from tests.stage.apps import (
     message_of,
     old_app,
     old_message,
+    refused,
     stock_message,
 )
 
@@ -31,12 +32,6 @@ OURS: Arrays = {name: values + np.float32(5.1) for name, values in ZERO.items()}
 def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "PATIENCE", 0.0)
     monkeypatch.setattr(mod, "CATCH_UP", 0.0)
-
-
-def refused(reply: Message) -> str:
-    assert reply.has_error(), reply.content
-    assert reply.error.code == 6
-    return str(reply.error.reason)
 
 
 def test_the_app_trains_from_the_agents_model_and_its_update_goes_to_the_agent_alone(
@@ -117,39 +112,6 @@ def test_the_server_is_told_which_study_this_is_and_the_app_does_not_hear_of_it(
 def test_there_is_nothing_to_evaluate_before_the_first_round(agent: ScriptedAgent) -> None:
     reply = adding_app()(message_of("evaluate", ZERO), context_of(quorate_socket=agent.path))
     assert "rule 'model'" in refused(reply)
-
-
-def test_settings_come_from_the_hospital_alone(
-    agent: ScriptedAgent, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    theirs = {"quorate-socket": str(agent.path), "quorate-metrics": "loss"}
-    message = message_of("train", ZERO, **theirs)
-    assert "names no quorate agent" in refused(adding_app()(message, context_of(theirs)))
-    assert not agent.asked
-    monkeypatch.setenv("QUORATE_SOCKET", str(agent.path))
-    reply = adding_app()(message_of("train", ZERO, **theirs), context_of(theirs))
-    assert dict(reply.content["metrics"]) == {"num-examples": 1}
-    monkeypatch.setenv("QUORATE_METRICS", "loss")
-    reply = adding_app()(message_of("evaluate", ZERO), context_of())
-    assert "loss" in reply.content["metrics"]
-
-
-def test_the_app_that_a_plan_pins_is_said_as_the_hospital_has_set_it(agent: ScriptedAgent) -> None:
-    context = context_of(quorate_socket=agent.path, quorate_app="ab" * 32)
-    adding_app()(message_of("train", ZERO), context)
-    assert agent.asked[0]["app"] == "ab" * 32
-
-
-@pytest.mark.parametrize(
-    ("name", "said"), [("reveal", "everything"), ("app", "latest"), ("metrics", 7), ("queries", 7)]
-)
-def test_a_setting_that_makes_no_sense_is_refused(
-    agent: ScriptedAgent, name: str, said: str | int
-) -> None:
-    context = context_of(quorate_socket=agent.path)
-    context.node_config[f"quorate-{name}"] = said
-    assert f"quorate-{name}" in refused(adding_app()(message_of("train", ZERO), context))
-    assert not agent.asked
 
 
 def test_no_agent_is_said_to_both_and_its_path_to_the_hospital(

@@ -106,3 +106,10 @@ class Old(NumPyClient):
 
 def old_app(seen: list[Any]) -> ClientApp:
     return ClientApp(client_fn=lambda context: Old(seen).to_client(), mods=[quorate_mod])
+
+
+def refused(reply: Message) -> str:
+    """Why the mod has let nothing through."""
+    assert reply.has_error(), reply.content
+    assert reply.error.code == 6
+    return str(reply.error.reason)
