@@ -7,7 +7,13 @@ a quorum of parts gives the plaintext.
 from keyshare.key import partial_decryption, threshold_key
 from keyshare.key.dealer import deal_shares
 from keyshare.key.deviation import part, vanishes
-from keyshare.key.encryption import Encryptor, add, check_ciphertext, randomiser_base
+from keyshare.key.encryption import (
+    Encryptor,
+    add,
+    check_ciphertext,
+    check_ciphertexts,
+    randomiser_base,
+)
 from keyshare.key.partial_decryption import combine, trial_ciphertext
 from keyshare.key.phe_number import MAX_EXPONENT, decode, open_ciphertext
 from keyshare.key.threshold_key import (

@@ -11,7 +11,7 @@ function) and §4.2 (precomputed powers). Tables of windows: Brickell, Gordon, M
 Eurocrypt '92.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import index
 
 import gmpy2
@@ -116,6 +116,17 @@ def check_ciphertext(ciphertext: mpz, n: mpz) -> None:
         raise BadCiphertext("out of range")
     if gmpy2.gcd(ciphertext, n) != 1:
         raise BadCiphertext("shares a factor with N")
+
+
+def check_ciphertexts(ciphertexts: Sequence[mpz], n: mpz) -> None:
+    """The same of each. Raises BadCiphertext, for the first that is not so."""
+    product = mpz(1)
+    for ciphertext in ciphertexts:
+        product = product * ciphertext % n
+    # A product is a unit exactly if all its factors are: one gcd serves for all.
+    if gmpy2.gcd(product, n) != 1 or not all(1 <= c < n * n for c in ciphertexts):
+        for ciphertext in ciphertexts:
+            check_ciphertext(ciphertext, n)
 
 
 def _row(step: mpz, modulus: mpz) -> list[mpz]:

@@ -23,6 +23,7 @@ from protocol.board.payload_sizes import chunk_count, expected_count, labels_byt
 from protocol.board.post import (
     MAX_ENTRY_BYTES,
     MIN_ENTRY_BYTES,
+    POST_SIGNATURE,
     B,
     Entry,
     Head,

@@ -13,7 +13,16 @@ from msgspec.structs import replace
 
 from protocol.board.budget import Budget, Surplus
 from protocol.board.key_history import KeyHistory
-from protocol.board.post import Entry, Head, Post, Posted, SignedPost, addresses, genesis
+from protocol.board.post import (
+    POST_SIGNATURE,
+    Entry,
+    Head,
+    Post,
+    Posted,
+    SignedPost,
+    addresses,
+    genesis,
+)
 from protocol.board.rest import (
     BoardState,
     LastWord,
@@ -156,7 +165,7 @@ class Board:
         try:
             key = self.key_of(post.session, post.sender)
             if not is_known:
-                verify(key, signed.signature, post.sender, "quorate/post signature", signed.post)
+                verify(key, signed.signature, post.sender, POST_SIGNATURE, signed.post)
         except BadTerms:
             raise BadEntry(position, post.sender, "its sender is not a member") from None
         except BadSignature:

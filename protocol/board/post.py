@@ -27,6 +27,7 @@ from protocol.messages import (
 )
 from protocol.signing import sign
 
+POST_SIGNATURE = "quorate/post signature"  # what it is a signature of
 MAX_ENTRY_BYTES = MAX_POST_BYTES + 1_024
 _FOUR_FIELDS = b"\x94"  # so begins a message of as many, as msgpack has it
 MIN_ENTRY_BYTES = 160  # three hashes and a signature, without what stands around them
@@ -119,7 +120,7 @@ def genesis(federation: bytes) -> bytes:
 def sign_post(post: Post, key: Ed25519PrivateKey) -> SignedPost:
     """The post, signed by its sender."""
     data = encode(post)
-    return SignedPost(data, sign(key, "quorate/post signature", data))
+    return SignedPost(data, sign(key, POST_SIGNATURE, data))
 
 
 def entry_hash(data: bytes) -> bytes:

@@ -10,7 +10,7 @@ from gmpy2 import mpz
 
 from keyshare.digest import number_bytes
 from keyshare.errors import KeyshareError
-from keyshare.key import Encryptor, add, check_ciphertext, randomiser_base
+from keyshare.key import Encryptor, add, check_ciphertexts, randomiser_base
 from keyshare.proofs import PlaintextProof, verify_in_steps
 from keyshare.steps import NUMBERS_A_STEP, Steps, finish, parts
 from protocol.board import Study, expected_count
@@ -78,8 +78,7 @@ def _units(numbers: bytes, count: int, n: mpz) -> Steps[list[mpz]]:
         data = numbers[start : start + each]
         some = unpack_numbers(data, width, len(data) // width, square, "ciphertexts")
         try:
-            for value in some:
-                check_ciphertext(value, n)
+            check_ciphertexts(some, n)
         except KeyshareError as error:
             raise Malformed("ciphertexts", str(error)) from None
         values += some

@@ -15,6 +15,7 @@ from participant.record import RecordFolder
 from participant.words import read_fingerprint
 from participant.words.fingerprint import fingerprint
 from protocol.board import Head
+from protocol.programs.crew import Crew, cores
 from protocol.record.audit import CHECKS, Audit, Remark, Result, Status, audit
 
 _SINCE = re.compile(r"([0-9]{1,15}):([0-9a-f]{64})")
@@ -49,15 +50,24 @@ def verify(
     expected = _expected(words) if words else None
     head, files, nonce = _head(since), RecordFolder(record), secrets.token_bytes(_NONCE_BYTES)
     older = [RecordFolder(folder) for folder in predecessors or []]
+    tell = _tell_nothing if as_json else _tell
+    with Crew(cores()) as crew:
+        found = audit(files, nonce, expected, head, tell, older, crew.map)
     if as_json:
-        found = audit(files, nonce, expected, head, older=older)
         say_json(facts(found, compared=expected is not None))
     else:
-        found = audit(files, nonce, expected, head, lambda result: say(_row(result)), older)
         for text in _details(found, compared=expected is not None):
             say(text)
     if not found.holds:
         raise typer.Exit(CHECK_FAILED)
+
+
+def _tell(result: Result) -> None:
+    say(_row(result))
+
+
+def _tell_nothing(result: Result) -> None:
+    """All is said at the end."""
 
 
 def _expected(words: str) -> bytes:

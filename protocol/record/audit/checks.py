@@ -21,6 +21,7 @@ from protocol.record.audit import (
     terms_checks,
 )
 from protocol.record.audit.evidence import Before, Evidence
+from protocol.record.audit.observed import Spread
 from protocol.record.audit.results import RECORD, Check, Result, Status
 
 CHECKS: tuple[Check, ...] = (
@@ -71,14 +72,15 @@ def audit(
     since: Head | None = None,
     tell: Callable[[Result], None] = lambda result: None,
     older: Sequence[RecordFiles] = (),
+    spread: Spread | None = None,
 ) -> Audit:
-    """Run all checks; see Evidence for what ``nonce``, ``expected`` and ``since`` are.
+    """Run all checks; see Evidence for what ``nonce``, ``expected``, ``since``, ``spread`` are.
 
     ``tell`` gets each result when it is there. ``head`` of what is returned is given if the whole
     chain was verified, for a later ``since``. older: the record of the federation that this one
     succeeds, of the one before that, and so on; they are audited first, and nothing is told of it.
     """
-    return examine(Evidence(files, expected, since, nonce), tell, older)
+    return examine(Evidence(files, expected, since, nonce, spread), tell, older)
 
 
 def examine(
@@ -89,7 +91,8 @@ def examine(
     """As ``audit``, of evidence that is read on afterwards."""
     before = None
     if older:
-        earlier = Evidence(older[0], evidence.predecessor, None, evidence.nonce)
+        given = older[0], evidence.predecessor, None, evidence.nonce, evidence.spread
+        earlier = Evidence(*given)
         before = examine(earlier, older=older[1:])
         evidence.before = Before(earlier, before.failed)
     results = list[Result]()

@@ -1,8 +1,9 @@
 """The record as the checks read it: each part once, when it is first asked for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 from typing import NamedTuple
 
 from protocol.board import (
@@ -26,7 +27,6 @@ from protocol.messages import (
     Certificate,
     Opening,
     attachments_of,
-    blob_name,
     read_session,
 )
 from protocol.record import (
@@ -36,20 +36,26 @@ from protocol.record import (
     Manifest,
     RecordFiles,
     aborted_ceremonies,
-    blob_path,
     entry_path,
     is_recorded,
     read_entries,
     read_manifest,
 )
-from protocol.record.audit.observed import HandoverEvidence, Observation, RoundEvidence, observe
+from protocol.record.audit.observed import (
+    HandoverEvidence,
+    Observation,
+    Payloads,
+    RoundEvidence,
+    Spread,
+    judged,
+    observe,
+    signed,
+)
 from protocol.rounds import Difference, OpenedSets
 from protocol.terms import AGGREGATOR, Terms, parse
-from protocol.words.counted import counted
 
 MAX_TERMS_BYTES = 1 << 20
 Differences = Mapping[tuple[int, str], Difference | None]  # by entry, and the round's session
-_ANOTHER_COPY = "take it from another copy of the record"
 
 
 @dataclass
@@ -88,13 +94,20 @@ class Evidence:
 
     expected: at least 16 first bytes of the federation's identity, from another source; since: a
     head that was verified before; nonce: 32 fresh random bytes, for checks by random weights;
-    before: the record of the federation that this one succeeds, once it is audited.
+    spread: what has signatures and rounds looked at elsewhere, if anything does; before: the record
+    of the federation that this one succeeds, once it is audited.
     """
 
     def __init__(
-        self, files: RecordFiles, expected: bytes | None, since: Head | None, nonce: bytes
+        self,
+        files: RecordFiles,
+        expected: bytes | None,
+        since: Head | None,
+        nonce: bytes,
+        spread: Spread | None = None,
     ) -> None:
         self.files, self.expected, self.since, self.nonce = files, expected, since, nonce
+        self.spread = spread
         self.before: Before | None = None
 
     @cached_property
@@ -174,10 +187,11 @@ class Evidence:
     def replay(self) -> Replay:
         """Every entry put on a board of its own, which refuses what breaks a rule."""
         board = Board(self.terms)
-        for entry_hash in self.chain.hashes:
+        for entry_hash, is_signed in zip(self.chain.hashes, self._signed(), strict=False):
             entry = decode_entry(self.required(entry_path(entry_hash), MAX_ENTRY_BYTES))
             try:
-                board.append(entry)
+                take = board.restore if is_signed and entry.hash == entry_hash else board.append
+                take(entry)
             except (BadEntry, Fork, Malformed) as error:
                 post = _unverified(entry)
                 speaker = (
@@ -185,6 +199,13 @@ class Evidence:
                 )
                 return Replay(board, error, speaker)
         return Replay(board, None, "")
+
+    def _signed(self) -> Iterator[bool]:
+        """Whether each entry's signature is known to fit before the board takes it."""
+        if self.spread is None:
+            return repeat(False)
+        keys = [self.terms.key_of(sender) for sender in range(self.terms.n_members + 1)]
+        return signed(self.spread, self.files, self.chain.hashes, keys)
 
     @property
     def entries(self) -> Sequence[Posted]:
@@ -236,6 +257,10 @@ class Evidence:
             if named.kind == "round" and named.study in studies:
                 state, epoch = studies[named.study], self._epoch_of(entries)
                 found.append(RoundEvidence(state, epoch, entries, self.payload))
+        if self.spread is not None:
+            asked = [one.to_judge for one in found]
+            for one, verdict in zip(found, judged(self.spread, self.payload, asked), strict=True):
+                one.judged = verdict
         return found
 
     def no_sums(self) -> OpenedSets:
@@ -283,26 +308,10 @@ class Evidence:
         known = self.epochs(opening.position)
         return known[-1] if known and known[-1].digest == opening.post.body.epoch else None
 
-    def payload(self, attachment: Attachment) -> bytes:
-        """The bytes of an attachment; raises Malformed if its blob is not in the record as named.
-
-        What is in the post itself was checked by the board.
-        """
-        if not attachment.is_blob:
-            return attachment.data
-        path = blob_path(attachment.digest)
-        try:
-            data = self.files.read(path, attachment.size)
-        except Malformed as error:
-            raise Malformed(path, f"{error.reason}; {_ANOTHER_COPY}") from None
-        if data is None:
-            raise Malformed(path, f"this copy of the record lacks that file; {_ANOTHER_COPY}")
-        if len(data) != attachment.size:
-            differs = f"it has {counted(len(data), 'byte')}, by the entry {attachment.size}"
-            raise Malformed(path, f"{differs}; {_ANOTHER_COPY}")
-        if blob_name(data) != attachment.digest:
-            raise Malformed(path, f"it has not the hash that its name gives; {_ANOTHER_COPY}")
-        return data
+    @cached_property
+    def payload(self) -> Payloads:
+        """Reads an attachment; raises Malformed if its blob is not in the record as named."""
+        return Payloads(self.files)
 
     def payloads(self, posted: Posted) -> dict[int, bytes]:
         """All payloads of an entry of an aborted ceremony, by recipient; raises Malformed."""

@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyshare.errors import BadCiphertext, BadPlaintext
-from keyshare.key.encryption import Encryptor, add, check_ciphertext, randomiser_base
+from keyshare.key.encryption import (
+    Encryptor,
+    add,
+    check_ciphertext,
+    check_ciphertexts,
+    randomiser_base,
+)
 from keyshare.randomness import Stream
 
 
@@ -137,3 +143,15 @@ def test_a_sum_of_nothing_is_refused():
 def test_a_base_that_would_hide_nothing_is_refused(base):
     with pytest.raises(BadCiphertext):
         Encryptor(N, base)
+
+
+@pytest.mark.parametrize("place", [0, 3, 6])
+@pytest.mark.parametrize("bad", [mpz(0), mpz(-1), N, 2 * N, N * N, N * N + 1])
+def test_of_many_ciphertexts_the_first_that_is_none_is_refused_as_it_is_alone(place, bad):
+    many = [mpz(k) for k in (2, 3, 5, 7, 11, 13, 17, 19)]
+    check_ciphertexts(many, N)
+    many[place], many[7] = bad, N  # the last is none either
+    with pytest.raises(BadCiphertext) as alone:
+        check_ciphertext(bad, N)
+    with pytest.raises(BadCiphertext, match=str(alone.value)):
+        check_ciphertexts(many, N)
