@@ -56,7 +56,7 @@ class DamagedFile(ParticipantError, says="{path}: {reason}"):
     reason: str
     what: Literal[
         "sealed file", "outbox", "model", "local entries", "journal", "approval", "numbers", "note",
-        "release", "beginning", "copy of the board",
+        "release", "beginning", "copy of the board", "verified",
     ] = "sealed file"  # fmt: skip
 
 

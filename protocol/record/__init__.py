@@ -22,6 +22,7 @@ from protocol.record.files import (
     read_entries,
     read_manifest,
 )
+from protocol.record.verified import MAX_VERIFIED_BYTES, Verified, read_verified
 from protocol.record.writing import (
     WritableFiles,
     check_history,

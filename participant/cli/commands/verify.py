@@ -11,7 +11,7 @@ import typer
 from participant.cli.sentences import CHECK_FAILED
 from participant.cli.views import say, say_json
 from participant.cli.work import Json, Predecessors
-from participant.record import RecordFolder
+from participant.record import RecordFolder, load_verified, save_verified
 from participant.words import read_fingerprint
 from participant.words.fingerprint import fingerprint
 from protocol.board import Head
@@ -40,6 +40,15 @@ def verify(
             help="The head that an earlier verify printed: shows that nothing was taken away.",
         ),
     ] = "",
+    noted: Annotated[
+        Path | None,
+        typer.Option(
+            "--noted",
+            metavar="FILE",
+            help="Your own file of what was verified before. It is not all verified again, and "
+            "what is new is noted there.",
+        ),
+    ] = None,
     predecessors: Predecessors = None,
     as_json: Json = False,
 ) -> None:
@@ -51,8 +60,11 @@ def verify(
     head, files, nonce = _head(since), RecordFolder(record), secrets.token_bytes(_NONCE_BYTES)
     older = [RecordFolder(folder) for folder in predecessors or []]
     tell = _tell_nothing if as_json else _tell
+    verified = load_verified(noted, files) if noted else None
     with Crew(cores()) as crew:
-        found = audit(files, nonce, expected, head, tell, older, crew.map)
+        found = audit(files, nonce, expected, head, tell, older, crew.map, verified)
+    if noted and found.verified:
+        save_verified(noted, found.verified)
     if as_json:
         say_json(facts(found, compared=expected is not None))
     else:
@@ -104,6 +116,9 @@ def _details(found: Audit, compared: bool) -> Iterator[str]:
         yield "NOT COMPARED: this may be the record of any federation. Its fingerprint is"
         yield f"  {fingerprint(found.federation)}"
         yield "  Compare it with the members' (terms show), or give it: --fingerprint"
+    if found.known:
+        yield f"Of {found.known} entries, signatures, payloads and proofs were not looked at again:"
+        yield "  the file of --noted says that they were, and these are the same entries."
     if found.head is not None:
         yield f"Head: {_spelled(found.head)} (keep it: a later verify takes it as --since)"
     failed = [r.number for r in found.results if r.status is Status.FAILED]
@@ -149,6 +164,7 @@ def facts(found: Audit, compared: bool) -> dict[str, Any]:
         "fingerprint": fingerprint(found.federation) if found.federation else None,
         "fingerprint_compared": compared,
         "head": _spelled(found.head) if found.head else None,
+        "verified_before": found.known,
         "checks": [
             {
                 "number": result.number,

@@ -170,6 +170,12 @@ def _damaged_file(e: participant_errors.DamagedFile, c: Context) -> Sentence:
             f"{e.path} is no journal of training: {e.reason}",
             "give studies/NAME/rounds.jsonl of this hospital's data folder, or leave --journal out",
         )
+    if e.what == "verified":
+        return Sentence(
+            f"{e.path} cannot be relied on: {e.reason}",
+            "give another file, or remove this one and type the same command again: the whole "
+            "record is verified then",
+        )
     if e.what in _REMADE:
         return Sentence(
             f"{e.path} in the data folder is damaged: {e.reason}",

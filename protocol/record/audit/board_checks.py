@@ -103,10 +103,13 @@ def check_seen_heads(evidence: Evidence, result: Result) -> None:
 )
 def check_payloads(evidence: Evidence, result: Result) -> None:
     for posted in evidence.entries:
+        is_aborted = posted.post.session in evidence.aborted  # perhaps since the last audit
         for attachment in posted.attachments:
-            if not is_recorded(attachment, posted.post.session in evidence.aborted):
+            if not is_recorded(attachment, is_aborted):
                 continue
             result.count += 1
+            if posted.position <= evidence.known and not is_aborted:
+                continue
             try:
                 evidence.payload(attachment)
             except Malformed as error:

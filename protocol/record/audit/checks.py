@@ -1,12 +1,13 @@
 """All checks of a record, in their order; none hides those after it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keyshare.errors import KeyshareError
 from protocol.board import Head
+from protocol.encoding import digest
 from protocol.errors import ProtocolError
-from protocol.record import RecordFiles
+from protocol.record import RecordFiles, Verified
 from protocol.record.audit import (
     board_checks,
     ceremony_checks,
@@ -37,6 +38,7 @@ CHECKS: tuple[Check, ...] = (
     *study_checks.CHECKS,
     *chain_checks.CHECKS,
 )
+RULES = digest("quorate/checks", *(f"{one.number} {one.covers}".encode() for one in CHECKS))
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Audit:
     """What an audit found; federation, name and head are None where they could not be read.
 
     before: of the record of the federation that this one succeeds, None where it was not given.
+    known: how many entries were verified before, and not looked at as closely again. verified: for
+    a later audit; None where a check failed.
     """
 
     federation: bytes | None
@@ -51,6 +55,8 @@ class Audit:
     head: Head | None
     results: tuple[Result, ...]
     before: "Audit | None" = None
+    known: int = 0
+    verified: Verified | None = None
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -73,14 +79,19 @@ def audit(
     tell: Callable[[Result], None] = lambda result: None,
     older: Sequence[RecordFiles] = (),
     spread: Spread | None = None,
+    verified: Verified | None = None,
 ) -> Audit:
     """Run all checks; see Evidence for what ``nonce``, ``expected``, ``since``, ``spread`` are.
 
     ``tell`` gets each result when it is there. ``head`` of what is returned is given if the whole
     chain was verified, for a later ``since``. older: the record of the federation that this one
     succeeds, of the one before that, and so on; they are audited first, and nothing is told of it.
+    verified: what an earlier audit gave; its head is ``since``, unless another is given.
     """
-    return examine(Evidence(files, expected, since, nonce, spread), tell, older)
+    if verified is not None:
+        since = since or verified.head
+        verified = verified if verified.rules == RULES else None  # else all is looked at
+    return examine(Evidence(files, expected, since, nonce, spread, verified), tell, older)
 
 
 def examine(
@@ -103,7 +114,15 @@ def examine(
     is_chain = all(ground.holds(evidence) for ground in board_checks.BOARD)
     head = evidence.replay.board.head if is_chain and not evidence.replay.error else None
     federation, name = (terms.federation, terms.name) if terms else (None, None)
-    return Audit(federation, name, head, tuple(results), before)
+    found = Audit(federation, name, head, tuple(results), before, evidence.known if head else 0)
+    return replace(found, verified=_verified(found, evidence))
+
+
+def _verified(found: Audit, evidence: Evidence) -> Verified | None:
+    """What a later audit goes on from."""
+    if not found.holds or found.head is None or found.federation is None:
+        return None
+    return Verified(found.federation, RULES, *found.head, evidence.doubtful)
 
 
 def run(evidence: Evidence) -> Iterator[Result]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain as one_after_the_other
 from itertools import repeat
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ from protocol.record import (
     TERMS_PATH,
     Manifest,
     RecordFiles,
+    Verified,
     aborted_ceremonies,
     entry_path,
     is_recorded,
@@ -95,7 +97,8 @@ class Evidence:
     expected: at least 16 first bytes of the federation's identity, from another source; since: a
     head that was verified before; nonce: 32 fresh random bytes, for checks by random weights;
     spread: what has signatures and rounds looked at elsewhere, if anything does; before: the record
-    of the federation that this one succeeds, once it is audited.
+    of the federation that this one succeeds, once it is audited; verified: what was verified by the
+    same checks before, and is not looked at again where it is here as it was.
     """
 
     def __init__(
@@ -105,9 +108,10 @@ class Evidence:
         since: Head | None,
         nonce: bytes,
         spread: Spread | None = None,
+        verified: Verified | None = None,
     ) -> None:
         self.files, self.expected, self.since, self.nonce = files, expected, since, nonce
-        self.spread = spread
+        self.spread, self.verified = spread, verified
         self.before: Before | None = None
 
     @cached_property
@@ -184,6 +188,15 @@ class Evidence:
         return chain
 
     @cached_property
+    def known(self) -> int:
+        """How many entries were verified before, and are those of this chain."""
+        if self.verified is None or self.chain.broken:
+            return 0
+        position, expected = self.verified.head
+        is_here = self.chain.hashes[position - 1 : position] == [expected]
+        return position if is_here else 0
+
+    @cached_property
     def replay(self) -> Replay:
         """Every entry put on a board of its own, which refuses what breaks a rule."""
         board = Board(self.terms)
@@ -202,10 +215,12 @@ class Evidence:
 
     def _signed(self) -> Iterator[bool]:
         """Whether each entry's signature is known to fit before the board takes it."""
+        known = repeat(True, self.known)
         if self.spread is None:
-            return repeat(False)
+            return one_after_the_other(known, repeat(False))
         keys = [self.terms.key_of(sender) for sender in range(self.terms.n_members + 1)]
-        return signed(self.spread, self.files, self.chain.hashes, keys)
+        new = self.chain.hashes[self.known :]
+        return one_after_the_other(known, signed(self.spread, self.files, new, keys))
 
     @property
     def entries(self) -> Sequence[Posted]:
@@ -257,11 +272,31 @@ class Evidence:
             if named.kind == "round" and named.study in studies:
                 state, epoch = studies[named.study], self._epoch_of(entries)
                 found.append(RoundEvidence(state, epoch, entries, self.payload))
-        if self.spread is not None:
-            asked = [one.to_judge for one in found]
-            for one, verdict in zip(found, judged(self.spread, self.payload, asked), strict=True):
-                one.judged = verdict
+        self._judge(found)
         return found
+
+    def _judge(self, rounds: Sequence[RoundEvidence]) -> None:
+        """Have rounds judged elsewhere, if anything does that; what was sound before is now."""
+        new = list[RoundEvidence]()
+        for one in rounds:
+            if one.entries[-1].position <= self.known and one.session not in self._doubtful:
+                one.judged = one.to_judge.as_due()
+            else:
+                new.append(one)
+        if self.spread is not None:
+            asked = [one.to_judge for one in new]
+            for one, verdict in zip(new, judged(self.spread, self.payload, asked), strict=True):
+                one.judged = verdict
+
+    @cached_property
+    def _doubtful(self) -> set[str]:
+        """The rounds in which something was wrong before."""
+        return set(self.verified.doubtful if self.verified else ())
+
+    @property
+    def doubtful(self) -> tuple[str, ...]:
+        """The rounds whose payloads tell that something is wrong."""
+        return tuple(r.session for r in self.rounds if r.judged != r.to_judge.as_due())
 
     def no_sums(self) -> OpenedSets:
         """The sums that may be open, as no entry has told them yet."""

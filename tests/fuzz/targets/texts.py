@@ -30,6 +30,7 @@ from protocol.record.files import (
     read_manifest,
     write_manifest,
 )
+from protocol.record.verified import Verified, read_verified
 from protocol.rounds.statistic import decode_sums
 from protocol.signing import public_bytes
 from protocol.study.plan_file import parse_plan, render_plan
@@ -207,6 +208,18 @@ def countersignature() -> Case:
             assert found == said, "a signature that nobody made"
 
     return Case(run, [encode(said)])
+
+
+@target("verified", "protocol.record.verified.read_verified")
+def verified() -> Case:
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            found = read_verified(data)
+            assert encode(found) == data
+            assert len(found.federation) == len(found.head.hash) == len(found.rules) == 32
+
+    seeds = [Verified(DIGEST, DIGEST, 7, DIGEST, said) for said in ((), ("study/cardio/1",))]
+    return Case(run, [encode(seed) for seed in seeds])
 
 
 @target("record-entries", "protocol.record.files.read_entries", limit=8_192)

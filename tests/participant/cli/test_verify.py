@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
 from participant.cli import app
 from participant.words.fingerprint import fingerprint
+from protocol.encoding import encode
 from protocol.messages import round_session
+from protocol.record import read_verified
 from tests.stage.record.broken import TAMPERINGS
 from tests.stage.record.chained import chained
 from tests.stage.record.good import good
@@ -184,3 +187,71 @@ def test_records_in_another_order_fail(records: list[Path]) -> None:
 
 def test_a_record_before_that_is_none_is_missing(records: list[Path], tmp_path: Path) -> None:
     assert "record" in verify(records[0], "--predecessor", tmp_path, expect=1).output
+
+
+# ── what was verified before ──
+
+
+def test_what_was_verified_is_noted_and_not_looked_at_again(record: Path, tmp_path: Path) -> None:
+    noted, end = tmp_path / "cardio.verified", len(good().story.said)
+    first = verify(record, "--noted", noted).output
+    assert "not looked at again" not in first
+    assert noted.stat().st_mode & 0o777 == 0o600
+    again = verify(record, "--noted", noted).output
+    assert f"Of {end} entries, signatures, payloads and proofs were not looked at again" in again
+    assert "0 entries were added since" in again
+    told = [json.loads(verify(record, "--json", *o).output) for o in ([], ["--noted", noted])]
+    assert [said["verified_before"] for said in told] == [0, end]
+    assert told[0]["head"] == told[1]["head"]
+
+
+def test_of_another_board_nothing_is_noted(record: Path, tmp_path: Path) -> None:
+    noted = tmp_path / "cardio.verified"
+    verify(record, "--noted", noted)
+    before, story = noted.read_bytes(), good().story.copy()
+    story.change(7, time_ms=story.at(7).time_ms + 1)
+    other = write_folder(write(story).files, tmp_path / "other")
+    output = verify(other, "--noted", noted, expect=5).output
+    assert "it is another entry than in the earlier record" in output
+    assert noted.read_bytes() == before
+
+
+def test_a_failure_is_not_noted(record: Path, tmp_path: Path) -> None:
+    noted = tmp_path / "cardio.verified"
+    broken = write_folder(TAMPERINGS["blob_missing"](good()).files, tmp_path / "broken")
+    verify(broken, "--noted", noted, expect=5)
+    assert not noted.exists()
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_a_note_that_others_may_have_written_is_not_believed(
+    record: Path, tmp_path: Path, mode: int
+) -> None:
+    noted = tmp_path / "cardio.verified"
+    verify(record, "--noted", noted)
+    noted.chmod(mode)
+    output = verify(record, "--noted", noted, expect=1).output
+    assert "cannot be relied on: others than you may have written it" in output
+    assert "remove this one and type the same command again" in output
+
+
+def test_a_note_of_another_user_is_not_believed(
+    record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = tmp_path / "cardio.verified"
+    verify(record, "--noted", noted)
+    monkeypatch.setattr("os.geteuid", lambda: 4_321)
+    assert "others than you may have" in verify(record, "--noted", noted, expect=1).output
+
+
+def test_a_note_about_another_federation_or_none_is_not_believed(
+    record: Path, tmp_path: Path
+) -> None:
+    noted = tmp_path / "cardio.verified"
+    verify(record, "--noted", noted)
+    about = replace(read_verified(noted.read_bytes()), federation=bytes(32))
+    noted.write_bytes(encode(about))
+    output = verify(record, "--noted", noted, expect=1).output
+    assert "it is about the record of another federation" in output
+    noted.write_bytes(b"{}")
+    assert "cannot be relied on" in verify(record, "--noted", noted, expect=1).output

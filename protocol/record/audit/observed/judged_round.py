@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gmpy2 import mpz
 
-from protocol.board import Posted, StudyState, chunk_count
+from protocol.board import Posted, StudyState, chunk_count, expected_count
 from protocol.errors import Malformed, Refused
 from protocol.key import Epoch
 from protocol.messages import Attachment, Contribution
@@ -76,6 +76,17 @@ class RoundToJudge:
         """Without what the payloads have nothing to do with."""
         told = RoundView(view.session, view.opening, view.contributions, closing=view.closing)
         return cls(told, state, epoch)
+
+    def as_due(self) -> JudgedRound:
+        """What is found where nothing is wrong."""
+        opening, study = self.view.terms_of_opening, self.state.study
+        count = expected_count(opening, study) if opening else 0
+        return JudgedRound(
+            tuple(
+                JudgedContribution(one.post.sender, one.position, one.digest, True, count=count)
+                for one in self.view.contributions.values()
+            )
+        )
 
     def judge(self, read: ReadPayload) -> JudgedRound:
         """Judge all that payloads tell; each proof is checked once."""
