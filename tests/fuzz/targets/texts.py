@@ -19,6 +19,7 @@ from protocol.errors import BadPlan, BadSignature, BadTerms, Malformed
 from protocol.messages.fields import MAX_POST_BYTES
 from protocol.messages.plan import Statistic
 from protocol.programs.file_kind import SEALED_MAGIC, Kind, kind_of, kind_of_data
+from protocol.record.audit.observed.spread import Signed
 from protocol.record.files import (
     Countersignature,
     Manifest,
@@ -208,6 +209,24 @@ def countersignature() -> Case:
             assert found == said, "a signature that nobody made"
 
     return Case(run, [encode(said)])
+
+
+@target("signed-entry", "protocol.record.audit.observed.spread.Signed", limit=8_192)
+def signed_entry() -> Case:
+    """The input is taken for an entry, under the name that its own hash gives it."""
+    known = entries()
+    keys = [TERMS.key_of(sender) for sender in range(TERMS.n_members + 1)]
+    said = {entry.post.post for entry in known}
+
+    def run(data: bytes) -> None:
+        try:
+            name = decode_entry(data).hash
+        except Malformed:
+            name = DIGEST
+        (fits,) = Signed(MemoryFiles({entry_path(name): data}), [name], keys).fit()
+        assert not fits or decode_entry(data).post.post in said, "a signature that nobody made"
+
+    return Case(run, [encode(entry) for entry in known])
 
 
 @target("verified", "protocol.record.verified.read_verified")
