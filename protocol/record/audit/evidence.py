@@ -46,7 +46,7 @@ from protocol.record import (
 from protocol.record.audit.observed import (
     HandoverEvidence,
     Observation,
-    Payloads,
+    RecordedPayloads,
     RoundEvidence,
     Spread,
     judged,
@@ -344,9 +344,9 @@ class Evidence:
         return known[-1] if known and known[-1].digest == opening.post.body.epoch else None
 
     @cached_property
-    def payload(self) -> Payloads:
+    def payload(self) -> RecordedPayloads:
         """Reads an attachment; raises Malformed if its blob is not in the record as named."""
-        return Payloads(self.files)
+        return RecordedPayloads(self.files)
 
     def payloads(self, posted: Posted) -> dict[int, bytes]:
         """All payloads of an entry of an aborted ceremony, by recipient; raises Malformed."""

@@ -10,6 +10,6 @@ from protocol.record.audit.observed.judged_round import (
     RoundToJudge,
 )
 from protocol.record.audit.observed.observation import Observation, differing_fields, observe
-from protocol.record.audit.observed.payloads import Payloads
+from protocol.record.audit.observed.payloads import RecordedPayloads
 from protocol.record.audit.observed.round_evidence import RoundEvidence
 from protocol.record.audit.observed.spread import Spread, judged, signed

@@ -11,7 +11,7 @@ _ANOTHER_COPY = "take it from another copy of the record"
 
 
 @dataclass(frozen=True)
-class Payloads:
+class RecordedPayloads:
     """Of the posts whose attachments are shown to it."""
 
     files: RecordFiles

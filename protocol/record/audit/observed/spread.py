@@ -14,7 +14,7 @@ from protocol.errors import BadSignature, Malformed
 from protocol.messages import MAX_POST_BYTES
 from protocol.record import RecordFiles, entry_path
 from protocol.record.audit.observed.judged_round import JudgedRound, RoundToJudge
-from protocol.record.audit.observed.payloads import Payloads
+from protocol.record.audit.observed.payloads import RecordedPayloads
 from protocol.signing import verify
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ class Signed:
 class Rounds(NamedTuple):
     """Some rounds of a record."""
 
-    payloads: Payloads
+    payloads: RecordedPayloads
     rounds: Sequence[RoundToJudge]
 
     def judged(self) -> list[JudgedRound]:
@@ -78,7 +78,7 @@ def signed(
 
 
 def judged(
-    spread: Spread, payloads: Payloads, rounds: Sequence[RoundToJudge]
+    spread: Spread, payloads: RecordedPayloads, rounds: Sequence[RoundToJudge]
 ) -> Iterator[JudgedRound]:
     """What the payloads of each round tell."""
     chunks = (Rounds(payloads, some) for some in _chunks(rounds, _ROUNDS))
