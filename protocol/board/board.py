@@ -56,8 +56,9 @@ Speaker = tuple[str, int]
 class Board:
     """What one party has seen of the board; every entry is verified before it counts."""
 
-    def __init__(self, terms: Terms) -> None:
-        self.terms = terms
+    def __init__(self, terms: Terms, lean: Callable[[Posted], Posted] | None = None) -> None:
+        """lean: makes of a verified entry what is kept of it; all of it, unless given."""
+        self.terms, self._lean = terms, lean
         self._federation = terms.federation
         self._hashes = [genesis(self._federation)]
         self._counts: dict[tuple[str, int], int] = {}
@@ -238,8 +239,9 @@ class Board:
             post = replace(post, body=Surplus(reason))  # it says nothing
         return Posted(entry.position, entry.hash, entry.time_ms, post, entry.post.digest)
 
-    def _keep(self, posted: Posted) -> None:
+    def _keep(self, whole: Posted) -> None:
         """Count an entry that was verified."""
+        posted = self._lean(whole) if self._lean else whole
         self._wake(posted.post.session)
         self.entries.append(posted)
         self._hashes.append(posted.hash)

@@ -45,6 +45,7 @@ from protocol.record import (
 )
 from protocol.record.audit.observed import (
     HandoverEvidence,
+    Lean,
     Observation,
     RecordedPayloads,
     RoundEvidence,
@@ -199,8 +200,9 @@ class Evidence:
     @cached_property
     def replay(self) -> Replay:
         """Every entry put on a board of its own, which refuses what breaks a rule."""
-        board = Board(self.terms)
-        for entry_hash, is_signed in zip(self.chain.hashes, self._signed(), strict=False):
+        hashes = self.chain.hashes
+        board = Board(self.terms, Lean(self.terms.federation, hashes))
+        for entry_hash, is_signed in zip(hashes, self._signed(), strict=False):
             entry = decode_entry(self.required(entry_path(entry_hash), MAX_ENTRY_BYTES))
             try:
                 take = board.restore if is_signed and entry.hash == entry_hash else board.append

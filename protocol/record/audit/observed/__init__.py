@@ -9,6 +9,7 @@ from protocol.record.audit.observed.judged_round import (
     ReadPayload,
     RoundToJudge,
 )
+from protocol.record.audit.observed.lean import Lean
 from protocol.record.audit.observed.observation import Observation, differing_fields, observe
 from protocol.record.audit.observed.payloads import RecordedPayloads
 from protocol.record.audit.observed.round_evidence import RoundEvidence
