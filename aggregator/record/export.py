@@ -15,6 +15,7 @@ from protocol.record import (
     missing_blobs,
     prepare,
     write_entries,
+    written,
 )
 from protocol.terms import Terms
 
@@ -36,10 +37,11 @@ def export(
     board, entries = read_board(folder, terms)
     prepare(files, terms, signatures)
     check_history(files, terms, board)
+    before = written(files, terms)
     for done, entry in enumerate(entries):
         progress("entries", done, len(entries))
-        write_entries(files, [entry])
-    missing = missing_blobs(files, board, board.head)
+        write_entries(files, [entry], before)
+    missing = missing_blobs(files, board, board.head, before)
     done, total = 0, sum(a.size for a in missing)
     for attachment in missing:
         progress("bytes of payloads", done, total)
@@ -50,7 +52,11 @@ def export(
 
 
 def read_board(folder: Path, terms: Terms) -> tuple[Board, list[Entry]]:
-    """The stored board, every entry verified; raises NoBoard, StoreDamaged or StoreFull."""
+    """The stored board; raises NoBoard, StoreDamaged or StoreFull.
+
+    Signatures were verified before an entry was stored. That it is the same, its hash shows, on
+    which all later ones build up to the head that is noted beside the database.
+    """
     noted = stored_head(folder)  # before the entries: a service may be adding some
     board, entries = Board(terms), []
     stored = stored_entries(folder)
@@ -61,7 +67,8 @@ def read_board(folder: Path, terms: Terms) -> tuple[Board, list[Entry]]:
     for position, data in enumerate(stored, start=1):
         try:
             entries.append(entry := decode_entry(data))
-            board.append(entry)
+            is_known = noted is not None and position <= noted.position
+            (board.restore if is_known else board.append)(entry)
         except (Fork, BadEntry, Malformed) as error:
             raise StoreDamaged(f"entry {position}", error.reason, position) from None
     if noted is not None:

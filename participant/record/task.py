@@ -22,6 +22,7 @@ from protocol.record import (
     head_path,
     missing_blobs,
     write_entries,
+    written,
 )
 from protocol.terms import AGGREGATOR, Terms
 
@@ -96,9 +97,10 @@ class RecordTask(Task):
         """Write the entries up to the board's head, and see which payloads are missing."""
         check_history(self._files, self._terms, board)
         self._board, self.head = board, board.head
-        write_entries(self._files, self._entries)
+        before = written(self._files, self._terms)
+        write_entries(self._files, self._entries, before)
         self._entries = []
-        self._blobs = deque(missing_blobs(self._files, board, self.head))
+        self._blobs = deque(missing_blobs(self._files, board, self.head, before))
         self._to_fetch = sum(a.size for a in self._blobs)
         self._finish_if_whole()
 

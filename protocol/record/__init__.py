@@ -31,4 +31,5 @@ from protocol.record.writing import (
     missing_blobs,
     prepare,
     write_entries,
+    written,
 )

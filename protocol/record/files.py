@@ -137,13 +137,13 @@ def read_entries(files: RecordFiles, head: Head) -> Iterator[Entry]:
         position, expected = position - 1, entry.previous
 
 
-def recorded(entries: Sequence[Posted], n_members: int) -> Iterator[Attachment]:
-    """The attachments whose blobs belong into the record."""
+def recorded(entries: Sequence[Posted], n_members: int) -> Iterator[tuple[int, Attachment]]:
+    """The attachments whose blobs belong into the record, with the positions of their entries."""
     aborted = aborted_ceremonies([posted.post for posted in entries], n_members)
     for posted in entries:
         for attachment in posted.attachments:
             if is_recorded(attachment, posted.post.session in aborted):
-                yield attachment
+                yield posted.position, attachment
 
 
 def aborted_ceremonies(posts: Sequence[Post], n_members: int) -> set[str]:

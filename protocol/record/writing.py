@@ -6,6 +6,7 @@ next one would write. ``record.json``, which makes a record of it, is replaced l
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from protocol.board import Board, Entry, Head
@@ -148,15 +149,51 @@ def countersignatures(files: RecordFiles, terms: Terms) -> list[Countersignature
     return found
 
 
-def write_entries(files: WritableFiles, entries: Iterable[Entry]) -> None:
+@dataclass(frozen=True)
+class Written:
+    """What is not looked at again: the files of a record, with its last entry's position.
+
+    They got their names when they were whole. What an interrupted run has left behind that entry
+    counts as what is still to be written.
+    """
+
+    position: int
+    paths: frozenset[str]
+
+    def has(self, position: int, path: str) -> bool:
+        """Whether the record has a file that belongs to an entry."""
+        return position <= self.position and path in self.paths
+
+
+def written(files: RecordFiles, terms: Terms) -> Written:
+    """What the record here has, by its manifest. Raises UnfitRecord."""
+    manifest = _manifest(files, terms)
+    return Written(manifest.head.position, frozenset(files.paths())) if manifest else NOTHING
+
+
+NOTHING = Written(0, frozenset())
+
+
+def write_entries(
+    files: WritableFiles, entries: Iterable[Entry], before: Written = NOTHING
+) -> None:
     """Put the entries that are not here yet."""
     for entry in entries:
-        write_once(files, entry_path(entry.hash), encode(entry))
+        path = entry_path(entry.hash)
+        if not before.has(entry.position, path):
+            write_once(files, path, encode(entry))
 
 
-def missing_blobs(files: RecordFiles, board: Board, head: Head) -> Sequence[Attachment]:
+def missing_blobs(
+    files: RecordFiles, board: Board, head: Head, before: Written = NOTHING
+) -> Sequence[Attachment]:
     """The payloads that a record up to the head still lacks, each once, in their order."""
-    wanted = {a.digest: a for a in recorded(board.entries[: head.position], board.terms.n_members)}
+    found = recorded(board.entries[: head.position], board.terms.n_members)
+    wanted = {
+        attachment.digest: attachment
+        for position, attachment in found
+        if not before.has(position, blob_path(attachment.digest))
+    }
     return [a for a in wanted.values() if not _has_blob(files, a)]
 
 

@@ -443,7 +443,7 @@ class Federation:
         while len(entries) < aggregator.board.head.position:
             entries += map(decode_entry, aggregator.entries_after(len(entries)).entries)
         attachments = recorded(aggregator.board.entries, self.terms.n_members)
-        blobs = {a.digest: aggregator._blobs.payload(a) for a in attachments}
+        blobs = {a.digest: aggregator._blobs.payload(a) for _, a in attachments}
         return files_of(self.toy, entries, blobs)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import sqlite3
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -81,6 +82,17 @@ def test_a_running_service_is_not_disturbed_and_a_second_export_extends(
     assert {p: second[p] for p in first if p != "record.json"} == {
         p: d for p, d in first.items() if p != "record.json"
     }
+
+
+def test_no_signature_is_verified_that_was_verified_before_it_was_stored(
+    place: Place, desk: Desk, run: Run, out: Path
+) -> None:
+    with patch("protocol.board.board.verify") as verified:
+        assert run("export", *place.words, "--out", out)[0] == 0
+        assert not verified.called
+        (place.store / "heads").unlink()  # as a crash leaves it, in the worst case
+        assert run("export", *place.words, "--out", out)[0] == 0
+    assert verified.call_count == 2
 
 
 def test_a_record_that_goes_on_where_the_store_ends_is_a_fork(

@@ -8,6 +8,8 @@ from protocol.encoding import encode
 from protocol.errors import Fork, UnfitRecord
 from protocol.messages.bodies import Abort, Certificate, Step, attach
 from protocol.record.files import (
+    FOLDERS,
+    MANIFEST_PATH,
     blob_path,
     countersign,
     entry_path,
@@ -23,6 +25,7 @@ from protocol.record.writing import (
     prepare,
     signed_text,
     write_entries,
+    written,
 )
 from protocol.terms.terms import parse, require_signed
 from tests.stage.record.memory import MemoryFiles
@@ -62,8 +65,9 @@ def write(files: Files, at: Table) -> Head:
     """What both programs do."""
     prepare(files, TOY.terms, SIGNATURES)
     check_history(files, TOY.terms, at.board)
-    write_entries(files, at.entries)
-    for attachment in missing_blobs(files, at.board, at.board.head):
+    before = written(files, TOY.terms)
+    write_entries(files, at.entries, before)
+    for attachment in missing_blobs(files, at.board, at.board.head, before):
         files.write(blob_path(attachment.digest), at.blobs[attachment.digest])
     finish(files, TOY.terms, at.board.head)
     return at.board.head
@@ -117,16 +121,47 @@ def test_a_second_run_writes_only_what_is_new() -> None:
     assert set(files.writes) == {"settled"}
 
 
+def test_a_second_run_reads_only_what_is_new() -> None:
+    files, longer = Files(), table("why")
+    write(files, table())
+    old = {path for path in files if path.startswith(FOLDERS)}
+    read, files.read = list[str](), lambda path, limit: read.append(path) or files.get(path)
+    write(files, longer)
+    assert not old & set(read)
+    assert entry_path(longer.entries[-1].hash) in read
+
+
 @pytest.mark.parametrize("folder", ["entries/", "blobs/"])
-def test_a_file_that_the_disk_has_damaged_is_written_again(folder: str) -> None:
+def test_a_file_that_is_missing_is_written_again(folder: str) -> None:
+    files, at = Files(), table()
+    write(files, at)
+    whole = dict(files)
+    del files[next(p for p in files if p.startswith(folder))]
+    write(files, at)
+    assert files == whole
+
+
+@pytest.mark.parametrize("folder", ["entries/", "blobs/"])
+def test_what_an_interrupted_run_has_left_damaged_is_written_again(folder: str) -> None:
     files, at = Files(), table()
     write(files, at)
     whole = dict(files)
     path = next(p for p in files if p.startswith(folder))
     for damaged in (files[path][:-1], files[path] + b"x", files[path][:-1] + b"\xff"):
         files[path] = damaged
+        del files[MANIFEST_PATH]
         write(files, at)
         assert files == whole
+
+
+def test_what_was_sealed_is_fetched_once_a_ceremony_is_aborted_after_the_record() -> None:
+    files, at = Files(), table()
+    write(files, at)
+    assert [data[:1] for path, data in files.items() if path.startswith("blobs/")] == [b"p"]
+    at.say(2, Draft(CEREMONY, Abort(0, "deal", "why")))
+    write(files, at)
+    blobs = [data[:1] for path, data in files.items() if path.startswith("blobs/")]
+    assert sorted(blobs) == [b"p", b"s"]
 
 
 def test_the_order_in_which_members_signed_does_not_matter() -> None:
