@@ -150,7 +150,7 @@ def countersignatures(files: RecordFiles, terms: Terms) -> list[Countersignature
 
 
 @dataclass(frozen=True)
-class Written:
+class AlreadyWritten:
     """What is not looked at again: the files of a record, with its last entry's position.
 
     They got their names when they were whole. What an interrupted run has left behind that entry
@@ -165,17 +165,17 @@ class Written:
         return position <= self.position and path in self.paths
 
 
-def written(files: RecordFiles, terms: Terms) -> Written:
+def written(files: RecordFiles, terms: Terms) -> AlreadyWritten:
     """What the record here has, by its manifest. Raises UnfitRecord."""
     manifest = _manifest(files, terms)
-    return Written(manifest.head.position, frozenset(files.paths())) if manifest else NOTHING
+    return AlreadyWritten(manifest.head.position, frozenset(files.paths())) if manifest else NOTHING
 
 
-NOTHING = Written(0, frozenset())
+NOTHING = AlreadyWritten(0, frozenset())
 
 
 def write_entries(
-    files: WritableFiles, entries: Iterable[Entry], before: Written = NOTHING
+    files: WritableFiles, entries: Iterable[Entry], before: AlreadyWritten = NOTHING
 ) -> None:
     """Put the entries that are not here yet."""
     for entry in entries:
@@ -185,7 +185,7 @@ def write_entries(
 
 
 def missing_blobs(
-    files: RecordFiles, board: Board, head: Head, before: Written = NOTHING
+    files: RecordFiles, board: Board, head: Head, before: AlreadyWritten = NOTHING
 ) -> Sequence[Attachment]:
     """The payloads that a record up to the head still lacks, each once, in their order."""
     found = recorded(board.entries[: head.position], board.terms.n_members)
