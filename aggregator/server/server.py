@@ -78,7 +78,7 @@ class Server:
         self.aggregator, self.cards, self.limits = aggregator, cards, limits
         self._folder, self._terms = folder, aggregator.terms
         self._core = CoreThread(aggregator, self._tell_what_is_new)
-        self._told, self._epoch = self._core.head.position, aggregator.epoch
+        self._epoch = aggregator.epoch
         self._callers = Callers(aggregator.board)
         self._tally = Tally()
         self._entrance = Entrance(self._door(), limits, self._tally, self._serve)
@@ -153,7 +153,6 @@ class Server:
         if (epoch := self.aggregator.epoch) is not self._epoch and epoch is not None:
             log.info("%s", self._word_of_key(epoch))
         self._epoch = epoch
-        self._told = self._core.head.position
         self._callers.look()
         for connection in self._connections:
             if not self._callers.may_stay(*connection.place):
