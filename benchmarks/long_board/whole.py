@@ -3,7 +3,7 @@
 from typing import Any
 
 from aggregator.store import stored_entries
-from benchmarks.long_board import aggregator, verify
+from benchmarks.long_board import agent, aggregator, verify
 from benchmarks.long_board.generator import long_board
 
 
@@ -16,6 +16,7 @@ def measure(rounds: int) -> dict[str, Any]:
         "rounds": rounds,
         "entries": len(entries),
         "board_bytes": sum(map(len, entries)),
+        "agent": agent.measure(made),
         "aggregator": aggregator.measure(made),
         "verify": verify.measure(made),
     }

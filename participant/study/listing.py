@@ -40,15 +40,16 @@ class StudyStanding:
 def standing_of(board: Board, state: StudyState, index: int) -> StudyStanding:
     """How a study stands; ``index``: this hospital's number."""
     study, name_of = state.study, state.study.terms.name_of
-    opened = locked = over = 0
-    for number in range(1, study.rounds + 1):
-        session = study.round(number)
-        view = RoundView.of(session, board.session(session))
-        if view.opening is None:
+    opened = board.opened(study.name)
+    while opened < study.rounds and _view(board, study, opened + 1).opening is not None:
+        opened += 1
+    locked = over = 0
+    for number in range(opened, 0, -1):  # rounds long ago are not looked at
+        view = _view(board, study, number)
+        locked = locked or (number if is_locked(view, study.terms) else 0)
+        over = over or (number if _is_over(view, board, study) else 0)
+        if locked and over:
             break
-        opened = number
-        locked = number if is_locked(view, study.terms) else locked
-        over = number if _is_over(view, board, study) else over
     return StudyStanding(
         study,
         name_of(state.proposer),
@@ -62,6 +63,11 @@ def standing_of(board: Board, state: StudyState, index: int) -> StudyStanding:
         opened,
         locked,
     )
+
+
+def _view(board: Board, study: Study, number: int) -> RoundView:
+    session = study.round(number)
+    return RoundView.of(session, board.session(session))
 
 
 def _is_over(view: RoundView, board: Board, study: Study) -> bool:

@@ -286,6 +286,13 @@ class Board:
         """The last entry of each sender; of a guest in each handover."""
         return self._last.values()
 
+    def opened(self, study: str) -> int:
+        """How many of a study's rounds were opened, one after the other from the first on.
+
+        There are more if the aggregator has opened a later one before them.
+        """
+        return self._budget.opened(study)
+
     # ── rounds at rest ──
 
     def rest(self, before: int, read: Callable[[int, int], Iterable[Entry]]) -> None:

@@ -166,6 +166,10 @@ class Budget:
         tries.sort(key=lambda one: (one.sender, one.kind))
         return BudgetState(tuple(tries), *spent, due, self._studies.upload_bytes)
 
+    def opened(self, study: str) -> int:
+        """How many of a study's rounds were opened, one after the other from the first on."""
+        return self._studies.opened(study)
+
     def resume(self, state: BudgetState) -> None:
         """Go on from what counted over all sessions, once the rest is counted; raises Malformed."""
         kinds = {kind.__name__: kind for kind in _TRIES}

@@ -169,6 +169,10 @@ class StudyBudget:
         """By study, the first round that was not opened."""
         return tuple(sorted(self._next.items()))
 
+    def opened(self, study: str) -> int:
+        """How many of a study's rounds were opened, one after the other from the first on."""
+        return self._next.get(study, 1) - 1
+
     def resume(self, state: BudgetState) -> None:
         """Go on from what counted over all rounds."""
         self._labels, self._lists = _daily(state.labels), _daily(state.lists)

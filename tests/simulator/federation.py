@@ -398,9 +398,10 @@ class Federation:
             while link.up and link.pushed is not None:
                 if link.pushed >= aggregator.board.head.position:
                     break
-                self._send_down(
-                    self.hospitals[index], service, aggregator.entries_after(link.pushed)
-                )
+                frame = aggregator.entries_after(link.pushed)
+                if not frame.entries:
+                    break  # the last one is not stored yet
+                self._send_down(self.hospitals[index], service, frame)
 
     def _tick(self) -> None:
         for service in self.services:
