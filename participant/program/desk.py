@@ -229,6 +229,7 @@ class ProgramDesk:
         self._first.require_run(visit.for_run)
         number = said.round
         with self._moved:
+            self._find_place(visit)
             following = self._place.stood.round + 1 if self._place else 1
             if not 1 <= number <= min(following, self._study.rounds):
                 raise NotAnswered(
@@ -257,6 +258,7 @@ class ProgramDesk:
         """The model that this hospital stands at. Raises NotAnswered."""
         self._first.require_run(visit.for_run)
         with self._moved:
+            self._find_place(visit)
             if (place := self._place) is None:
                 why = "there is no model before the first program has begun"
                 raise NotAnswered("model", why, "ask for it after begin")
@@ -281,6 +283,11 @@ class ProgramDesk:
 
     def _config(self, stood: Stood) -> Config:
         return config_of(self._study, stood.round)
+
+    def _find_place(self, visit: AtDesk) -> None:
+        """Wait until training knows where it stands, in an agent that is started anew."""
+        if self._first.kept is not None:
+            self._wait(visit, lambda: self._place)
 
     def _has_passed(self, number: int) -> bool:
         return self._place is not None and self._place.stood.round >= number

@@ -78,11 +78,11 @@ class StudyCourse:
         report(self.finished, "entries", entry_facts(self._layout))
         self._history.follow(board)
         self._ledger.begin(board)
+        self._tell_standing()
         for posted in board.entries:
             named = read_session(posted.post.session)
             if (named.kind, named.study) == ("round", self.study.name):
                 self._stance.hear(named.number, posted)
-        self._tell_standing()
 
     @property
     def done(self) -> bool:
@@ -370,8 +370,8 @@ class StudyCourse:
         self._standing, self.finished, self._unended = standing, ended.number, ()
         ended.tell_end()
         self._rounds.pop(ended.number - 1, None)
-        self._stance.move(standing)
         self._tell_standing(ended.nothing)
+        self._stance.move(standing)  # which may tell who stands at another one
         self.fitter.give_up()
         config = config_of(self.study, ended.number)
         work = partial(evaluate, self._app, self.parameters, config)

@@ -263,10 +263,11 @@ def test_hospitals_that_begin_with_other_models_are_answered_and_not_left_waitin
     stage: Stage, beside: ThreadPoolExecutor
 ) -> None:
     paths = stage.study("models", rounds=1, seconds=60)
-    at = [beside.submit(begins, p, {"w": np.zeros(3 + k)}) for k, p in enumerate(paths)]
-    for one in at:
+    models = [{"w": np.zeros(3 + k)} for k in range(len(paths))]
+    at = [beside.submit(begins, paths[k], models[k]) for k in range(3)]
+    for k in range(len(paths)):  # the last one begins once the others have stated theirs
         with pytest.raises(AgentError) as said:
-            one.result(60)
+            at[k].result(60) if k < 3 else begins(paths[k], models[k])
         assert said.value.rule == "disagreement"
         assert "'w' is" in said.value.reason
         assert "float64" in said.value.reason

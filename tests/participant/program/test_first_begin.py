@@ -84,6 +84,24 @@ def test_an_agent_that_is_started_anew_goes_on_without_a_program(
     assert list(fits.result(20)["w"]) == [1, 1]
 
 
+def test_who_comes_before_an_agent_that_is_started_anew_knows_its_place_waits_for_that(
+    training: Training, path: Path, beside: Do
+) -> None:
+    training.app.start()
+    begun(path, training, beside)
+    training.app.close()
+    training.app = training.made()
+    training.app.start()
+    with visit(path) as agent:
+        for question in (agent.model, partial(agent.update, 2, {"w": np.ones(2)}, 5)):
+            training.app._desk._place = None
+            asked = beside(question)
+            with pytest.raises(TimeoutError):
+                asked.result(0.3)
+            training.stand(2, {"w": np.full(2, 2.0)}, in_sum=False)
+            assert list(asked.result(20).parameters["w"]) == [2, 2]
+
+
 def test_a_client_asks_again_where_its_agent_is_started_anew(
     training: Training, path: Path, beside: Do
 ) -> None:
