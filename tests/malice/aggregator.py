@@ -218,7 +218,7 @@ class Aggregator:
         assert isinstance(body, Contribution)
         study, opening = self.shown[index].state(post.session).study, self.openings[body.opening]
         if study.is_training:
-            self.sources.learn(opening.model, self.hospitals[index].model(study.name))
+            self.sources.learn(study.name, opening.model, self.hospitals[index].model(study.name))
         encrypted = read_ciphertexts(body.ciphertexts.data, opening, study, self.toy.key.n)
         places = self.places(study, opening)
         times = times_of(study.plan, index)

@@ -3,9 +3,11 @@
 Plans are harmless one by one. What hospitals add is the same wherever it is the same *column*, or
 is trained from one model; the plans say so, or call it otherwise. Models that hardly differ are
 one: what a hospital trains from either is nearly the same. This is the truth that hospitals' own
-words (``Contribution.near``) are measured by.
+words (``Contribution.near``) are measured by. Models of one study stay several: a member that holds
+its model still is what docs/security/sums.md says that no rule here sees.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -126,14 +128,16 @@ class Sources:
 
     weights: dict[bytes, Weights] = field(default_factory=dict)
     same: dict[bytes, bytes] = field(default_factory=dict)
+    studies: defaultdict[bytes, set[str]] = field(default_factory=lambda: defaultdict(set))
 
-    def learn(self, model: bytes, weights: Weights) -> None:
-        """Take note of the weights of a model."""
-        if model in self.weights:
-            return
-        close = (m for m, other in self.weights.items() if _are_close(weights, other))
-        self.same[model] = self.of_model(next(close, model))
-        self.weights[model] = weights
+    def learn(self, study: str, model: bytes, weights: Weights) -> None:
+        """Take note of the weights of a model that a study has trained from."""
+        if model not in self.weights:
+            others = (m for m in self.weights if study not in self.studies[m])
+            close = (m for m in others if _are_close(weights, self.weights[m]))
+            self.same[model] = self.of_model(next(close, model))
+            self.weights[model] = weights
+        self.studies[model].add(study)
 
     def of_model(self, model: bytes) -> bytes:
         """The first of the models that are one with this."""
