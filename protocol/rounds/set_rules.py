@@ -39,16 +39,16 @@ def check_set(
     payloads: Mapping[int, bytes],
     state: StudyState,
     epoch: Epoch,
-    check: ProofCheck = check_proof,
+    check: ProofCheck | None = None,
 ) -> Encrypted:
     """The sum that the round's closing chose, recomputed.
 
     payloads: what each contributor has posted, by member; read in ascending order, each once.
     state: of the round's study, as the board tells it now or later: the closing's own place counts.
-    check: as ``check_proof``, for who has checked the proofs before.
+    check: in place of ``check_proof``, for who has checked the proofs before.
     Raises Refused naming round, rule and member (0: nobody in particular).
     """
-    return _Set(view, payloads, state, epoch, check).check()
+    return _Set(view, payloads, state, epoch, check or check_proof).check()
 
 
 class Fitting:
@@ -63,7 +63,8 @@ class Fitting:
     def __init__(
         self, view: RoundView, payloads: Mapping[int, bytes], state: StudyState, epoch: Epoch
     ) -> None:
-        self._set, self._view, self._state = _Set(view, payloads, state, epoch), view, state
+        self._set = _Set(view, payloads, state, epoch, check_proof)
+        self._view, self._state = view, state
         self._seen: dict[mpz | bytes, int] = {}
         self._fits: dict[int, bool] = {}
 
@@ -95,7 +96,7 @@ class _Set:
     payloads: Mapping[int, bytes]
     state: StudyState
     epoch: Epoch
-    check_proof: ProofCheck = check_proof
+    check_proof: ProofCheck
 
     @property
     def study(self) -> Study:

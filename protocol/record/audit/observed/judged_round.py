@@ -103,7 +103,7 @@ class RoundToJudge:
             return JudgedRound(found, is_whole=False)
         return JudgedRound(found)
 
-    def sum(self, read: ReadPayload, check: ProofCheck = check_proof) -> Encrypted:
+    def sum(self, read: ReadPayload, check: ProofCheck | None = None) -> Encrypted:
         """The sum that the closing chose, recomputed. Raises Refused, NotHereError."""
         if self.epoch is None:
             raise Refused(self.view.name, "known-round", 0, "it was opened under no known key")
