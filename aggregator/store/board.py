@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
+from threading import Lock
 
 from aggregator.errors import StoreDamaged, StoreFull
 from aggregator.store.durable import disk_errors
@@ -20,6 +21,8 @@ from protocol.board import Head, begins_entry, entry_hash
 
 _HASH_BYTES = 32
 _FRAMING = 8  # bytes around an entry in a frame, at most
+_PAGE = 16  # entries that are read at once
+_NO_END = (1 << 63) - 1  # as a position
 _NAME, _HEADS = "board.sqlite", "heads"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, entry BLOB NOT NULL);
@@ -64,6 +67,7 @@ class BoardStore:
                 self._database.execute("PRAGMA synchronous=FULL")
                 self._database.executescript(_SCHEMA)
             self._reader = self._connected()  # for who reads while something is written
+            self._reading = Lock()
         except BaseException:
             self._database.close()
             raise
@@ -111,15 +115,26 @@ class BoardStore:
 
         Raises StoreDamaged for one that is not as it was.
         """
-        entries = _entries(self._reader, self._path, first - 1)
-        for position, data in zip(range(first, last + 1), entries, strict=False):
-            if entry_hash(data) != self._hash_at(position):
-                reason = "it is not the one that was there"
-                raise StoreDamaged(f"entry {position}", reason, position)
-            yield data
-            first = position + 1
-        if first <= last:
-            raise StoreDamaged(f"entry {first}", "it is missing", first)
+        while first <= last:
+            page = self._page(first, min(last, first + _PAGE - 1))
+            for position, data in enumerate(page, start=first):
+                if entry_hash(data) != self._hash_at(position):
+                    reason = "it is not the one that was there"
+                    raise StoreDamaged(f"entry {position}", reason, position)
+                yield data
+            first += len(page)
+
+    def _page(self, first: int, last: int) -> list[bytes]:
+        """Entries at once, one thread after the other.
+
+        While somebody reads, all that is asked for over one connection is as it was at that moment.
+        """
+        with self._reading:
+            page = list(_entries(self._reader, self._path, first - 1, last))
+        if len(page) <= last - first:
+            position = first + len(page)
+            raise StoreDamaged(f"entry {position}", "it is missing", position)
+        return page
 
     def entries_after(self, position: int, last: int, limit: int) -> list[bytes]:
         """The next entries, as many as have ``limit`` bytes together, but one if there is any.
@@ -278,10 +293,12 @@ def _copied(path: Path) -> Iterator[sqlite3.Connection]:
             yield database
 
 
-def _entries(database: sqlite3.Connection, path: Path, after: int = 0) -> Iterator[bytes]:
+def _entries(
+    database: sqlite3.Connection, path: Path, after: int = 0, last: int = _NO_END
+) -> Iterator[bytes]:
     with _database_errors(path):
-        query = "SELECT position, entry FROM entries WHERE position > ? ORDER BY position"
-        rows = database.execute(query, (after,))
+        query = "SELECT position, entry FROM entries WHERE position > ? AND position <= ?"
+        rows = database.execute(query + " ORDER BY position", (after, last))
         for expected, (position, entry) in enumerate(rows, start=after + 1):
             if position != expected:
                 raise StoreDamaged(f"entry {expected}", "it is missing", expected)

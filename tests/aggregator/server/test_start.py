@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,42 @@ def test_an_entry_that_changes_while_a_service_is_at_work_is_not_sent(
     assert caught.value.position == 1
     (found,) = desk.service.receive(1, Subscribe(1))
     assert len(found.entries) == 1
+
+
+def test_who_has_read_half_keeps_no_other_from_the_newest(tmp_path: Path) -> None:
+    """A reader that has not come to its end would hold the whole connection at its moment."""
+    store = BoardStore(tmp_path)
+    for position in range(1, 3):
+        store.append(Head(position, entry_hash(b"%d" % position)), b"%d" % position)
+    half = store.between(1, 2)
+    assert next(half) == b"1"
+    store.append(Head(3, entry_hash(b"3")), b"3")
+    assert store.entries_after(0, 3, 1 << 20) == [b"1", b"2", b"3"]
+    assert list(half) == [b"2"]
+    assert list(store.between(1, 3)) == [b"1", b"2", b"3"]
+    store.close()
+
+
+def test_many_read_to_the_newest_entry_while_more_are_stored(tmp_path: Path) -> None:
+    store, count = BoardStore(tmp_path), 150
+    stored = [b"%d" % position for position in range(1, count + 1)]
+    heads = [Head(k, entry_hash(data)) for k, data in enumerate(stored, start=1)]
+    there = 0
+
+    def read(place: int) -> int:
+        last = 0
+        while last < count:
+            last = there
+            assert store.entries_after(place, last, 1 << 20) == stored[place:last]
+        return last
+
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(read, k) for k in range(8)]
+        for head, data in zip(heads, stored, strict=True):
+            store.append(head, data)
+            there = head.position
+        assert [one.result(60) for one in asked] == [count] * 8
+    store.close()
 
 
 def test_entries_are_read_while_another_is_being_stored(tmp_path: Path) -> None:
