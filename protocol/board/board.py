@@ -308,12 +308,12 @@ class Board:
         for session, posts in list(self._sessions.items()):
             last = max(posts[-1].position, unsaid.get(session, 0))
             if last <= before and read_session(session).kind == "round":
-                self._let_rest(session, posts, last)
+                self._let_rest(session, posts)
 
-    def _let_rest(self, session: str, posts: list[Posted], last: int) -> None:
-        own = (one.position for one in self._unsaid.values() if one.session == session)
-        first = min([posts[0].position, *own])
-        self._resting[session] = RestingRound(session, first, last)
+    def _let_rest(self, session: str, posts: list[Posted]) -> None:
+        positions = [posted.position for posted in posts]
+        positions += [one.position for one in self._unsaid.values() if one.session == session]
+        self._resting[session] = RestingRound.at(session, positions)
         self._budget.forget(session)
         del self._sessions[session]
         for sender in range(self.terms.n_members + 1):
@@ -323,7 +323,7 @@ class Board:
         """Hold a round again, if it is at rest."""
         if (found := self._resting.get(session)) is None:
             return
-        posts = [p for p in self._read(found.first, found.last) if p.post.session == session]
+        posts = list(found.read(self._read))
         del self._resting[session]
         said = self._sessions[session] = []
         for posted in posts:
@@ -338,7 +338,7 @@ class Board:
         found = {p.position for s, posts in self._sessions.items() if wants(s) for p in posts}
         for one in self._resting.values():
             if wants(one.session):
-                found.update(range(one.first, one.last + 1))
+                found.update(k for first, last in one.stretches for k in range(first, last + 1))
         return sorted(position for position in found if position <= self.entries.before)
 
     def _posted(
@@ -359,7 +359,7 @@ class Board:
         last = [LastWord(*who, posted.position) for who, posted in sorted(self._last.items())]
         return BoardState(
             *self.head,
-            tuple(sorted(self._resting.values(), key=lambda one: one.first)),
+            tuple(sorted(self._resting.values(), key=lambda one: one.stretches)),
             tuple(sorted(awake)),
             tuple(last),
             tuple(self._unsaid.values()),

@@ -7,12 +7,14 @@ the entries at hand, a board goes on from there as if it had read them all.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import overload
+from typing import Self, overload
 
 from protocol.board.post import Posted
 from protocol.encoding import Message
 from protocol.errors import Malformed
 from protocol.messages import Count, Digest
+
+_FEW = 64  # entries of others, read for nothing
 
 Read = Callable[[int, int], Iterable[Posted]]  # the entries from one position to another
 
@@ -23,11 +25,31 @@ def nothing(first: int, last: int) -> Iterable[Posted]:
 
 
 class RestingRound(Message, frozen=True):
-    """The session of a round, and the positions of the first and the last entry in it."""
+    """The session of a round, and where its entries stand.
+
+    stretches: from one position to another, ascending, with few entries of others between. A word
+    that came long after the others is a stretch of its own: else each who says one would make
+    all read everything between them.
+    """
 
     session: str
-    first: Count
-    last: Count
+    stretches: tuple[tuple[Count, Count], ...]
+
+    @classmethod
+    def at(cls, session: str, positions: Iterable[int]) -> Self:
+        """positions: of its entries, at least one."""
+        found = list[tuple[int, int]]()
+        for position in sorted(positions):
+            if found and position - found[-1][1] <= _FEW:
+                found[-1] = found[-1][0], position
+            else:
+                found.append((position, position))
+        return cls(session, tuple(found))
+
+    def read(self, read: Read) -> Iterator[Posted]:
+        """Its entries."""
+        for first, last in self.stretches:
+            yield from (p for p in read(first, last) if p.post.session == self.session)
 
 
 class LastWord(Message, frozen=True):

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
+from itertools import pairwise
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from protocol.board import rest
 from protocol.board.board import Board
 from protocol.board.budget import Surplus
 from protocol.board.post import Entry, Posted
@@ -140,6 +144,33 @@ def test_a_board_that_goes_on_from_a_state_is_as_one_that_has_read_all(
         for entry in entries[n:]:
             again.append(entry)
         assert known(again) == known(read(terms, entries))
+
+
+def test_a_late_word_makes_nobody_read_what_stands_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else a member that says one in each old round makes all read the whole board for each."""
+    monkeypatch.setattr(rest, "_FEW", 2)
+    terms, entries = boards()["good"]
+    board, stored = read(terms, entries), Stored(entries)
+    said = board.session(ROUND[1])
+    positions = [posted.position for posted in said]
+    board.rest(len(entries), stored)
+    stored.n_read = 0
+    assert board.session(ROUND[1]) == said
+    late = len(entries) - positions[0]
+    assert len(said) <= stored.n_read < late / 2
+
+
+@given(positions=st.sets(st.integers(1, 2_000), min_size=1))
+def test_stretches_hold_all_positions_and_few_others(positions: set[int]) -> None:
+    found = rest.RestingRound.at("study/s/1", positions).stretches
+    ranges = [range(first, last + 1) for first, last in found]
+    assert positions <= {k for one in ranges for k in one}
+    assert all({one[0], one[-1]} <= positions for one in ranges)
+    assert all(b[0] - a[-1] > rest._FEW for a, b in pairwise(ranges))
+    held = [sorted(positions & set(one)) for one in ranges]
+    assert all(b - a <= rest._FEW for one in held for a, b in pairwise(one))
 
 
 def test_what_is_at_rest_is_not_read_until_it_is_asked_for() -> None:
