@@ -32,7 +32,8 @@ from participant.cli import app
 from participant.model.file import model_name
 from protocol.board.board import Board
 from protocol.board.post import decode_entry
-from protocol.messages.bodies import Certificate, Partial, Step
+from protocol.messages.ceremony import Certificate, Step
+from protocol.messages.rounds import Partial
 from protocol.terms.terms import Terms, parse
 from tests.participant.statistic.test_phe_files import encrypted
 from tests.stage.files import contents

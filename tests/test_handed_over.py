@@ -18,7 +18,7 @@ from examples.demo.processes import Hospital, checked, ending, finish, wait_for
 from participant.model.file import model_name
 from protocol.board.board import Board
 from protocol.board.handover import Handover
-from protocol.messages.bodies import Opening
+from protocol.messages.rounds import Opening
 from protocol.terms.terms import parse
 from tests.test_federation import Federation, HospitalHere
 

@@ -1,40 +1,9 @@
 """What is said on the board: the bodies of posts, and the names of the sessions they stand in."""
 
-from protocol.messages.bodies import (
-    NEAR_TO_NOTHING,
-    Abort,
-    Attachment,
-    Body,
-    CardSeen,
-    Certificate,
-    CheckPart,
-    CheckRequest,
-    Ciphertexts,
-    Closing,
-    Complaint,
-    Contribution,
-    Contributor,
-    Disclosure,
-    Join,
-    ModelEntries,
-    ModelEntry,
-    Near,
-    Omission,
-    OmissionReason,
-    Opening,
-    Overdue,
-    Partial,
-    Refusal,
-    SetLock,
-    Statement,
-    Step,
-    attach,
-    attachments_of,
-    belongs,
-    blob_name,
-    chunks_of,
-    purpose_of,
-)
+from protocol.messages.attachment import Attachment, attach, blob_name
+from protocol.messages.bodies import Body, CardSeen, attachments_of, belongs, chunks_of, purpose_of
+from protocol.messages.ceremony import Abort, Certificate, Disclosure, Join, Overdue, Step
+from protocol.messages.check import CheckPart, CheckRequest
 from protocol.messages.fields import (
     MAX_ATTACHMENTS,
     MAX_BLOB_BYTES,
@@ -99,6 +68,24 @@ from protocol.messages.plan import (
     Training,
     Withdrawal,
     plan_digest,
+)
+from protocol.messages.rounds import (
+    NEAR_TO_NOTHING,
+    Ciphertexts,
+    Closing,
+    Complaint,
+    Contribution,
+    Contributor,
+    ModelEntries,
+    ModelEntry,
+    Near,
+    Omission,
+    OmissionReason,
+    Opening,
+    Partial,
+    Refusal,
+    SetLock,
+    Statement,
 )
 from protocol.messages.session import (
     Session,

@@ -6,7 +6,8 @@ import pytest
 
 from benchmarks.phases import board_rounds, phase_seconds
 from protocol.board.post import Post, Posted
-from protocol.messages.bodies import Abort, Body, Certificate, Join, Step
+from protocol.messages.bodies import Body
+from protocol.messages.ceremony import Abort, Certificate, Join, Step
 
 _NUMBER = count(1)
 

@@ -3,7 +3,7 @@
 import sys
 
 from benchmarks import trips
-from protocol.messages.bodies import blob_name
+from protocol.messages.attachment import blob_name
 
 
 def test_every_stretch_of_a_round_is_counted_and_nothing_after_it():

@@ -10,7 +10,7 @@ from examples import digits
 from examples.demo.measured.precision import error_bound
 from examples.demo.study.images import pool, write_images
 from protocol.board.suite import suite_of
-from protocol.messages.bodies import Opening
+from protocol.messages.rounds import Opening
 from tests.stage.rounds.whole_update import average, quantise
 from tests.stage.studies import training_study
 from tests.stage.toy import toy_federation

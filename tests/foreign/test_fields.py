@@ -19,13 +19,13 @@ from tests.foreign.poison import POISONS
 
 # The fields that take any text: each is fed to what shows it by the test that is named here.
 SHOWN = {
-    "protocol.messages.bodies.Abort.reason": "test_records",
-    "protocol.messages.bodies.Refusal.reason": "test_records",
+    "protocol.messages.ceremony.Abort.reason": "test_records",
+    "protocol.messages.rounds.Refusal.reason": "test_records",
     "protocol.board.budget.Surplus.reason": "never sent, and shown nowhere",
     "protocol.messages.plan.Plan.purpose": "test_views: a study",
     "protocol.messages.plan.Statistic.labels": "test_views: a study, a decryption",
     "participant.study.approval.KeptApproval.app": "own; test_views: errors (OtherApp)",
-    "protocol.messages.bodies.ModelEntry.name": "test_views: a row of training (disagreement)",
+    "protocol.messages.rounds.ModelEntry.name": "test_views: a row of training (disagreement)",
     "protocol.wire.frames.Rejected.reason": "test_views: errors",
     "protocol.wire.frames.Declined.reason": "test_views: errors (RejectedByAggregator)",
     "protocol.terms.terms.Terms.name": "test_files: terms",
@@ -80,9 +80,9 @@ NESTED = {
     "protocol.wire.frames.StatusReport.report": "test_views: the standing",
     "protocol.wire.frames.Entries.entries": "an Entry each",
     "protocol.board.post.SignedPost.post": "a Post",
-    "protocol.messages.bodies.Certificate.epoch": "an Epoch: numbers",
+    "protocol.messages.ceremony.Certificate.epoch": "an Epoch: numbers",
     "protocol.messages.inherited_sums.InheritedPart.data": "a part of InheritedSums",
-    "protocol.messages.bodies.Attachment.data": "payloads: numbers, ciphertexts and sealed things",
+    "protocol.messages.attachment.Attachment.data": "payloads: numbers, ciphertexts, sealed things",
     "protocol.wire.frames.BlobChunk.data": "payloads: numbers, ciphertexts and sealed things",
 }
 

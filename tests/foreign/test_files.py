@@ -19,7 +19,8 @@ from participant.cli.views import speaking
 from participant.errors import UnfitNumbers
 from participant.report.facts import read_journal
 from participant.statistic.number_files import read_numbers
-from protocol.messages.bodies import Abort, Refusal
+from protocol.messages.ceremony import Abort
+from protocol.messages.rounds import Refusal
 from protocol.terms.predecessor import Predecessor
 from protocol.terms.terms import render
 from tests.foreign.poison import BRIEF, NOT_TEXT, POISON, POISONS, leaves, offences, with_leaf

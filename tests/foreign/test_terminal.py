@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from protocol.messages import Training
-from protocol.messages.bodies import Abort, Body
+from protocol.messages.bodies import Body
+from protocol.messages.ceremony import Abort
 from protocol.terms.terms import render
 from protocol.wire.frames import Rejected, StatusReport, Submit
 from tests.foreign.poison import BRIEF, NOT_TEXT, offences

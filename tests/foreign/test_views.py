@@ -40,9 +40,10 @@ from participant.waiting import Waiting
 from protocol.board.study import Study
 from protocol.ceremony.judgement import Verdict
 from protocol.errors import ProtocolError, UnsignedTerms
-from protocol.messages.bodies import Abort, Complaint, Join, Refusal, SetLock, Statement
+from protocol.messages.ceremony import Abort, Join
 from protocol.messages.handover import BareWord, Consent
 from protocol.messages.plan import Plan, Statistic, Training
+from protocol.messages.rounds import Complaint, Refusal, SetLock, Statement
 from protocol.rounds.omission import LeftOut
 from protocol.terms.predecessor import KeySource, Predecessor
 from protocol.terms.terms import Member

@@ -23,9 +23,12 @@ from protocol.board.study import Study, StudyState
 from protocol.board.suite import suite_of
 from protocol.encoding import decode, encode
 from protocol.errors import ProtocolError
-from protocol.messages.bodies import (
+from protocol.messages.attachment import attach
+from protocol.messages.bodies import Body
+from protocol.messages.fields import MAX_POST_BYTES
+from protocol.messages.plan import Approval, Plan
+from protocol.messages.rounds import (
     NEAR_TO_NOTHING,
-    Body,
     Closing,
     Contribution,
     Contributor,
@@ -33,10 +36,7 @@ from protocol.messages.bodies import (
     Opening,
     Partial,
     SetLock,
-    attach,
 )
-from protocol.messages.fields import MAX_POST_BYTES
-from protocol.messages.plan import Approval, Plan
 from protocol.messages.session import read_session
 from protocol.rounds.ciphertexts import Encrypted, read_ciphertexts, write_ciphertexts
 from protocol.rounds.view import RoundView

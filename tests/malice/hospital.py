@@ -16,7 +16,7 @@ from participant.study.tasks import ApprovalTask, EndingTask, WithdrawalTask
 from participant.training.task import TrainingTask
 from protocol.board.post import Head, SignedPost
 from protocol.errors import ProtocolError
-from protocol.messages.bodies import Statement
+from protocol.messages.rounds import Statement
 from protocol.wire.frames import Entries, Submit, Welcome
 from tests.malice.studies import TRAINING, app_of, numbers_of
 from tests.simulator.disk import Disk

@@ -3,8 +3,9 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from protocol.messages.bodies import Body, Complaint, Near, Refusal
+from protocol.messages.bodies import Body
 from protocol.messages.plan import Approval, Ending, Withdrawal
+from protocol.messages.rounds import Complaint, Near, Refusal
 from protocol.messages.session import read_session, round_session
 from tests.malice.aggregator import LIES
 from tests.malice.choices import Course, bits, course, enough, small, some, subset

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from protocol.messages.bodies import Opening
+from protocol.messages.rounds import Opening
 from protocol.messages.session import round_session
 from protocol.rounds.statistic import opening_for
 from protocol.rounds.view import RoundView

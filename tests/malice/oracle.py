@@ -44,8 +44,8 @@ from gmpy2 import mpz
 from keyshare.key.partial_decryption import combine, partial_decryption
 from protocol.board.post import Post
 from protocol.errors import Malformed
-from protocol.messages.bodies import Partial
 from protocol.messages.plan import Approval, Plan
+from protocol.messages.rounds import Partial
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.rounds.partial_payload import LockedSum
 from protocol.sealing import SealingKey

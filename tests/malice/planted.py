@@ -11,7 +11,7 @@ from participant.training import course
 from participant.training.starts import Alike
 from protocol.board.study import StudyState, Word
 from protocol.key.epoch import Epoch
-from protocol.messages.bodies import Contribution, Near
+from protocol.messages.rounds import Contribution, Near
 from protocol.rounds import decryption, history, isolation, set_rules
 from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, check_proof, read_ciphertexts
 from protocol.rounds.decryption import RoundMember

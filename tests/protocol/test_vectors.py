@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
+import protocol.messages as m
 from protocol.encoding import decode, digest, encode
-from protocol.messages import bodies as m
 from tests.vectors import vectors
 
 VECTORS = vectors("encoding")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from participant.ceremony.task import CeremonyTask
 from protocol.board.draft import Draft
-from protocol.messages.bodies import Abort, Join, Step
+from protocol.messages.ceremony import Abort, Join, Step
 from tests.stage.files import spoilt, with_payload
 
 FIRST = "ceremony/1"

@@ -37,7 +37,7 @@ from protocol.board import board, post
 from protocol.handover import handed
 from protocol.handover import shelf as handover_shelf
 from protocol.key import epoch
-from protocol.messages import bodies
+from protocol.messages import attachment
 from protocol.rounds import ciphertexts, decryption, partial_payload
 from tests.simulator import federation, hospital
 from tests.simulator.studies.founding import BEGINNINGS
@@ -50,7 +50,7 @@ _BY_NAME = (
     (board, "decode"),  # a post: bytes -> frozen structs
     (outbox, "decode"),
     (partial_payload, "decode"),
-    (bodies, "blob_name"),  # bytes -> their digest
+    (attachment, "blob_name"),  # bytes -> their digest
     (board, "blob_name"),
     (agent, "decode_entry"),  # bytes -> frozen structs
     (kept, "decode_entry"),

@@ -14,19 +14,11 @@ from protocol.board.post import Posted, SignedPost, decode_entry
 from protocol.board.study import Study
 from protocol.encoding import encode
 from protocol.key.epoch import Epoch
-from protocol.messages.bodies import (
-    Body,
-    Certificate,
-    Closing,
-    Contribution,
-    Join,
-    Opening,
-    Statement,
-    Step,
-    attach,
-    blob_name,
-)
+from protocol.messages.attachment import attach, blob_name
+from protocol.messages.bodies import Body
+from protocol.messages.ceremony import Certificate, Join, Step
 from protocol.messages.plan import Ending, Withdrawal
+from protocol.messages.rounds import Closing, Contribution, Opening, Statement
 from protocol.messages.session import read_session
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.wire.frames import (

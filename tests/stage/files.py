@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 
 from protocol.board.draft import Draft
-from protocol.messages.bodies import Attachment, Step, attach
+from protocol.messages.attachment import Attachment, attach
+from protocol.messages.ceremony import Step
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -25,7 +25,9 @@ from protocol.ceremony.judgement import Verdict, judge
 from protocol.ceremony.machine import Ceremony
 from protocol.encoding import encode
 from protocol.key.epoch import Epoch, EpochSecret
-from protocol.messages.bodies import Body, Certificate, blob_name
+from protocol.messages.attachment import blob_name
+from protocol.messages.bodies import Body
+from protocol.messages.ceremony import Certificate
 from protocol.signing import public_bytes
 from protocol.terms.address_card import AddressCard, sign_card
 from protocol.terms.terms import Floors, Member, Terms, floor, render, render_signature, sign_terms

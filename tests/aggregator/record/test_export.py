@@ -10,7 +10,8 @@ import pytest
 
 import aggregator.cli.commands as cli
 from aggregator.server.service import Aggregator
-from protocol.messages.bodies import Abort, Step, attach
+from protocol.messages.attachment import attach
+from protocol.messages.ceremony import Abort, Step
 from protocol.record.files import read_manifest
 from tests.stage.desk import Desk
 from tests.stage.files import contents

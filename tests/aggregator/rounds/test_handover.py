@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from protocol.handover import HandoverView
-from protocol.messages.bodies import Closing
 from protocol.messages.handover import Content, DealingCommitment
+from protocol.messages.rounds import Closing
 from tests.stage.desk import MODEL, SECONDS, Desk
 from tests.stage.handover.at_desk import handing_over
 from tests.stage.handover.posted import PostedHandover

@@ -12,7 +12,8 @@ from aggregator.rounds import summing
 from aggregator.rounds.omission import TOO_NEAR, WITHDRAWN
 from aggregator.status.text import render
 from keyshare.steps import Steps
-from protocol.messages.bodies import Contribution, SetLock, attach, blob_name
+from protocol.messages.attachment import attach, blob_name
+from protocol.messages.rounds import Contribution, SetLock
 from protocol.wire.frames import Accepted, Declined, Submit
 from tests.stage.desk import SECONDS, Desk, code, federation
 from tests.stage.rounds.served_hybrid import LENGTH, Hospitals, Made, hybrid_desk, work

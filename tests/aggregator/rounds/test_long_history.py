@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.status import report
-from protocol.messages.bodies import Refusal
+from protocol.messages.rounds import Refusal
 from tests.stage.desk import MODEL, Desk
 
 SHOWN = 5

@@ -9,7 +9,7 @@ import pytest
 
 from aggregator.rounds.omission import TOO_NEAR
 from aggregator.status.text import render
-from protocol.messages.bodies import Opening, SetLock
+from protocol.messages.rounds import Opening, SetLock
 from protocol.rounds.statistic import NO_MODEL
 from tests.stage.desk import MODEL, SECONDS, Desk, MakeDesk, federation
 

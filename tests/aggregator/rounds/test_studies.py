@@ -5,7 +5,7 @@ import pytest
 from aggregator.rounds.omission import WITHDRAWN
 from aggregator.status.text import render
 from protocol.board.study import Study
-from protocol.messages.bodies import Refusal, SetLock
+from protocol.messages.rounds import Refusal, SetLock
 from protocol.wire.frames import Declined, Submit
 from tests.stage.desk import SECONDS, Desk
 from tests.stage.studies import proposal

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from protocol.board.suite import suite_of
-from protocol.messages.bodies import Opening
+from protocol.messages.rounds import Opening
 from tests.stage.desk import MODEL
 from tests.stage.rounds.served_hybrid import CLIP, hybrid_desk, work
 from tests.stage.studies import SESSION

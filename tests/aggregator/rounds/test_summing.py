@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from gmpy2 import mpz
 
-from protocol.messages.bodies import Closing, Contribution, Statement, attach
+from protocol.messages.attachment import attach
+from protocol.messages.rounds import Closing, Contribution, Statement
 from protocol.rounds.ciphertexts import Encrypted, read_ciphertexts
 from protocol.wire.frames import Declined, Submit
 from tests.stage.desk import MODEL, SECONDS, Desk, federation

@@ -4,7 +4,7 @@ import pytest
 
 from aggregator.rounds.sums import OpenRound, sum_in_steps
 from keyshare.steps import finish
-from protocol.messages.bodies import Opening
+from protocol.messages.rounds import Opening
 from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,

@@ -13,7 +13,7 @@ import pytest
 from aggregator.rounds.vector_sum import Vector, VectorSum, remove_sums
 from keyshare.hybrid.lattice import S1, S2, Lattice, Ring
 from protocol.encoding import encode
-from protocol.messages.bodies import blob_name
+from protocol.messages.attachment import blob_name
 from tests.stage.desk import SECONDS, Desk
 from tests.stage.files import flipped
 from tests.stage.mortal import survived

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.exceptions import ConnectionClosed
 
 from protocol.encoding import encode
-from protocol.messages.bodies import Join
+from protocol.messages.ceremony import Join
 from protocol.wire.channel import MAX_SEALED_BYTES
 from protocol.wire.frames import (
     Entries,

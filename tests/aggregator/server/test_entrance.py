@@ -15,7 +15,7 @@ from websockets.frames import Opcode
 
 from aggregator.server import descriptors
 from aggregator.server.limits import OWN_DESCRIPTORS
-from protocol.messages.bodies import blob_name
+from protocol.messages.attachment import blob_name
 from protocol.wire.frames import BlobChunk, BlobHave, Entries, Subscribe, Welcome
 from tests.stage.caller import HOST, PATIENCE, QUICK, Service, client_tls, serving, until
 from tests.stage.desk import Desk

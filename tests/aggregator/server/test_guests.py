@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregator.server.connection import Connection
 from aggregator.server.leases import Leases
-from protocol.messages.bodies import Join
+from protocol.messages.ceremony import Join
 from protocol.messages.handover import Arrival, Content
 from protocol.signing import public_bytes
 from protocol.wire.channel import SealedChannel

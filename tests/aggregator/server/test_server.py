@@ -17,7 +17,8 @@ from aggregator.server.server import CannotListen, Server
 from aggregator.status.file import read_status
 from protocol.board.post import decode_entry
 from protocol.encoding import encode
-from protocol.messages.bodies import Attachment, Join, Step, attach, blob_name
+from protocol.messages.attachment import Attachment, attach, blob_name
+from protocol.messages.ceremony import Join, Step
 from protocol.wire.frames import (
     CHUNK_BYTES,
     MAX_FRAME_BYTES,

@@ -12,7 +12,9 @@ from aggregator.errors import StoreDamaged, StoreFull
 from protocol.board.board import Board
 from protocol.board.post import decode_entry
 from protocol.encoding import encode
-from protocol.messages.bodies import Attachment, Certificate, Contribution, Join, attach, blob_name
+from protocol.messages.attachment import Attachment, attach, blob_name
+from protocol.messages.ceremony import Certificate, Join
+from protocol.messages.rounds import Contribution
 from protocol.wire.frames import (
     CHUNK_BYTES,
     MAX_PAGE_BYTES,

@@ -10,7 +10,7 @@ import pytest
 
 from aggregator.status.ceremony import session_report
 from protocol.ceremony.expectation import layout_of, mean_candidates
-from protocol.messages.bodies import Abort, Disclosure, Join, Overdue, Step
+from protocol.messages.ceremony import Abort, Disclosure, Join, Overdue, Step
 from tests.stage.desk import Desk, federation
 from tests.stage.toy import toy_epoch
 

@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from aggregator.server.kinds import kind_of
-from protocol.messages.bodies import Complaint, Join, Partial, Refusal, SetLock, Step, attach
+from protocol.messages.attachment import attach
+from protocol.messages.ceremony import Join, Step
+from protocol.messages.rounds import Complaint, Partial, Refusal, SetLock
 from protocol.wire.frames import StatusReport, StatusRequest
 from tests.stage.desk import MODEL, Desk, federation
 from tests.stage.studies import SESSION

@@ -6,7 +6,8 @@ from typing import Any
 from aggregator.status.text import render
 from keyshare.ceremony.modulus import expected_candidates
 from protocol.ceremony.expectation import layout_of
-from protocol.messages.bodies import Abort, Complaint, Join, Refusal, SetLock, Step
+from protocol.messages.ceremony import Abort, Join, Step
+from protocol.messages.rounds import Complaint, Refusal, SetLock
 from protocol.words.foreign import line
 from tests.stage.desk import Desk
 from tests.stage.studies import SESSION

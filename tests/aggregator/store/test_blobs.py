@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aggregator.errors import BadUpload, StoreDamaged, StoreFull
 from aggregator.store.blobs import MAX_INCOMPLETE, BlobStore
 from aggregator.store.board import BoardStore
-from protocol.messages.bodies import blob_name
+from protocol.messages.attachment import blob_name
 from protocol.messages.fields import MAX_BLOB_BYTES
 from tests.stage.files import flipped
 

@@ -18,7 +18,7 @@ from aggregator.store.unnamed_blobs import (
     UPLOADS_AN_HOUR,
     UnnamedBlobs,
 )
-from protocol.messages.bodies import blob_name
+from protocol.messages.attachment import blob_name
 
 LARGE, SIZE = 1 << 40, 1 << 20
 

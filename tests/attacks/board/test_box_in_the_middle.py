@@ -11,7 +11,7 @@ import pytest
 
 from examples.demo.processes import free_port
 from participant.network import session as sessions
-from protocol.messages.bodies import Join
+from protocol.messages.ceremony import Join
 from tests.stage.consortium import Consortium, found, lost_into, run_all
 from tests.stage.link.box import Box, Deed
 from tests.stage.link.relay import make_tls_key

@@ -15,16 +15,10 @@ from participant.key.check import KeyCheckTask
 from participant.training.task import TrainingTask
 from protocol.encoding import encode
 from protocol.key.epoch import EpochSecret, HeldKey
-from protocol.messages.bodies import (
-    Attachment,
-    Body,
-    CheckPart,
-    CheckRequest,
-    Contribution,
-    Partial,
-    attach,
-    blob_name,
-)
+from protocol.messages.attachment import Attachment, attach, blob_name
+from protocol.messages.bodies import Body
+from protocol.messages.check import CheckPart, CheckRequest
+from protocol.messages.rounds import Contribution, Partial
 from protocol.wire.frames import BlobChunk, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.desk import Desk

@@ -18,7 +18,7 @@ from participant.agent.transfer import Uploads
 from participant.network.session import Session
 from protocol.board.board import Board
 from protocol.encoding import encode
-from protocol.messages.bodies import blob_name
+from protocol.messages.attachment import blob_name
 from protocol.wire.frames import BlobChunk, BlobHave, FromMember, Welcome
 from tests.field.network.test_resumed import BLOBS, Vector
 from tests.simulator.disk import Disk

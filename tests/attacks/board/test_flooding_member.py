@@ -20,26 +20,12 @@ from protocol.board.key_history import KeyHistory
 from protocol.board.post import decode_entry
 from protocol.board.study import Studies
 from protocol.encoding import encode
-from protocol.messages.bodies import (
-    Abort,
-    Attachment,
-    Body,
-    Certificate,
-    CheckPart,
-    CheckRequest,
-    Complaint,
-    Contribution,
-    Join,
-    Overdue,
-    Partial,
-    Refusal,
-    SetLock,
-    Statement,
-    Step,
-    attach,
-    blob_name,
-)
+from protocol.messages.attachment import Attachment, attach, blob_name
+from protocol.messages.bodies import Body
+from protocol.messages.ceremony import Abort, Certificate, Join, Overdue, Step
+from protocol.messages.check import CheckPart, CheckRequest
 from protocol.messages.plan import Approval, Ending, Withdrawal
+from protocol.messages.rounds import Complaint, Contribution, Partial, Refusal, SetLock, Statement
 from protocol.wire.frames import BlobChunk, BlobHave, BlobRequest
 from tests.stage.desk import MODEL, Desk
 from tests.stage.studies import SESSION

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS, UPLOADS_AN_HOUR
-from protocol.messages.bodies import blob_name
+from protocol.messages.attachment import blob_name
 from protocol.wire.frames import CHUNK_BYTES, BlobChunk, Rejected
 from tests.stage.desk import Desk
 from tests.stage.studies import SESSION

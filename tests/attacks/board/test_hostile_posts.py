@@ -18,30 +18,24 @@ from participant.statistic.task import StatisticTask
 from protocol.board.draft import Draft, Envelope
 from protocol.encoding import encode
 from protocol.errors import BadEntry, ProtocolError
-from protocol.messages.bodies import (
-    Abort,
-    Attachment,
-    Body,
-    Certificate,
+from protocol.messages.attachment import Attachment, attach
+from protocol.messages.bodies import Body, belongs
+from protocol.messages.ceremony import Abort, Certificate, Disclosure, Join, Step
+from protocol.messages.fields import MAX_INLINE_BYTES
+from protocol.messages.plan import Approval, Ending, Withdrawal
+from protocol.messages.rounds import (
     Ciphertexts,
     Closing,
     Complaint,
     Contribution,
     Contributor,
-    Disclosure,
-    Join,
     Near,
     Opening,
     Partial,
     Refusal,
     SetLock,
     Statement,
-    Step,
-    attach,
-    belongs,
 )
-from protocol.messages.fields import MAX_INLINE_BYTES
-from protocol.messages.plan import Approval, Ending, Withdrawal
 from protocol.rounds.ciphertexts import Encrypted, write_ciphertexts
 from protocol.rounds.statistic import opening_for
 from tests.stage.ceremony.small_ceremony import label_of, plaintexts_of

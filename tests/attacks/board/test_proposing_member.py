@@ -8,9 +8,10 @@ from participant.errors import UnfitNumbers
 from participant.statistic.numbers import Numbers
 from protocol.board.payload_sizes import labels_bytes, list_bytes, statistic_bytes
 from protocol.board.study_budget import LABELS_BYTES_A_DAY
-from protocol.messages.bodies import Contribution, attach
+from protocol.messages.attachment import attach
 from protocol.messages.fields import MAX_NUMBERS
 from protocol.messages.plan import Plan
+from protocol.messages.rounds import Contribution
 from protocol.rounds.statistic import opening_for
 from protocol.wire.frames import Declined, Submit
 from tests.stage.desk import Desk

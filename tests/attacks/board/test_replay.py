@@ -14,7 +14,7 @@ from protocol.ceremony import commitment
 from protocol.ceremony.run import StepId
 from protocol.encoding import digest
 from protocol.errors import BadEntry, BadSeal
-from protocol.messages.bodies import Join, Step
+from protocol.messages.ceremony import Join, Step
 from protocol.sealing import SealContext, SealingKey, seal
 from tests.stage.ceremony.adversary import PLAN, AttackTable
 from tests.stage.files import with_payload

@@ -9,7 +9,7 @@ import pytest
 
 from protocol.board.draft import Draft
 from protocol.ceremony import judgement
-from protocol.messages.bodies import Abort, Disclosure, Step
+from protocol.messages.ceremony import Abort, Disclosure, Step
 from tests.stage.ceremony.adversary import PLAN, AttackTable, Malicious, assert_caught, in_simulator
 from tests.stage.toy import CEREMONY, Tamper, seed_of
 

@@ -24,7 +24,8 @@ from participant.ceremony.task import CeremonyTask
 from participant.errors import IdentityInUse, NoSeed, RejectedByAggregator
 from protocol.board.post import SignedPost
 from protocol.ceremony.judgement import silent
-from protocol.messages.bodies import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
+from protocol.messages.bodies import Body
+from protocol.messages.ceremony import Abort, Certificate, Disclosure, Join, Overdue, Step
 from protocol.wire.frames import Accepted, Declined, FromAggregator, FromMember, Submit, Welcome
 from tests.simulator.disk import Disk
 from tests.simulator.hospital import SeededSecrets

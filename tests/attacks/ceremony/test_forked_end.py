@@ -12,7 +12,7 @@ from gmpy2 import is_square, mpz
 
 from keyshare.ceremony.shamir import integer_lagrange
 from protocol.errors import Fork
-from protocol.messages.bodies import Abort, Disclosure, Join, Overdue, Step
+from protocol.messages.ceremony import Abort, Disclosure, Join, Overdue, Step
 from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
 
 N, QUORUM = 3, 2

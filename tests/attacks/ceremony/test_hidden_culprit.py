@@ -9,7 +9,8 @@ import pytest
 
 from protocol.board import epoch_of
 from protocol.board.draft import Draft
-from protocol.messages.bodies import Abort, Body, Certificate, Disclosure, Step
+from protocol.messages.bodies import Body
+from protocol.messages.ceremony import Abort, Certificate, Disclosure, Step
 from tests.stage.ceremony.altered import instead
 from tests.stage.toy import CEREMONY, CeremonyTable, Tamper, toy_federation
 

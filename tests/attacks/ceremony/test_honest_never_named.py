@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from keyshare.key.partial_decryption import combine, partial_decryption, trial_ciphertext
 from protocol.board.draft import Draft
-from protocol.messages.bodies import Abort, Certificate, Disclosure, Join, Step
+from protocol.messages.ceremony import Abort, Certificate, Disclosure, Join, Step
 from tests.stage.ceremony.altered import resealed
 from tests.stage.ceremony.small_ceremony import QUORUM, N, federation
 from tests.stage.files import with_payload

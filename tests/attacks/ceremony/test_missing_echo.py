@@ -11,7 +11,8 @@ from protocol.board.draft import Draft
 from protocol.board.post import Entry, Post
 from protocol.ceremony.machine import Ceremony
 from protocol.errors import BadEntry, Fork
-from protocol.messages.bodies import Join, Step, attach
+from protocol.messages.attachment import attach
+from protocol.messages.ceremony import Join, Step
 from protocol.messages.fields import MAX_INLINE_BYTES
 from protocol.sealing import SealingKey
 from protocol.terms.terms import Terms

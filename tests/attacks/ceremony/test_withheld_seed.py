@@ -8,7 +8,7 @@ import pytest
 
 from protocol.ceremony import judgement
 from protocol.ceremony.run import CeremonyRun, StepId
-from protocol.messages.bodies import Abort, Disclosure
+from protocol.messages.ceremony import Abort, Disclosure
 from tests.stage.ceremony.adversary import EITHER_WAY, assert_caught
 from tests.stage.ceremony.altered import instead
 from tests.stage.ceremony.liar import Lies, LyingTable, lying

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from protocol.board.handover import Handovers
-from protocol.messages.bodies import Partial
+from protocol.messages.rounds import Partial
 from tests.protocol.board.test_handover_bars import REFRESH, STUDY, SUCCESSION, TOY, Place
 from tests.protocol.handover.table import decrypts
 from tests.stage.handover.rosters import Who

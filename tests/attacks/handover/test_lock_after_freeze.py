@@ -13,8 +13,10 @@ import pytest
 from protocol.board.board import Board
 from protocol.board.budget import Surplus
 from protocol.handover import Attempt
-from protocol.messages.bodies import Body, Closing, Opening, Partial, SetLock, attach
+from protocol.messages.attachment import attach
+from protocol.messages.bodies import Body
 from protocol.messages.handover import BareWord
+from protocol.messages.rounds import Closing, Opening, Partial, SetLock
 from tests.stage.handover.posted import PostedHandover, copied
 from tests.stage.studies import training_study
 from tests.stage.toy import toy_epoch

@@ -10,7 +10,8 @@ from protocol.errors import BadEntry
 from protocol.handover import Succession
 from protocol.handover.handed import unseal_point
 from protocol.handover.shelf import ArrivalSecret
-from protocol.messages.bodies import Body, CheckRequest
+from protocol.messages.bodies import Body
+from protocol.messages.check import CheckRequest
 from protocol.messages.handover import BareWord
 from tests.stage.handover.posted import PostedHandover, copied
 from tests.stage.handover.rosters import guest_key

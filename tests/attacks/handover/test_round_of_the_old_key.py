@@ -10,7 +10,8 @@ from __future__ import annotations
 import pytest
 
 from protocol.board.key_history import KeyHistory
-from protocol.messages.bodies import Closing, Opening, attach
+from protocol.messages.attachment import attach
+from protocol.messages.rounds import Closing, Opening
 from tests.protocol.board.test_handover_bars import STUDY, TOY, Place
 
 OLD = TOY.epoch.digest

@@ -19,7 +19,7 @@ from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.run import CeremonyRun
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, width_of
-from protocol.messages.bodies import Step
+from protocol.messages.ceremony import Step
 from protocol.messages.fields import MAX_BLOB_BYTES
 from tests.stage.ceremony.adversary import PLAN, AttackTable, honest_table
 

@@ -31,7 +31,7 @@ from keyshare.ceremony.lanes import lanes
 from keyshare.ceremony.shamir import lagrange
 from keyshare.randomness import Stream, derive_key
 from protocol.ceremony.run import CeremonyRun
-from protocol.messages.bodies import Step
+from protocol.messages.ceremony import Step
 from tests.stage.ceremony.interpolation import through
 from tests.stage.toy import CeremonyTable, finished, seed_of, toy_federation
 

@@ -19,7 +19,8 @@ from protocol.ceremony.machine import KINDS
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import encode
 from protocol.errors import BadEntry, Fork
-from protocol.messages.bodies import Step, blob_name
+from protocol.messages.attachment import blob_name
+from protocol.messages.ceremony import Step
 from protocol.wire.frames import Entries, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.toy import CEREMONY, CeremonyTable, next_post, toy_federation

@@ -15,7 +15,8 @@ from protocol.board.draft import Draft
 from protocol.ceremony.candidate_steps import deal_shares
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.errors import BadEntry, BadTerms
-from protocol.messages.bodies import Join, Step, attach
+from protocol.messages.attachment import attach
+from protocol.messages.ceremony import Join, Step
 from protocol.sealing import SealingKey
 from protocol.terms.terms import Member, check
 from tests.stage.ceremony.adversary import PLAN, AttackTable

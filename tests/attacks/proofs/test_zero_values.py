@@ -24,7 +24,7 @@ from protocol.ceremony.run import StepId
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, encode, pack_numbers, unpack_numbers, width_of
 from protocol.key.proof_encoding import write_proof
-from protocol.messages.bodies import Step
+from protocol.messages.ceremony import Step
 from protocol.messages.fields import MAX_BLOB_BYTES
 from tests.simulator.plan import Plan
 from tests.stage.ceremony.adversary import (

@@ -22,7 +22,8 @@ from keyshare.key.encryption import Encryptor, add, randomiser_base
 from keyshare.proofs.plaintext_proof import Opened, PlaintextProof, encrypt_opened, prove_plaintexts
 from keyshare.randomness import Stream
 from protocol.errors import Malformed
-from protocol.messages.bodies import Contribution, attach
+from protocol.messages.attachment import attach
+from protocol.messages.rounds import Contribution
 from protocol.rounds import ciphertexts
 from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, check_proof, proof_context
 from tests.keyshare.key.test_joint_key import prime_3_mod_4

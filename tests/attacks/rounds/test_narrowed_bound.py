@@ -19,7 +19,7 @@ from participant.rounds import contribution
 from participant.training.bounds import Bounds
 from participant.training.task import TrainingTask
 from protocol.board.draft import Draft
-from protocol.messages.bodies import Opening, Statement
+from protocol.messages.rounds import Opening, Statement
 from tests.stage.rounds.round_table import RoundTable
 from tests.stage.studies import STUDY, training_study
 from tests.stage.toy import CeremonyTable, ToyEpoch, finished, toy_federation

@@ -15,7 +15,8 @@ from participant.rounds import contribution
 from participant.rounds.contribution import ContributionMaker
 from protocol.board.draft import Draft
 from protocol.board.post import Posted
-from protocol.messages.bodies import Contribution, Opening, blob_name
+from protocol.messages.attachment import blob_name
+from protocol.messages.rounds import Contribution, Opening
 from tests.simulator.disk import Disk
 from tests.stage.studies import SESSION, training_study
 from tests.stage.toy import Table, ToyEpoch, seed_of, toy_epoch

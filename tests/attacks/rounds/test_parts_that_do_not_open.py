@@ -9,7 +9,7 @@ from participant.service.due_studies import _helps
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from protocol.board.draft import Draft
-from protocol.messages.bodies import Complaint, Partial
+from protocol.messages.rounds import Complaint, Partial
 from protocol.rounds.view import RoundView
 from tests.stage.rounds.round_table import RoundTable
 from tests.stage.studies import statistic_study

@@ -14,7 +14,7 @@ import pytest
 from participant.study import earlier
 from participant.study.earlier import Earlier
 from protocol.errors import Refused
-from protocol.messages.bodies import Near
+from protocol.messages.rounds import Near
 from tests.attacks.studies.test_near_to_before import FOUR, STAY, THREE
 from tests.stage.handover.rosters import Who
 from tests.stage.handover.tables import table_after

@@ -16,7 +16,7 @@ from participant.rounds.sum_check import SumCheck
 from participant.rounds.task import DecryptionTask
 from protocol.board.draft import Draft
 from protocol.board.suite import suite_of
-from protocol.messages.bodies import Partial, SetLock
+from protocol.messages.rounds import Partial, SetLock
 from protocol.rounds.vector_checks import SumVerdict, checksum_key
 from tests.stage.rounds.round_table import SESSION, HybridTable
 from tests.stage.rounds.toy_round import TERMS, opening_of_training

@@ -21,7 +21,8 @@ from keyshare.randomness import Stream
 from keyshare.rounds.packing import unpack
 from protocol.board.post import Posted
 from protocol.board.suite import suite_of
-from protocol.messages.bodies import Closing, Contribution, Contributor, attach
+from protocol.messages.attachment import attach
+from protocol.messages.rounds import Closing, Contribution, Contributor
 from protocol.rounds import set_rules
 from protocol.rounds.ciphertexts import (
     Encrypted,

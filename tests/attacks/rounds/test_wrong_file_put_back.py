@@ -15,7 +15,7 @@ from participant.model.file import model_name, read_stored
 from participant.model.master import Model
 from participant.study.contributed import Kept
 from participant.training import starts
-from protocol.messages.bodies import Near
+from protocol.messages.rounds import Near
 from tests.attacks.studies.test_near import Dummy, after_four, train
 from tests.attacks.studies.test_near_to_before import FOUR, LEAVE, THREE, Far, is_open, named
 from tests.stage.handover.tables import table_after

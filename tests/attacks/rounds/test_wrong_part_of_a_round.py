@@ -16,7 +16,7 @@ import protocol.rounds.partial_payload
 from keyshare.ceremony.shamir import integer_lagrange
 from protocol.board.draft import Draft
 from protocol.board.post import Posted
-from protocol.messages.bodies import Complaint, Partial, SetLock
+from protocol.messages.rounds import Complaint, Partial, SetLock
 from protocol.rounds.complaints import judge_complaint
 from protocol.rounds.partial_payload import LockedSum, Parts
 from tests.stage.rounds.toy_round import KEY, SQUARE, TERMS, TOY, Round, contributed

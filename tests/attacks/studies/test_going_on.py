@@ -11,8 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from protocol.board.draft import Draft
-from protocol.messages.bodies import Statement
 from protocol.messages.inherited_sums import InheritedSums
+from protocol.messages.rounds import Statement
 from protocol.messages.session import round_session
 from protocol.record.audit.checks import audit
 from protocol.rounds.history import sums_up_to

@@ -19,9 +19,9 @@ from participant.statistic.task import StatisticTask
 from participant.study.earlier import has_contributed
 from protocol.board.draft import Draft
 from protocol.errors import Refused
-from protocol.messages.bodies import Contribution, Near
 from protocol.messages.fields import MAX_NEAR
 from protocol.messages.plan import Ending
+from protocol.messages.rounds import Contribution, Near
 from protocol.rounds import history
 from tests.stage.rounds.round_table import RoundTable
 from tests.stage.studies import statistic_study

@@ -21,8 +21,8 @@ from participant.training.starts import Alike
 from protocol.board.draft import Draft
 from protocol.board.study import Study
 from protocol.errors import Refused
-from protocol.messages.bodies import Near
 from protocol.messages.plan import Ending
+from protocol.messages.rounds import Near
 from protocol.messages.session import round_session
 from tests.stage.rounds.contribution import near_to
 from tests.stage.rounds.round_table import RoundTable, Steps

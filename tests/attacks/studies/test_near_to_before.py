@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pytest
 
 from participant.model.file import model_name
-from protocol.messages.bodies import Near
+from protocol.messages.rounds import Near
 from protocol.rounds.history import OpenedSets
 from tests.attacks.studies.test_near import Dummy, add, rules, study_of, train
 from tests.stage.handover.rosters import Who

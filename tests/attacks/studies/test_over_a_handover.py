@@ -13,9 +13,9 @@ import pytest
 from aggregator.rounds.schedule import Rounds
 from protocol.board.draft import Draft
 from protocol.board.key_history import KeyHistory
-from protocol.messages.bodies import Near, Partial, SetLock
 from protocol.messages.fields import MAX_NEAR
 from protocol.messages.inherited_sums import InheritedPart, InheritedSums
+from protocol.messages.rounds import Near, Partial, SetLock
 from protocol.record.audit.checks import audit
 from protocol.rounds.history import OpenedSets
 from tests.stage.handover import inherited

@@ -11,8 +11,8 @@ import pytest
 
 from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
-from protocol.messages.bodies import SetLock
 from protocol.messages.plan import Approval, Ending, Withdrawal
+from protocol.messages.rounds import SetLock
 from protocol.rounds import set_rules
 from tests.stage.rounds.delayed import DelayedTable
 from tests.stage.toy import toy_epoch

@@ -17,7 +17,7 @@ from keyshare.hybrid.lattice import S1, S2, Lattice
 from keyshare.hybrid.one_time_key import read_words
 from protocol.encoding import Message
 from protocol.errors import BadTerms
-from protocol.messages.bodies import blob_name
+from protocol.messages.attachment import blob_name
 from protocol.messages.fields import MAX_ATTACHMENTS
 from protocol.terms.terms import Member, check
 from tests.stage.rounds.served_hybrid import SESSION

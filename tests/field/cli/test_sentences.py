@@ -21,7 +21,7 @@ from participant.statistic.plan_fit import misfit
 from participant.waiting import Waiting
 from participant.words.fingerprint import fingerprint, read_fingerprint
 from protocol.errors import Malformed, UnsignedTerms
-from protocol.messages.bodies import Attachment
+from protocol.messages.attachment import Attachment
 from protocol.messages.plan import Statistic
 from protocol.record.audit.evidence import Evidence
 from protocol.record.files import blob_path

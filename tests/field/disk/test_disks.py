@@ -24,7 +24,7 @@ from participant.disk import files
 from participant.errors import DiskError
 from participant.hospital import room
 from participant.network.session import Notices
-from protocol.messages.bodies import blob_name
+from protocol.messages.attachment import blob_name
 from protocol.programs.refusals import remedy_for
 
 NUMBERS = {

@@ -23,7 +23,8 @@ from participant.cli.views.standing import show_standing
 from participant.errors import OutOfTime
 from participant.network.session import Session
 from protocol.board.draft import Draft
-from protocol.messages.bodies import Join, Step, attach, blob_name
+from protocol.messages.attachment import attach, blob_name
+from protocol.messages.ceremony import Join, Step
 from protocol.wire.frames import (
     Accepted,
     BlobChunk,

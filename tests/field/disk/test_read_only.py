@@ -23,7 +23,8 @@ from participant.errors import AlreadyRunning, DiskError
 from participant.home.membership import enter
 from participant.home.terms_file import read_signed_terms
 from participant.network.status import local_facts
-from protocol.messages.bodies import Join, Step, attach
+from protocol.messages.attachment import attach
+from protocol.messages.ceremony import Join, Step
 from tests.stage.consortium import Consortium, found
 from tests.stage.desk import Desk
 from tests.stage.programs.place import Place, Run, join, place, run

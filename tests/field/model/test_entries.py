@@ -14,8 +14,8 @@ from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
 from protocol.board.post import Posted
 from protocol.encoding import encode
-from protocol.messages.bodies import ModelEntries, ModelEntry, Opening, Statement
 from protocol.messages.fields import MAX_ENTRIES_BYTES
+from protocol.messages.rounds import ModelEntries, ModelEntry, Opening, Statement
 from protocol.messages.session import read_session
 from tests.stage.rounds.round_table import Events, RoundTable, Steps
 from tests.stage.studies import training_study

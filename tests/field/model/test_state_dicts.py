@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from participant.errors import BadApp
-from protocol.messages.bodies import Contribution
+from protocol.messages.rounds import Contribution
 from tests.stage.models import App, Own, Wrapper, begin, expected, fit
 from tests.stage.rounds.round_table import RoundTable
 

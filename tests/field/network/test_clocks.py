@@ -17,7 +17,7 @@ from participant.agent.agent import Agent
 from participant.cli.views.ceremony import clocks_line
 from participant.cli.views.standing import show_standing
 from participant.network.clock_check import ClockCheck
-from protocol.messages.bodies import blob_name
+from protocol.messages.attachment import blob_name
 from protocol.wire.frames import CHUNK_BYTES, BlobChunk, Welcome
 from tests.stage.desk import SECONDS, Desk, federation
 from tests.stage.saying import FEDERATION, agent, proposing

@@ -31,7 +31,8 @@ from participant.agent.transfer import Downloads, Uploads
 from participant.network import session as sessions
 from protocol.board.board import Board
 from protocol.board.draft import Draft
-from protocol.messages.bodies import Contribution, attach, blob_name
+from protocol.messages.attachment import attach, blob_name
+from protocol.messages.rounds import Contribution
 from protocol.wire.frames import (
     CHUNK_BYTES,
     REQUESTED_BYTES,
@@ -299,7 +300,7 @@ import sys
 from pathlib import Path
 from aggregator.store.blobs import BlobStore
 from aggregator.store.board import BoardStore
-from protocol.messages.bodies import blob_name
+from protocol.messages.attachment import blob_name
 folder = Path(sys.argv[1])
 blobs, blob = BlobStore(folder, BoardStore(folder)), bytes(768 << 10)
 for k in range(0, 5 << 17, 1 << 17):

@@ -12,7 +12,7 @@ from keyshare.rounds.slots import Slots
 from participant.training.bounds import Bounds
 from protocol.board.study import Study
 from protocol.board.suite import suite_of
-from protocol.messages.bodies import Opening
+from protocol.messages.rounds import Opening
 from tests.field.rounds.test_heart import At, apps
 from tests.stage.rounds.round_table import Events, RoundTable
 from tests.stage.rounds.whole_update import average, quantise

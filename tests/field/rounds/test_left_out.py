@@ -14,7 +14,8 @@ from participant.rounds.omissions import omissions_in
 from protocol.board.draft import Draft
 from protocol.board.post import Posted
 from protocol.errors import BadEntry
-from protocol.messages.bodies import Contribution, Omission, Refusal, attach
+from protocol.messages.attachment import attach
+from protocol.messages.rounds import Contribution, Omission, Refusal
 from protocol.rounds.awaited import awaited_in
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.rounds.omission import left_out

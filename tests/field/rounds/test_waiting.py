@@ -26,16 +26,9 @@ from participant.rounds.task import DecryptionTask, Question
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.waiting import Waiting
-from protocol.messages.bodies import (
-    CheckPart,
-    Contribution,
-    Join,
-    Partial,
-    Refusal,
-    SetLock,
-    Statement,
-    Step,
-)
+from protocol.messages.ceremony import Join, Step
+from protocol.messages.check import CheckPart
+from protocol.messages.rounds import Contribution, Partial, Refusal, SetLock, Statement
 from protocol.wire.frames import StatusReport, StatusRequest
 from tests.participant.ceremony.test_task import Seeds
 from tests.stage.desk import MODEL, Desk, federation

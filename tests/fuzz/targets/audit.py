@@ -12,8 +12,9 @@ from protocol.board.board import Board
 from protocol.board.post import Entry
 from protocol.encoding import digest, encode
 from protocol.errors import BadEntry, Fork
-from protocol.messages.bodies import (
-    Certificate,
+from protocol.messages.attachment import attach
+from protocol.messages.ceremony import Certificate
+from protocol.messages.rounds import (
     Closing,
     Complaint,
     Contribution,
@@ -22,7 +23,6 @@ from protocol.messages.bodies import (
     Partial,
     SetLock,
     Statement,
-    attach,
 )
 from protocol.record.audit.checks import CHECKS, audit
 from protocol.record.files import MANIFEST_PATH, TERMS_PATH, blob_path, head_path

@@ -10,35 +10,10 @@ from protocol.board.post import Entry, Post, decode_entry, sign_post
 from protocol.encoding import decode, encode
 from protocol.errors import BadSignature, BrokenChannel, Malformed
 from protocol.key.proof_encoding import Proof
-from protocol.messages.bodies import (
-    Abort,
-    Body,
-    CardSeen,
-    Certificate,
-    CheckPart,
-    CheckRequest,
-    Closing,
-    Complaint,
-    Contribution,
-    Contributor,
-    Disclosure,
-    Join,
-    ModelEntries,
-    ModelEntry,
-    Near,
-    Omission,
-    Opening,
-    Overdue,
-    Partial,
-    Refusal,
-    SetLock,
-    Statement,
-    Step,
-    attach,
-    attachments_of,
-    belongs,
-    chunks_of,
-)
+from protocol.messages.attachment import attach
+from protocol.messages.bodies import Body, CardSeen, attachments_of, belongs, chunks_of
+from protocol.messages.ceremony import Abort, Certificate, Disclosure, Join, Overdue, Step
+from protocol.messages.check import CheckPart, CheckRequest
 from protocol.messages.fields import MAX_ATTACHMENTS, MAX_CHUNKS, MAX_POST_BYTES
 from protocol.messages.handover import (
     Arrival,
@@ -53,6 +28,21 @@ from protocol.messages.handover import (
 )
 from protocol.messages.inherited_sums import InheritedPart
 from protocol.messages.plan import Approval, Ending, Withdrawal
+from protocol.messages.rounds import (
+    Closing,
+    Complaint,
+    Contribution,
+    Contributor,
+    ModelEntries,
+    ModelEntry,
+    Near,
+    Omission,
+    Opening,
+    Partial,
+    Refusal,
+    SetLock,
+    Statement,
+)
 from protocol.sealing import PUBLIC_BYTES
 from protocol.wire.channel import SealedChannel
 from protocol.wire.frames import (
@@ -261,7 +251,7 @@ def entry() -> Case:
     return Case(run, list(map(encode, entries())))
 
 
-@target("post", "protocol.board.post.Post with every body of protocol.messages.bodies", limit=8_192)
+@target("post", "protocol.board.post.Post with every body of protocol.messages", limit=8_192)
 def post() -> Case:
     def run(data: bytes) -> None:
         with suppress(Malformed):

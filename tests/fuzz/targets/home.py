@@ -39,7 +39,7 @@ from participant.training.last_contribution import keep, marks_of
 from participant.training.outcome import load as load_standing
 from protocol.encoding import encode
 from protocol.errors import Malformed
-from protocol.messages.bodies import blob_name
+from protocol.messages.attachment import blob_name
 from protocol.programs.lock import read_holder
 from protocol.words.foreign import is_plain
 from tests.fuzz.codecs import JSON, SAFETENSORS, SEALED

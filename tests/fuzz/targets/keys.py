@@ -28,7 +28,8 @@ from protocol.handover.machine import _read_share
 from protocol.key.epoch import read_epoch, read_secret
 from protocol.key.proof_encoding import Proof, read_proof, write_proof
 from protocol.key_check.check import _Trial
-from protocol.messages.bodies import Contribution, Opening, attach
+from protocol.messages.attachment import attach
+from protocol.messages.rounds import Contribution, Opening
 from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,

@@ -30,7 +30,9 @@ from protocol.board.draft import Draft
 from protocol.board.post import Entry, Post, Posted
 from protocol.encoding import digest, encode
 from protocol.errors import BadEntry, BadSignature, Fork, Malformed
-from protocol.messages.bodies import Contribution, Statement, Step, attach, blob_name
+from protocol.messages.attachment import attach, blob_name
+from protocol.messages.ceremony import Step
+from protocol.messages.rounds import Contribution, Statement
 from protocol.messages.session import round_session
 from protocol.signing import public_bytes
 from protocol.wire.frames import (

@@ -29,7 +29,7 @@ from aggregator.store.heads import HeadLog
 from protocol.board.board import Board
 from protocol.board.post import Head
 from protocol.encoding import encode
-from protocol.messages.bodies import Contributor
+from protocol.messages.rounds import Contributor
 from protocol.wire.handshake import AggregatorHandshake, MemberHandshake
 from tests.fuzz.codecs import JSON
 from tests.fuzz.target import Case, target

@@ -9,7 +9,8 @@ from participant.agent.set_ledger import SetLedger
 from participant.errors import DamagedFile, IdentityInUse, RejectedByAggregator
 from protocol.board.draft import Draft
 from protocol.errors import Fork
-from protocol.messages.bodies import Join, Step, attach
+from protocol.messages.attachment import attach
+from protocol.messages.ceremony import Join, Step
 from protocol.messages.fields import MAX_INLINE_BYTES
 from protocol.wire.frames import Rejected, Welcome
 from tests.simulator.disk import Disk

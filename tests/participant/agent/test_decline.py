@@ -15,16 +15,10 @@ from protocol.board.draft import Draft
 from protocol.board.key_history import KeyHistory
 from protocol.board.post import Post, SignedPost
 from protocol.board.study import Studies
-from protocol.messages.bodies import (
-    Abort,
-    Body,
-    Certificate,
-    Contribution,
-    Join,
-    Step,
-    attach,
-    blob_name,
-)
+from protocol.messages.attachment import attach, blob_name
+from protocol.messages.bodies import Body
+from protocol.messages.ceremony import Abort, Certificate, Join, Step
+from protocol.messages.rounds import Contribution
 from protocol.wire.frames import Accepted, Declined, Entries, Submit, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.rounds.served_hybrid import hybrid_desk

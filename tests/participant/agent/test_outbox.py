@@ -6,16 +6,10 @@ from participant.agent.outbox import Outbox, store_blob
 from participant.errors import DamagedFile
 from protocol.board.post import Post, SignedPost, sign_post
 from protocol.errors import Malformed
-from protocol.messages.bodies import (
-    Body,
-    Contribution,
-    Refusal,
-    SetLock,
-    Statement,
-    attach,
-    blob_name,
-)
+from protocol.messages.attachment import attach, blob_name
+from protocol.messages.bodies import Body
 from protocol.messages.fields import MAX_CHUNKS
+from protocol.messages.rounds import Contribution, Refusal, SetLock, Statement
 from tests.simulator.disk import Crash, Disk
 from tests.stage.toy import toy_federation
 

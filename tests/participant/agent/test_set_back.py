@@ -17,8 +17,10 @@ from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
 from protocol.encoding import encode
 from protocol.errors import Refused
-from protocol.messages.bodies import Join, Opening, SetLock, Step, attach
+from protocol.messages.attachment import attach
+from protocol.messages.ceremony import Join, Step
 from protocol.messages.plan import Plan
+from protocol.messages.rounds import Opening, SetLock
 from protocol.wire.frames import Welcome
 from tests.simulator.disk import Crash, Disk
 from tests.stage.saying import (

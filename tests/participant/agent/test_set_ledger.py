@@ -9,7 +9,7 @@ from participant.rounds.task import DecryptionTask
 from protocol.board.draft import Draft
 from protocol.board.post import Head
 from protocol.errors import Refused
-from protocol.messages.bodies import Opening, Refusal, SetLock, Statement
+from protocol.messages.rounds import Opening, Refusal, SetLock, Statement
 from tests.simulator.disk import Disk
 from tests.stage.rounds.round_table import RoundTable, Steps
 from tests.stage.studies import STUDY

@@ -14,7 +14,8 @@ from participant.agent.transfer import WINDOW, TransferBytes
 from participant.errors import DamagedBlob
 from protocol.board.board import Board
 from protocol.board.draft import Draft
-from protocol.messages.bodies import Contribution, SetLock, attach, blob_name
+from protocol.messages.attachment import attach, blob_name
+from protocol.messages.rounds import Contribution, SetLock
 from protocol.wire.frames import (
     BlobChunk,
     BlobOffer,

@@ -16,7 +16,8 @@ from protocol.board.board import Board
 from protocol.board.draft import Draft
 from protocol.board.post import Entry, Posted
 from protocol.errors import Refused
-from protocol.messages.bodies import Step, attach, blob_name
+from protocol.messages.attachment import attach, blob_name
+from protocol.messages.ceremony import Step
 from protocol.wire.frames import BlobChunk, BlobRequest, Declined, Submit, Subscribe, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.saying import BIG, FEDERATION, agent, aggregator, connect, proposing, talk

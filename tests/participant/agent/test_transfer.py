@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from participant.agent.transfer import WINDOW, Downloads, Uploads
 from participant.errors import DamagedBlob
-from protocol.messages.bodies import blob_name
+from protocol.messages.attachment import blob_name
 from protocol.wire.frames import (
     CHUNK_BYTES,
     REQUESTED_BYTES,

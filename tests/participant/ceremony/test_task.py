@@ -9,7 +9,7 @@ from protocol.board.post import Posted
 from protocol.encoding import encode
 from protocol.errors import CeremonyFailed
 from protocol.key.epoch import HeldKey
-from protocol.messages.bodies import Abort, Certificate, Disclosure, Join, Overdue, Step
+from protocol.messages.ceremony import Abort, Certificate, Disclosure, Join, Overdue, Step
 from protocol.terms.predecessor import Predecessor
 from tests.stage.ceremony.small_ceremony import name_of
 from tests.stage.toy import CEREMONY, CeremonyTable, replace_terms, seed_of, toy_federation

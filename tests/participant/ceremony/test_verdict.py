@@ -17,7 +17,8 @@ from protocol.board.board import Board
 from protocol.board.draft import Draft
 from protocol.ceremony.run import StepId
 from protocol.errors import CeremonyFailed
-from protocol.messages.bodies import Abort, Disclosure, Step, attach
+from protocol.messages.attachment import attach
+from protocol.messages.ceremony import Abort, Disclosure, Step
 from protocol.wire.frames import BlobChunk, BlobOffer, Submit
 from tests.simulator.disk import Disk
 from tests.simulator.federation import memory_folder

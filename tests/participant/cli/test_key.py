@@ -21,7 +21,7 @@ from participant.words.fingerprint import fingerprint
 from protocol.board.draft import Draft
 from protocol.board.post import Entry
 from protocol.encoding import encode
-from protocol.messages.bodies import Abort, Certificate
+from protocol.messages.ceremony import Abort, Certificate
 from tests.stage.files import contents, flipped
 from tests.stage.toy import Table, toy_epoch
 from tests.stage.toy_home import (

@@ -12,7 +12,8 @@ from participant.agent.set_ledger import SetLedger
 from participant.home.folders import federation_folder
 from participant.key.check import KeyCheckTask
 from protocol.key.epoch import HeldKey, epoch_secret
-from protocol.messages.bodies import CheckPart, Opening, SetLock
+from protocol.messages.check import CheckPart
+from protocol.messages.rounds import Opening, SetLock
 from tests.participant.cli.test_commands import events
 from tests.stage.consortium import Consortium, ended, run_all, with_key
 from tests.stage.rounds.rings import ring_of

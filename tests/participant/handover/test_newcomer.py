@@ -11,7 +11,7 @@ from participant.agent import load_checkpoint, save_checkpoint
 from participant.handover import BrokenRecord, begin_from_record
 from protocol.board.post import Head
 from protocol.errors import Fork
-from protocol.messages.bodies import SetLock
+from protocol.messages.rounds import SetLock
 from protocol.record.files import is_recorded
 from protocol.terms.predecessor import Predecessor
 from tests.simulator.disk import Disk

@@ -6,8 +6,8 @@ import pytest
 
 from participant.handover.open_rounds import has_open_rounds, has_unstated_models
 from protocol.board.draft import Draft
-from protocol.messages.bodies import Refusal, Statement
 from protocol.messages.plan import Ending
+from protocol.messages.rounds import Refusal, Statement
 from tests.stage.desk import Desk
 from tests.stage.rounds.delayed import LENGTH, DelayedTable
 from tests.stage.toy import toy_epoch

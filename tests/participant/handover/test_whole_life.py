@@ -10,8 +10,8 @@ from participant.statistic.task import StatisticTask
 from protocol.board.draft import Draft
 from protocol.errors import Refused
 from protocol.key.epoch import HeldKey
-from protocol.messages.bodies import Partial
 from protocol.messages.inherited_sums import InheritedPart
+from protocol.messages.rounds import Partial
 from protocol.record.audit.checks import audit
 from protocol.record.files import is_recorded
 from tests.stage.handover.inherited import SESSION, InheritedKey

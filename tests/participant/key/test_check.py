@@ -10,7 +10,7 @@ from aggregator.status.text import render
 from keyshare.key.threshold_key import SecretShare
 from participant.key.check import JOIN_SECONDS, KeyCheckTask
 from protocol.key.epoch import HeldKey, epoch_secret
-from protocol.messages.bodies import CheckPart, CheckRequest
+from protocol.messages.check import CheckPart, CheckRequest
 from tests.stage.hall import Hall
 from tests.stage.rounds.rings import ring_of
 from tests.stage.toy import toy_epoch

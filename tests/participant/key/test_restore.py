@@ -27,7 +27,7 @@ from protocol.board.post import Entry, Head
 from protocol.encoding import encode
 from protocol.errors import BadEntry, Fork, Malformed
 from protocol.key.epoch import epoch_secret
-from protocol.messages.bodies import Opening, Statement
+from protocol.messages.rounds import Opening, Statement
 from protocol.record.files import entry_path
 from tests.stage.files import contents, flipped
 from tests.stage.handover.posted import PostedHandover, copied

@@ -17,7 +17,7 @@ from participant.record.output import RecordOutput
 from protocol.board.board import Board
 from protocol.board.post import Head, decode_entry
 from protocol.encoding import encode
-from protocol.messages.bodies import Statement
+from protocol.messages.rounds import Statement
 from protocol.record.files import (
     Countersignature,
     check_countersignature,

@@ -7,7 +7,7 @@ from participant.record.task import RecordProgress, RecordTask
 from protocol.board.post import Head
 from protocol.encoding import encode
 from protocol.errors import Fork
-from protocol.messages.bodies import blob_name
+from protocol.messages.attachment import blob_name
 from protocol.record.files import blob_path, countersign, head_path
 from protocol.record.writing import prepare
 from tests.protocol.record.test_writing import SIGNATURES, TOY, Files, table

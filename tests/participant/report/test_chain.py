@@ -6,8 +6,8 @@ from functools import cache
 from participant.report.facts import Contents, Report, gather
 from participant.report.page import render
 from participant.words.fingerprint import fingerprint
-from protocol.messages.bodies import SetLock
 from protocol.messages.handover import KeyInherited
+from protocol.messages.rounds import SetLock
 from tests.stage.handover.inherited import SESSION
 from tests.stage.record.chained import chained
 from tests.stage.record.memory import MemoryFiles

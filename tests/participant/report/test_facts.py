@@ -9,9 +9,9 @@ from participant.report.sections import _ceremony
 from participant.words.fingerprint import fingerprint
 from protocol.board.draft import Draft
 from protocol.encoding import encode
-from protocol.messages.bodies import (
-    Abort,
-    Certificate,
+from protocol.messages.attachment import attach
+from protocol.messages.ceremony import Abort, Certificate
+from protocol.messages.rounds import (
     Closing,
     Contribution,
     Contributor,
@@ -20,7 +20,6 @@ from protocol.messages.bodies import (
     Refusal,
     SetLock,
     Statement,
-    attach,
 )
 from protocol.record.audit.evidence import Evidence
 from protocol.rounds.view import RoundView

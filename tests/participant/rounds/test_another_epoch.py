@@ -21,7 +21,8 @@ from protocol.board.draft import Draft
 from protocol.board.handover import Handovers
 from protocol.errors import Refused
 from protocol.key.epoch import EpochSecret, HeldKey
-from protocol.messages.bodies import CheckPart, Contribution, Partial, Refusal, SetLock
+from protocol.messages.check import CheckPart
+from protocol.messages.rounds import Contribution, Partial, Refusal, SetLock
 from protocol.sealing import SealingKey
 from tests.stage.rounds.rings import held_in, refreshed
 from tests.stage.rounds.round_table import RoundTable, Steps

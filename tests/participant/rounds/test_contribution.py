@@ -11,7 +11,7 @@ from participant.model.weights import Weights
 from participant.rounds.contribution import BeyondPlan, ContributionMaker
 from protocol.board.draft import Draft
 from protocol.board.post import Posted
-from protocol.messages.bodies import Contribution, Opening
+from protocol.messages.rounds import Contribution, Opening
 from tests.simulator.disk import Disk
 from tests.stage.studies import training_study
 from tests.stage.toy import Table, toy_epoch

@@ -23,7 +23,8 @@ from protocol.board.post import Posted
 from protocol.board.suite import suite_of
 from protocol.errors import Refused
 from protocol.key.epoch import HeldKey
-from protocol.messages.bodies import Contribution, Near, Opening, attach
+from protocol.messages.attachment import attach
+from protocol.messages.rounds import Contribution, Near, Opening
 from protocol.rounds.ciphertexts import EncryptionKey
 from protocol.rounds.history import OpenedSets
 from protocol.terms.terms import Floors

@@ -11,7 +11,7 @@ from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.study.listing import standing_of
 from protocol.errors import Refused
-from protocol.messages.bodies import Partial, Refusal, SetLock
+from protocol.messages.rounds import Partial, Refusal, SetLock
 from tests.stage.handover.refreshed import FIVE, TOY, Refreshed
 from tests.stage.studies import STATISTIC, statistic_study, training_study
 from tests.stage.toy import number_secret

@@ -4,7 +4,7 @@ import pytest
 
 from participant.rounds import patience
 from participant.rounds.patience import Patience
-from protocol.messages.bodies import Refusal, SetLock
+from protocol.messages.rounds import Refusal, SetLock
 from tests.stage.rounds.round_table import SESSION, HybridTable
 from tests.stage.rounds.toy_round import HybridRound, Round, contributed
 from tests.stage.rounds.wrong_part import unreadable

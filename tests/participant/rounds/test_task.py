@@ -9,8 +9,8 @@ from participant.rounds.task import DecryptionTask, Question
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from protocol.board.draft import Draft
-from protocol.messages.bodies import Complaint, Refusal
 from protocol.messages.plan import Ending, Withdrawal
+from protocol.messages.rounds import Complaint, Refusal
 from tests.simulator.disk import Disk
 from tests.stage.rounds.rings import ring_in
 from tests.stage.rounds.round_table import RoundTable

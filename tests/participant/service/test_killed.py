@@ -18,7 +18,7 @@ from participant.key.check import KeyCheckTask
 from participant.service.due import due_tasks
 from protocol.board.board import Board
 from protocol.key.epoch import HeldKeys, read_secret
-from protocol.messages.bodies import CheckPart
+from protocol.messages.check import CheckPart
 from protocol.terms.predecessor import Predecessor
 from protocol.terms.terms import Terms
 from protocol.wire.frames import Welcome

@@ -10,7 +10,7 @@ import pytest
 from participant.cli.views.ceremony import link_lost
 from participant.errors import Unreachable
 from protocol.messages import Statistic
-from protocol.messages.bodies import Contribution
+from protocol.messages.rounds import Contribution
 from tests.participant.service.test_serve import running, serving, stop
 from tests.stage.consortium import Consortium, with_key
 

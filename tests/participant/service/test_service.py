@@ -11,7 +11,8 @@ from participant.errors import AlreadyRunning, SaidByAgent, WrongPassphrase
 from participant.home.membership import Membership
 from participant.home.vault import Vault
 from participant.network import Notices
-from protocol.messages.bodies import Abort, CheckPart, CheckRequest, Join
+from protocol.messages.ceremony import Abort, Join
+from protocol.messages.check import CheckPart, CheckRequest
 from protocol.wire.frames import Accepted, Submit
 from tests.participant.service.conftest import Served, Serves
 from tests.stage.consortium import Consortium

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from participant.statistic.same_numbers import SameNumbers
-from protocol.messages.bodies import Contribution
+from protocol.messages.rounds import Contribution
 from tests.participant.statistic.test_task import TERMS, numbers, seat
 from tests.stage.rounds.round_table import RoundTable
 from tests.stage.studies import statistic_study
@@ -38,7 +38,7 @@ def ended(table: RoundTable) -> None:
     table.close(FIRST)
     chosen = table.chosen_in(FIRST)
     from protocol.board.draft import Draft
-    from protocol.messages.bodies import SetLock
+    from protocol.messages.rounds import SetLock
 
     table.tasks.clear()
     for i in (1, 2, 3, 4):

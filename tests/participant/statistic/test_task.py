@@ -23,8 +23,8 @@ from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from protocol.board.draft import Draft, public_payload
 from protocol.board.post import Posted
-from protocol.messages.bodies import Contribution
 from protocol.messages.plan import Ending, Withdrawal
+from protocol.messages.rounds import Contribution
 from tests.stage.rounds.contribution import payload_of, proved
 from tests.stage.rounds.round_table import RoundTable
 from tests.stage.studies import STATISTIC, approval, proposal, statistic_study

@@ -22,8 +22,8 @@ from participant.study.tasks import ApprovalTask
 from participant.training.task import TrainingTask
 from protocol.board.draft import Draft
 from protocol.board.study import Study
-from protocol.messages.bodies import Contribution, Partial, Refusal, SetLock, Statement
 from protocol.messages.plan import Ending, Withdrawal
+from protocol.messages.rounds import Contribution, Partial, Refusal, SetLock, Statement
 from tests.stage.rounds.round_table import RoundTable, Steps
 from tests.stage.studies import (
     SESSION,

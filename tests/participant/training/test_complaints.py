@@ -5,7 +5,7 @@ from typing import Any
 from participant.training.task import TrainingTask
 from protocol.board.draft import Draft
 from protocol.board.post import Posted
-from protocol.messages.bodies import Complaint
+from protocol.messages.rounds import Complaint
 from tests.participant.training.test_task import report_to
 from tests.stage.rounds.other_parts import Doubling
 from tests.stage.rounds.round_table import Events, RoundTable, Steps

@@ -16,7 +16,7 @@ from participant.training.task import TrainingTask
 from participant.waiting import inheritance_waiting
 from protocol.board.budget import Surplus
 from protocol.errors import BadPlan
-from protocol.messages.bodies import Near, Statement
+from protocol.messages.rounds import Near, Statement
 from tests.attacks.studies.test_near import Dummy
 from tests.stage.handover.inherited import InheritedKey
 from tests.stage.handover.posted import PostedHandover

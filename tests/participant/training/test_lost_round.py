@@ -8,15 +8,9 @@ import pytest
 from participant.errors import StudyEnded
 from protocol.board.draft import Draft
 from protocol.errors import Refused
-from protocol.messages.bodies import (
-    Contribution,
-    Ending,
-    Partial,
-    Refusal,
-    SetLock,
-    Statement,
-    attach,
-)
+from protocol.messages.attachment import attach
+from protocol.messages.bodies import Ending
+from protocol.messages.rounds import Contribution, Partial, Refusal, SetLock, Statement
 from tests.stage.handover.posted import PostedHandover
 from tests.stage.handover.refreshed import FIRST, FIVE, TOY, Refreshed
 from tests.stage.rounds.round_table import RoundTable

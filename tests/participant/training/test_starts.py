@@ -9,7 +9,7 @@ import safetensors.numpy
 from participant.model.file import model_name
 from participant.training.task import TrainingTask
 from protocol.board.draft import Draft
-from protocol.messages.bodies import SetLock
+from protocol.messages.rounds import SetLock
 from tests.stage.rounds.round_table import Events, RoundTable, Steps
 from tests.stage.studies import SESSION, STUDY, training_study
 from tests.stage.toy import toy_epoch

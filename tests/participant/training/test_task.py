@@ -9,7 +9,7 @@ from participant.errors import BadApp, ModelMismatch
 from participant.model.file import model_name
 from participant.training.task import TrainingTask
 from protocol.errors import Refused
-from protocol.messages.bodies import Partial, Refusal, SetLock, Statement
+from protocol.messages.rounds import Partial, Refusal, SetLock, Statement
 from tests.participant.rounds.test_differencing import Other, seat_spoiler
 from tests.stage.rounds.round_table import Events, RoundTable, Steps
 from tests.stage.studies import STUDY

@@ -7,18 +7,17 @@ from protocol.board.board import Board
 from protocol.board.post import MAX_ENTRY_BYTES, Entry, SignedPost, decode_entry
 from protocol.encoding import encode
 from protocol.errors import BadEntry, Fork, Malformed, ProtocolError
-from protocol.messages.bodies import (
-    Attachment,
-    CheckRequest,
+from protocol.messages.attachment import Attachment, attach
+from protocol.messages.ceremony import Join
+from protocol.messages.check import CheckRequest
+from protocol.messages.rounds import (
     Closing,
     Complaint,
     Contribution,
-    Join,
     Opening,
     Partial,
     SetLock,
     Statement,
-    attach,
 )
 from tests.stage.studies import statistic_plan, statistic_study
 from tests.stage.toy import Table, next_post, replace_terms, toy_federation

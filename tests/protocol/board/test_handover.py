@@ -10,7 +10,9 @@ from protocol.board.budget import HANDOVERS_A_DAY, Surplus
 from protocol.board.post import Posted
 from protocol.encoding import encode
 from protocol.errors import BadEntry
-from protocol.messages.bodies import Abort, Body, CheckRequest
+from protocol.messages.bodies import Body
+from protocol.messages.ceremony import Abort
+from protocol.messages.check import CheckRequest
 from protocol.messages.handover import BareWord, Consent, Content, HandoverProposal
 from protocol.signing import public_bytes
 from protocol.terms.predecessor import Predecessor

@@ -7,8 +7,10 @@ import pytest
 from protocol.board.budget import Surplus
 from protocol.board.post import Posted
 from protocol.handover.attempt import Attempt
-from protocol.messages.bodies import Body, Closing, Contribution, Opening, Partial, SetLock, attach
+from protocol.messages.attachment import attach
+from protocol.messages.bodies import Body
 from protocol.messages.handover import BareWord
+from protocol.messages.rounds import Closing, Contribution, Opening, Partial, SetLock
 from tests.stage.handover.posted import PostedHandover, Tamper, copied
 from tests.stage.handover.rosters import Who
 from tests.stage.studies import training_study

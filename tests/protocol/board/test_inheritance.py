@@ -11,7 +11,7 @@ from protocol.board.inheritance import Inheritance
 from protocol.encoding import encode
 from protocol.key.epoch import read_epoch, read_secret
 from protocol.messages import inherited_sums
-from protocol.messages.bodies import Join
+from protocol.messages.ceremony import Join
 from protocol.messages.inherited_sums import InheritedSum, InheritedSums
 from tests.stage.handover import inherited
 from tests.stage.handover.inherited import InheritedKey

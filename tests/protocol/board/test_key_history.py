@@ -1,7 +1,7 @@
 """Which key counts from which entry on."""
 
 from protocol.board.key_history import epoch_of
-from protocol.messages.bodies import Certificate
+from protocol.messages.ceremony import Certificate
 from tests.stage.handover.posted import PostedHandover, copied
 from tests.stage.handover.rosters import Who
 from tests.stage.toy import Table, toy_epoch

@@ -7,7 +7,7 @@ import pytest
 from keyshare.ceremony.lanes import lanes
 from protocol.board.classes import CandidateLayout
 from protocol.board.payload_sizes import batch_bytes, candidate_bytes
-from protocol.messages.bodies import Step
+from protocol.messages.ceremony import Step
 from tests.stage.toy import replace_terms, toy_epoch
 
 

@@ -9,8 +9,11 @@ from protocol.board.payload_sizes import labels_bytes
 from protocol.board.post import Posted
 from protocol.board.study import Study
 from protocol.board.study_budget import LABELS_BYTES_A_DAY
-from protocol.messages.bodies import (
-    Body,
+from protocol.messages.attachment import attach
+from protocol.messages.bodies import Body
+from protocol.messages.fields import MAX_LABELS_BYTES
+from protocol.messages.plan import Approval, Ending, Withdrawal
+from protocol.messages.rounds import (
     Closing,
     Complaint,
     Contribution,
@@ -21,10 +24,7 @@ from protocol.messages.bodies import (
     Refusal,
     SetLock,
     Statement,
-    attach,
 )
-from protocol.messages.fields import MAX_LABELS_BYTES
-from protocol.messages.plan import Approval, Ending, Withdrawal
 from tests.stage.studies import statistic_plan, statistic_study, training_plan, training_study
 from tests.stage.toy import Table, toy_federation
 

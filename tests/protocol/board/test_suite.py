@@ -10,7 +10,7 @@ from keyshare.rounds.quantisation import MAX_BITS, MIN_BITS, Quantisation
 from keyshare.rounds.tally import Tally
 from protocol.board.study import Study
 from protocol.board.suite import suite_for, suite_of
-from protocol.messages.bodies import Opening
+from protocol.messages.rounds import Opening
 from tests.stage.studies import training_study
 from tests.stage.toy import toy_federation
 

@@ -11,7 +11,7 @@ from protocol.board.draft import Draft
 from protocol.ceremony import candidate_openings, winner_steps
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import digest, encode, pack_numbers, unpack_numbers, width_of
-from protocol.messages.bodies import Abort, Step
+from protocol.messages.ceremony import Abort, Step
 from tests.stage.ceremony.altered import (
     Change,
     assert_everybody_names,

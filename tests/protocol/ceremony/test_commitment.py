@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from protocol.ceremony.commitment import commitment_to
 from protocol.ceremony.machine import KINDS
 from protocol.ceremony.run import StepId
-from protocol.messages.bodies import Step
+from protocol.messages.ceremony import Step
 from tests.stage.ceremony.altered import altered, assert_everybody_names, assert_named
 from tests.stage.ceremony.small_ceremony import LIAR, QUORUM, N, name_of
 from tests.stage.files import flipped, with_payload

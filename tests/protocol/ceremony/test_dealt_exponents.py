@@ -11,7 +11,7 @@ from protocol.ceremony.dealt_exponents import DEALT, misdealers, own_parts
 from protocol.ceremony.machine import Ceremony
 from protocol.ceremony.run import OBSERVER, CeremonyRun, StepId
 from protocol.encoding import pack_numbers, width_of
-from protocol.messages.bodies import Step
+from protocol.messages.ceremony import Step
 from tests.stage.ceremony.altered import altered, assert_everybody_names, assert_named, seat_liar
 from tests.stage.ceremony.opened_key import runs_of
 from tests.stage.ceremony.small_ceremony import (

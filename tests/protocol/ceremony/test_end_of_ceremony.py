@@ -17,7 +17,8 @@ from protocol.board.post import Post, Posted
 from protocol.ceremony.judgement import Verdict, judge
 from protocol.ceremony.machine import Ceremony
 from protocol.encoding import digest, encode
-from protocol.messages.bodies import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
+from protocol.messages.bodies import Body
+from protocol.messages.ceremony import Abort, Certificate, Disclosure, Join, Overdue, Step
 from protocol.record.audit.observed.observation import Observation, observe
 from tests.stage.ceremony.altered import turned
 from tests.stage.files import with_payload

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from protocol.board.draft import Draft
-from protocol.messages.bodies import Abort, Certificate, Disclosure, Join, Step, attach
+from protocol.messages.attachment import attach
+from protocol.messages.ceremony import Abort, Certificate, Disclosure, Join, Step
 from protocol.sealing import SealingKey
 from tests.stage.ceremony.altered import (
     Change,

@@ -6,7 +6,7 @@ import pytest
 from protocol.board.draft import Draft
 from protocol.board.post import Posted
 from protocol.ceremony import judgement
-from protocol.messages.bodies import Abort, Certificate, Disclosure, Join, Step
+from protocol.messages.ceremony import Abort, Certificate, Disclosure, Join, Step
 from protocol.sealing import SealingKey
 from tests.stage.ceremony.altered import altered, assert_named, instead, resealed
 from tests.stage.ceremony.small_ceremony import (

@@ -10,7 +10,7 @@ from protocol.ceremony import key_steps
 from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import decode, encode, pack_numbers, unpack_numbers, width_of
-from protocol.messages.bodies import Certificate
+from protocol.messages.ceremony import Certificate
 from protocol.messages.fields import MAX_BLOB_BYTES
 from protocol.sealing import SealingKey
 from tests.stage.ceremony.altered import (

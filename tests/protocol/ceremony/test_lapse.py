@@ -8,7 +8,7 @@ import pytest
 from protocol.board.draft import Draft
 from protocol.ceremony.judgement import Verdict
 from protocol.ceremony.machine import CERTIFICATE
-from protocol.messages.bodies import Abort, Certificate, Disclosure, Overdue, Step
+from protocol.messages.ceremony import Abort, Certificate, Disclosure, Overdue, Step
 from tests.stage.ceremony.small_ceremony import name_of
 from tests.stage.toy import CEREMONY, CeremonyTable, toy_federation
 

@@ -9,7 +9,7 @@ from protocol.ceremony.run import CeremonyRun
 from protocol.encoding import encode
 from protocol.errors import CeremonyFailed
 from protocol.key.epoch import read_secret
-from protocol.messages.bodies import Abort, Disclosure, Step
+from protocol.messages.ceremony import Abort, Disclosure, Step
 from tests.stage.ceremony.small_ceremony import (
     QUORUM,
     STEPS,

@@ -12,7 +12,7 @@ from protocol.ceremony.run import CeremonyRun
 from protocol.ceremony.step import Payload
 from protocol.encoding import encode
 from protocol.errors import BadSeal
-from protocol.messages.bodies import Step
+from protocol.messages.ceremony import Step
 from protocol.sealing import SealContext, SealingKey
 from tests.stage.ceremony.opened_key import dealers_factors, factors_of_the_key, runs_of
 from tests.stage.ceremony.small_ceremony import QUORUM, N, federation, label_of, opened

@@ -12,7 +12,7 @@ from protocol.board import epoch_of
 from protocol.encoding import encode
 from protocol.errors import Malformed
 from protocol.key.epoch import Epoch, HeldKey, epoch_secret, read_epoch, read_secret, to_number
-from protocol.messages.bodies import Abort, Certificate
+from protocol.messages.ceremony import Abort, Certificate
 from tests.stage.ceremony.opened_key import factors_of_the_key
 from tests.stage.toy import Table, toy_epoch, toy_federation
 

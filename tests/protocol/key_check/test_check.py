@@ -19,7 +19,8 @@ from protocol.errors import BadEntry
 from protocol.key.epoch import epoch_secret
 from protocol.key_check import check as key_check
 from protocol.key_check.check import KeyCheck, ProvenPart, is_whole
-from protocol.messages.bodies import CheckPart, CheckRequest, attach
+from protocol.messages.attachment import attach
+from protocol.messages.check import CheckPart, CheckRequest
 from tests.stage.rounds.toy_round import contributed
 from tests.stage.toy import Table, ToyEpoch, seed_of, toy_epoch
 

@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import protocol.messages as m
 from keyshare.proofs import CHECKPOINTS
 from protocol.board.post import Entry, Post, SignedPost
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed
 from protocol.key.epoch import Epoch, EpochSecret
 from protocol.key.proof_encoding import Proof
-from protocol.messages import bodies as m
 from protocol.messages import handover as h
 from protocol.messages import plan as p
-from protocol.messages.bodies import attach, attachments_of, belongs, blob_name
+from protocol.messages.attachment import attach, blob_name
+from protocol.messages.bodies import attachments_of, belongs
 from protocol.messages.fields import MAX_BLOB_BYTES, MAX_INLINE_BYTES
 from protocol.sealing import PUBLIC_BYTES, SealContext
 from protocol.terms.address_card import MAX_CARD_NUMBER, AddressCard

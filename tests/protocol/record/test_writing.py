@@ -6,7 +6,8 @@ from protocol.board.draft import Draft, public_payload
 from protocol.board.post import Head
 from protocol.encoding import encode
 from protocol.errors import Fork, UnfitRecord
-from protocol.messages.bodies import Abort, Certificate, Step, attach
+from protocol.messages.attachment import attach
+from protocol.messages.ceremony import Abort, Certificate, Step
 from protocol.record.files import (
     FOLDERS,
     MANIFEST_PATH,

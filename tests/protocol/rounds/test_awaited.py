@@ -1,6 +1,6 @@
 """Who is waited for in a study: those who may do what is due, and have not."""
 
-from protocol.messages.bodies import Refusal, Statement
+from protocol.messages.rounds import Refusal, Statement
 from protocol.messages.session import round_session
 from protocol.rounds.awaited import Awaited, awaited_after, awaited_in, outlasts_end
 from protocol.rounds.view import RoundView

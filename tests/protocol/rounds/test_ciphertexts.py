@@ -9,7 +9,7 @@ from keyshare.proofs.plaintext_proof import PlaintextProof
 from protocol.board.payload_sizes import expected_count
 from protocol.board.suite import suite_of
 from protocol.errors import Malformed
-from protocol.messages.bodies import Opening
+from protocol.messages.rounds import Opening
 from protocol.rounds.ciphertexts import (
     Encrypted,
     add_encrypted,

@@ -7,7 +7,7 @@ import pytest
 
 from keyshare.rounds.statistic import encode
 from protocol.board.suite import suite_of
-from protocol.messages.bodies import Contribution, SetLock
+from protocol.messages.rounds import Contribution, SetLock
 from protocol.rounds.statistic import decode_sums
 from protocol.rounds.view import read_training
 from tests.stage.rounds.toy_round import (

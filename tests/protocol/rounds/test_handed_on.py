@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.board.draft import Draft
-from protocol.messages.bodies import Near, SetLock, Statement
 from protocol.messages.inherited_sums import (
     AlikeStarts,
     InheritedModels,
@@ -16,6 +15,7 @@ from protocol.messages.inherited_sums import (
     InheritedSum,
     InheritedSums,
 )
+from protocol.messages.rounds import Near, SetLock, Statement
 from protocol.messages.session import round_session
 from protocol.rounds.history import OpenedSets, sums_up_to
 from protocol.rounds.isolation import Difference

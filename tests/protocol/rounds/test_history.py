@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from protocol.board.draft import Draft
-from protocol.messages.bodies import Contribution, Refusal, SetLock, attach
+from protocol.messages.attachment import attach
 from protocol.messages.plan import Ending, Plan
+from protocol.messages.rounds import Contribution, Refusal, SetLock
 from protocol.messages.session import round_session
 from protocol.rounds.history import OpenedSets
 from protocol.rounds.isolation import Difference

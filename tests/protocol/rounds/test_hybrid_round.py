@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from participant.rounds.summed_vector import SummedVector
-from protocol.messages.bodies import attach, blob_name
+from protocol.messages.attachment import attach, blob_name
 from protocol.rounds.ciphertexts import write_ciphertexts
 from tests.stage.rounds.toy_round import HybridRound, Made
 

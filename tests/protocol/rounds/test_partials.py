@@ -9,7 +9,8 @@ from gmpy2 import mpz
 from keyshare.errors import BadCombination
 from protocol.encoding import encode, pack_numbers, width_of
 from protocol.errors import Uncombinable
-from protocol.messages.bodies import Complaint, Partial, SetLock, attach
+from protocol.messages.attachment import attach
+from protocol.messages.rounds import Complaint, Partial, SetLock
 from protocol.rounds import decryption
 from protocol.rounds.view import RoundView
 from tests.stage.rounds.toy_round import KEY, SQUARE, TERMS, TOY, Ledger, Round, closed, contributed

@@ -7,7 +7,8 @@ import pytest
 from gmpy2 import mpz
 
 from protocol.errors import BadEntry, Refused
-from protocol.messages.bodies import Closing, Contribution, Contributor, Refusal, attach
+from protocol.messages.attachment import attach
+from protocol.messages.rounds import Closing, Contribution, Contributor, Refusal
 from protocol.rounds.ciphertexts import Encrypted, add_encrypted, write_ciphertexts
 from tests.stage.rounds.toy_round import (
     KEY,

@@ -5,7 +5,8 @@ import pytest
 
 from protocol.board.study import Study, StudyState
 from protocol.errors import Refused
-from protocol.messages.bodies import Closing, Contribution, Contributor, attach
+from protocol.messages.attachment import attach
+from protocol.messages.rounds import Closing, Contribution, Contributor
 from protocol.rounds.ciphertexts import Encrypted, write_ciphertexts
 from protocol.rounds.set_rules import check_set
 from protocol.rounds.view import RoundView

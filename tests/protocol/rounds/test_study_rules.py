@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from protocol.errors import Refused
-from protocol.messages.bodies import Complaint, Partial, SetLock, attach
+from protocol.messages.attachment import attach
+from protocol.messages.rounds import Complaint, Partial, SetLock
 from protocol.rounds.ciphertexts import proof_context
 from tests.stage.rounds import contribution
 from tests.stage.rounds.contribution import near_to

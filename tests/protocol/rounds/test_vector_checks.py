@@ -5,7 +5,7 @@ import pytest
 
 from keyshare.digest import digest
 from keyshare.hybrid.checksum import MODULUS, write_checksum
-from protocol.messages.bodies import SetLock
+from protocol.messages.rounds import SetLock
 from protocol.rounds.vector_checks import (
     Claims,
     SumVerdict,

@@ -1,14 +1,7 @@
 """What the board says about a round."""
 
-from protocol.messages.bodies import (
-    Closing,
-    Contribution,
-    Contributor,
-    Opening,
-    SetLock,
-    Statement,
-    attach,
-)
+from protocol.messages.attachment import attach
+from protocol.messages.rounds import Closing, Contribution, Contributor, Opening, SetLock, Statement
 from protocol.rounds.view import RoundView
 from tests.stage.studies import statistic_study
 from tests.stage.toy import Table, toy_federation

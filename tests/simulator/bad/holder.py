@@ -20,18 +20,10 @@ from participant.training.round_in_progress import RoundInProgress
 from protocol.board.draft import Draft
 from protocol.board.post import Posted
 from protocol.key.epoch import to_number
-from protocol.messages.bodies import (
-    CheckRequest,
-    Complaint,
-    Contribution,
-    Join,
-    Partial,
-    Refusal,
-    SetLock,
-    Statement,
-    attach,
-    blob_name,
-)
+from protocol.messages.attachment import attach, blob_name
+from protocol.messages.ceremony import Join
+from protocol.messages.check import CheckRequest
+from protocol.messages.rounds import Complaint, Contribution, Partial, Refusal, SetLock, Statement
 from protocol.messages.session import read_session, round_session, study_session
 from tests.simulator.studies.clocked import ClockedTask
 from tests.stage.studies import STUDY, statistic_plan

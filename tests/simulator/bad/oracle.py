@@ -8,7 +8,7 @@ import numpy as np
 from participant.app.calls import config_of
 from protocol.board.post import B, Posted, of_kind
 from protocol.board.suite import suite_of
-from protocol.messages.bodies import (
+from protocol.messages.rounds import (
     Closing,
     Complaint,
     Contribution,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from participant.rounds.held_back import HeldBack
-from protocol.messages.bodies import Statement
+from protocol.messages.rounds import Statement
 from protocol.rounds import decryption
 from protocol.rounds.decryption import RoundMember
 from protocol.rounds.history import OpenedSets

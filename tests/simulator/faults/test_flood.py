@@ -8,16 +8,10 @@ import pytest
 from aggregator.server.service import Aggregator
 from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS
 from protocol.board.budget import PLANS_A_DAY, TRIES_AN_HOUR
-from protocol.messages.bodies import (
-    Attachment,
-    Body,
-    Contribution,
-    Statement,
-    attach,
-    blob_name,
-    chunks_of,
-)
+from protocol.messages.attachment import Attachment, attach, blob_name
+from protocol.messages.bodies import Body, chunks_of
 from protocol.messages.plan import Plan as StudyPlan
+from protocol.messages.rounds import Contribution, Statement
 from protocol.wire.frames import Accepted, BlobChunk, Submit
 from tests.simulator.federation import Federation, memory_folder
 from tests.simulator.plan import Plan

@@ -8,7 +8,7 @@ import pytest
 from participant.agent.agent import Agent
 from participant.agent.outbox import Outbox
 from protocol.board.post import Post
-from protocol.messages.bodies import Contribution, Opening, SetLock, Statement
+from protocol.messages.rounds import Contribution, Opening, SetLock, Statement
 from tests.simulator.disk import Disk
 from tests.simulator.federation import Federation
 from tests.simulator.oracle import Violation, simulate

@@ -12,7 +12,7 @@ import pytest
 from participant.ceremony.task import CeremonyTask
 from protocol.board.draft import Draft
 from protocol.ceremony.judgement import Verdict, judge
-from protocol.messages.bodies import Abort, Certificate, Disclosure, Join, Overdue
+from protocol.messages.ceremony import Abort, Certificate, Disclosure, Join, Overdue
 from protocol.record.audit.checks import audit
 from tests.simulator import federation, oracle
 from tests.simulator.disk import Crash

@@ -15,7 +15,7 @@ from protocol.board.board import Board
 from protocol.encoding import decode
 from protocol.handover import HandoverWord
 from protocol.key.epoch import Epoch, EpochSecret, HeldKey
-from protocol.messages.bodies import Partial, SetLock
+from protocol.messages.rounds import Partial, SetLock
 from tests.simulator.federation import memory_folder
 from tests.simulator.handover.federation import RefreshingFederation
 from tests.simulator.handover.hospital import KeepingHospital

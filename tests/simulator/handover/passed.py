@@ -11,8 +11,8 @@ from protocol.board.post import Post, Posted, SignedPost, decode_entry
 from protocol.encoding import decode
 from protocol.handover import HandoverWord, word_of
 from protocol.messages import HandoverProposal, Said
-from protocol.messages.bodies import Opening
 from protocol.messages.fields import MAX_POST_BYTES
+from protocol.messages.rounds import Opening
 from protocol.messages.session import read_session
 from protocol.terms.terms import Terms
 

@@ -9,7 +9,7 @@ from keyshare.key.partial_decryption import combine, partial_decryption, trial_c
 from participant.handover import RECEIPT_NAME
 from protocol.handover import HandoverWord
 from protocol.key.epoch import HeldKey
-from protocol.messages.bodies import Closing, Opening
+from protocol.messages.rounds import Closing, Opening
 from protocol.messages.session import read_session
 from tests.simulator.federation import memory_folder
 from tests.simulator.handover.hospital import KeepingHospital

@@ -21,7 +21,7 @@ from participant.statistic.task import StatisticTask
 from participant.study.tasks import ApprovalTask, EndingTask, ProposalTask, WithdrawalTask
 from protocol.board.study import StudyState
 from protocol.key.epoch import HeldKeys
-from protocol.messages.bodies import Opening, Partial
+from protocol.messages.rounds import Opening, Partial
 from protocol.rounds.awaited import is_lost
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms

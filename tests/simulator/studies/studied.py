@@ -24,8 +24,8 @@ from protocol.board.board import Board
 from protocol.board.post import Posted
 from protocol.board.suite import suite_of
 from protocol.errors import Refused
-from protocol.messages.bodies import Closing, Contribution, Opening, Partial, SetLock
 from protocol.messages.plan import Approval, Withdrawal
+from protocol.messages.rounds import Closing, Contribution, Opening, Partial, SetLock
 from protocol.messages.session import read_session, round_session
 from protocol.rounds.awaited import is_lost
 from protocol.rounds.view import RoundView

@@ -11,7 +11,7 @@ from participant.rounds.task import DecryptionTask
 from participant.waiting import Waiting
 from protocol.board.study import StudyState
 from protocol.errors import Refused
-from protocol.messages.bodies import Near
+from protocol.messages.rounds import Near
 from protocol.rounds import set_rules
 from protocol.rounds.history import OpenedSets
 from tests.simulator.federation import Federation

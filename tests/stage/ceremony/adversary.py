@@ -27,7 +27,7 @@ from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import decode
 from protocol.errors import CeremonyFailed
 from protocol.key.epoch import Epoch
-from protocol.messages.bodies import Certificate
+from protocol.messages.ceremony import Certificate
 from protocol.terms.terms import Terms
 from tests.simulator import federation as simulated
 from tests.simulator.hospital import Hospital

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import msgspec
 
 from protocol.board.draft import Draft, Envelope
-from protocol.messages.bodies import Abort, Body, Step
+from protocol.messages.bodies import Body
+from protocol.messages.ceremony import Abort, Step
 from tests.stage.ceremony.liar import Lies, Lying, PublicLie
 from tests.stage.ceremony.small_ceremony import (
     LIAR,

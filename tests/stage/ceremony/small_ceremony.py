@@ -9,7 +9,7 @@ from protocol.board.draft import Draft
 from protocol.ceremony.machine import KINDS
 from protocol.ceremony.run import Batch, CeremonyRun
 from protocol.encoding import encode
-from protocol.messages.bodies import Step
+from protocol.messages.ceremony import Step
 from protocol.sealing import SealContext
 from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
 

@@ -7,7 +7,8 @@ from protocol.board.draft import Draft
 from protocol.board.study import Study
 from protocol.encoding import encode
 from protocol.key.epoch import HeldKey
-from protocol.messages.bodies import Certificate, Contribution, Partial, SetLock
+from protocol.messages.ceremony import Certificate
+from protocol.messages.rounds import Contribution, Partial, SetLock
 from tests.stage.handover.posted import PostedHandover
 from tests.stage.rounds.rings import held_in
 from tests.stage.rounds.round_table import Events, RoundTable, Steps

@@ -13,7 +13,7 @@ import aggregator.cli.commands as cli
 from examples.demo.processes import free_port
 from participant.home.terms_file import read_aggregator_card
 from protocol.board.board import Board
-from protocol.messages.bodies import Join
+from protocol.messages.ceremony import Join
 from protocol.terms.terms import Terms
 from protocol.wire.frames import Submit
 from tests.stage.caller import HOST, stranger

@@ -6,7 +6,8 @@ import msgspec
 
 from protocol.board.post import Head, SignedPost
 from protocol.encoding import encode
-from protocol.messages.bodies import CardSeen, Closing, Contribution, Partial, SetLock, Statement
+from protocol.messages.bodies import CardSeen
+from protocol.messages.rounds import Closing, Contribution, Partial, SetLock, Statement
 from protocol.record.audit.results import RECORD
 from protocol.record.files import blob_path, countersign, head_path
 from protocol.signing import sign

@@ -12,7 +12,8 @@ from protocol.ceremony.run import CeremonyRun
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, encode, width_of
 from protocol.key.epoch import Epoch
-from protocol.messages.bodies import Abort, Certificate, CheckPart, CheckRequest, Disclosure, Step
+from protocol.messages.ceremony import Abort, Certificate, Disclosure, Step
+from protocol.messages.check import CheckPart, CheckRequest
 from protocol.messages.fields import MAX_BLOB_BYTES, MAX_POST_BYTES
 from protocol.record.audit.results import NOBODY
 from protocol.record.files import blob_path

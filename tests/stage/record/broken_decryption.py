@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from protocol.messages.bodies import (
+from protocol.messages.rounds import (
     Closing,
     Complaint,
     Contributor,

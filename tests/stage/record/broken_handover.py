@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from protocol.messages.bodies import Opening, Partial, SetLock
 from protocol.messages.handover import (
     Arrival,
     BareWord,
@@ -11,6 +10,7 @@ from protocol.messages.handover import (
     PointAccusation,
     ShownPart,
 )
+from protocol.messages.rounds import Opening, Partial, SetLock
 from tests.stage.record.good import ROUND, Good
 from tests.stage.record.handed import DEAD, REFRESH, SUCCESSION, handed_over
 from tests.stage.record.story import Said, Story

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import msgspec
 
 from protocol.encoding import decode, encode
-from protocol.messages.bodies import (
+from protocol.messages.fields import MAX_BLOB_BYTES
+from protocol.messages.rounds import (
     Ciphertexts,
     Closing,
     Contribution,
@@ -15,7 +16,6 @@ from protocol.messages.bodies import (
     Opening,
     Statement,
 )
-from protocol.messages.fields import MAX_BLOB_BYTES
 from tests.stage.files import flipped
 from tests.stage.record.good import AGES, HYBRID, ROUND, Good
 from tests.stage.record.story import Said, Story

@@ -1,7 +1,7 @@
 """Records in which a study was not kept to: none proposed, too few approved, one withdrew."""
 
-from protocol.messages.bodies import Closing, Opening
 from protocol.messages.plan import Approval, Ending, Plan, Withdrawal
+from protocol.messages.rounds import Closing, Opening
 from tests.stage.record.good import AGES, Good
 from tests.stage.record.story import Said, Story
 from tests.stage.record.tampering import AGGREGATOR, LAST, Broken, tampering, told

@@ -22,7 +22,9 @@ from protocol.ceremony.machine import Ceremony
 from protocol.encoding import digest, encode
 from protocol.key.epoch import Epoch
 from protocol.key_check.check import KeyCheck
-from protocol.messages.bodies import CardSeen, Opening, Statement, Step
+from protocol.messages.bodies import CardSeen
+from protocol.messages.ceremony import Step
+from protocol.messages.rounds import Opening, Statement
 from protocol.messages.session import read_session, round_session
 from tests.stage.files import flipped, with_payload
 from tests.stage.record.story import Story, said_at

@@ -16,8 +16,10 @@ import msgspec
 from protocol.board.draft import public_payload
 from protocol.board.post import B, Entry, Head, Post, genesis, sign_post
 from protocol.encoding import decode, digest, encode
-from protocol.messages.bodies import Attachment, Body, Closing, attachments_of, blob_name
+from protocol.messages.attachment import Attachment, blob_name
+from protocol.messages.bodies import Body, attachments_of
 from protocol.messages.fields import MAX_POST_BYTES
+from protocol.messages.rounds import Closing
 from protocol.record.files import aborted_ceremonies, entry_path, is_recorded
 from tests.stage.handover.rosters import guest_key
 from tests.stage.record import memory

@@ -16,15 +16,8 @@ from protocol.board.post import Posted
 from protocol.board.study import Study, StudyState
 from protocol.board.suite import suite_for
 from protocol.encoding import width_of
-from protocol.messages.bodies import (
-    Ciphertexts,
-    Closing,
-    Contributor,
-    Opening,
-    Statement,
-    attach,
-    blob_name,
-)
+from protocol.messages.attachment import attach, blob_name
+from protocol.messages.rounds import Ciphertexts, Closing, Contributor, Opening, Statement
 from protocol.messages.session import read_session, round_session
 from protocol.rounds.ciphertexts import Encrypted, add_encrypted
 from protocol.rounds.statistic import opening_for

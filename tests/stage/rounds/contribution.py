@@ -20,7 +20,8 @@ from protocol.board.post import Posted
 from protocol.board.study import Study
 from protocol.board.suite import suite_of
 from protocol.key.epoch import Epoch
-from protocol.messages.bodies import NEAR_TO_NOTHING, Contribution, Near, Opening, attach, blob_name
+from protocol.messages.attachment import attach, blob_name
+from protocol.messages.rounds import NEAR_TO_NOTHING, Contribution, Near, Opening
 from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,

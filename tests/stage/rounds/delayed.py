@@ -10,8 +10,8 @@ from protocol.board.draft import Draft
 from protocol.board.post import Posted
 from protocol.board.study import Study
 from protocol.board.suite import suite_of
-from protocol.messages.bodies import SetLock
 from protocol.messages.plan import Plan
+from protocol.messages.rounds import SetLock
 from protocol.messages.session import read_session, round_session
 from protocol.rounds import history, isolation
 from protocol.rounds.decryption import RoundMember

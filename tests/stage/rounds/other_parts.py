@@ -2,7 +2,7 @@
 
 from participant.training.task import TrainingTask
 from protocol.board.draft import Draft
-from protocol.messages.bodies import Partial
+from protocol.messages.rounds import Partial
 from protocol.rounds.partial_payload import LockedSum
 from tests.stage.rounds.toy_round import TOY
 from tests.stage.rounds.wrong_part import parts_of, posted_as, right_parts

@@ -16,7 +16,7 @@ from protocol.board.draft import Draft
 from protocol.board.post import Posted
 from protocol.board.study import Study, StudyState
 from protocol.key.epoch import HeldKey
-from protocol.messages.bodies import SetLock
+from protocol.messages.rounds import SetLock
 from tests.simulator.disk import Disk
 from tests.stage.rounds.aggregator import AggregatorTable
 from tests.stage.rounds.rings import held_in

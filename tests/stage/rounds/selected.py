@@ -8,8 +8,10 @@ from keyshare.steps import finish
 from protocol.board.post import Post, Posted
 from protocol.board.study import Study, StudyState
 from protocol.key.epoch import Epoch
-from protocol.messages.bodies import Body, Contribution, Opening, attach, blob_name
+from protocol.messages.attachment import attach, blob_name
+from protocol.messages.bodies import Body
 from protocol.messages.plan import Approval
+from protocol.messages.rounds import Contribution, Opening
 from protocol.rounds.history import OpenedSets
 from protocol.rounds.view import RoundView
 

@@ -16,8 +16,9 @@ from protocol.board.draft import Draft
 from protocol.board.post import Posted
 from protocol.board.study import Study, StudyState
 from protocol.board.suite import Suite, suite_of
-from protocol.messages.bodies import Attachment, Contribution, Opening, attach
+from protocol.messages.attachment import Attachment, attach
 from protocol.messages.plan import Approval, Ending, Plan, Withdrawal
+from protocol.messages.rounds import Contribution, Opening
 from protocol.messages.session import read_session, round_session
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.rounds.decryption import RoundMember

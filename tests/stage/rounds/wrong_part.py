@@ -8,7 +8,8 @@ from gmpy2 import mpz
 from keyshare.key.partial_decryption import partial_decryption
 from protocol.board.draft import Draft, Envelope, public_payload
 from protocol.encoding import pack_numbers, width_of
-from protocol.messages.bodies import Complaint, Partial, attach
+from protocol.messages.attachment import attach
+from protocol.messages.rounds import Complaint, Partial
 from protocol.rounds.complaints import Judged
 from protocol.rounds.partial_payload import LockedSum, Parts
 from tests.stage.rounds.toy_round import TERMS, TOY, Round

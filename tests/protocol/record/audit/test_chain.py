@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from protocol.board.inheritance import Inheritance
 from protocol.encoding import decode, encode
 from protocol.key.epoch import MAX_EPOCH_BYTES, Epoch
-from protocol.messages.bodies import SetLock
 from protocol.messages.handover import BareWord, KeyInherited
 from protocol.messages.inherited_sums import InheritedPart, part_name, read_inherited_sums
+from protocol.messages.rounds import SetLock
 from protocol.record import MANIFEST_PATH
 from protocol.record.audit.chain_checks import NOT_GIVEN
 from protocol.record.audit.checks import Audit, audit

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.messages.bodies import Body, Partial, SetLock, attach
+from protocol.messages.attachment import attach
+from protocol.messages.bodies import Body
 from protocol.messages.handover import (
     Arrival,
     BareWord,
@@ -15,6 +16,7 @@ from protocol.messages.handover import (
     PointAccusation,
     ShownPart,
 )
+from protocol.messages.rounds import Partial, SetLock
 from protocol.record.audit.checks import audit
 from tests.stage.record.good import ROUND
 from tests.stage.record.handed import DEAD, REFRESH, SUCCESSION, handed_over

@@ -12,8 +12,9 @@ from protocol.board.key_history import KeyHistory
 from protocol.handover.attempt import Attempt
 from protocol.handover.view import HandoverView
 from protocol.key.epoch import Epoch
-from protocol.messages.bodies import CheckRequest, Opening, Partial, SetLock
+from protocol.messages.check import CheckRequest
 from protocol.messages.handover import Arrival, BareWord, Consent, Content, HandedDealing, ShownPart
+from protocol.messages.rounds import Opening, Partial, SetLock
 from protocol.record.audit.checks import Audit, audit
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.observed.handover_evidence import HandoverEvidence

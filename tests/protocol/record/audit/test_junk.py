@@ -4,28 +4,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.messages.bodies import (
-    Abort,
-    Body,
-    Certificate,
-    CheckPart,
-    CheckRequest,
+from protocol.messages.attachment import attach
+from protocol.messages.bodies import Body, belongs
+from protocol.messages.ceremony import Abort, Certificate, Disclosure, Join, Step
+from protocol.messages.check import CheckPart, CheckRequest
+from protocol.messages.plan import Approval, Ending, Plan, Statistic, Withdrawal
+from protocol.messages.rounds import (
     Closing,
     Complaint,
     Contribution,
-    Disclosure,
-    Join,
     ModelEntries,
     ModelEntry,
     Partial,
     Refusal,
     SetLock,
     Statement,
-    Step,
-    attach,
-    belongs,
 )
-from protocol.messages.plan import Approval, Ending, Plan, Statistic, Withdrawal
 from protocol.record.audit.checks import audit
 from protocol.record.audit.results import Status
 from tests.stage.record.good import good

@@ -1,6 +1,6 @@
 """A liar locks another set while hospitals lock this one: nobody's record fails for it."""
 
-from protocol.messages.bodies import Partial, SetLock
+from protocol.messages.rounds import Partial, SetLock
 from protocol.record.audit.checks import audit
 from protocol.record.audit.results import Status
 from tests.stage.record.good import good, once_more

@@ -9,7 +9,9 @@ import pytest
 
 from protocol.board.draft import Draft
 from protocol.board.study import StudyState
-from protocol.messages.bodies import Attachment, Body, Closing, Opening, Partial, SetLock, attach
+from protocol.messages.attachment import Attachment, attach
+from protocol.messages.bodies import Body
+from protocol.messages.rounds import Closing, Opening, Partial, SetLock
 from protocol.record.audit.decryption_checks import check_releases
 from protocol.record.audit.observed.round_evidence import RoundEvidence
 from protocol.record.audit.release_checks import check_one_set

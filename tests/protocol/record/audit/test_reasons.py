@@ -9,7 +9,8 @@ from typing import get_args
 import msgspec
 import pytest
 
-from protocol.messages.bodies import Closing, Contribution, Omission, OmissionReason, attach
+from protocol.messages.attachment import attach
+from protocol.messages.rounds import Closing, Contribution, Omission, OmissionReason
 from protocol.record.audit.checks import audit
 from protocol.record.audit.results import Remark
 from protocol.rounds.history import OpenedSets

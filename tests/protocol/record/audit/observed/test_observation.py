@@ -6,7 +6,7 @@ import pytest
 
 from protocol.ceremony.machine import Ceremony
 from protocol.ceremony.run import OBSERVER
-from protocol.messages.bodies import Certificate
+from protocol.messages.ceremony import Certificate
 from tests.stage.ceremony.small_ceremony import with_two_batches, with_two_passing
 from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch
 
