@@ -74,7 +74,17 @@ SHOWN = {
     "participant.door.study_results.SaidStanding.contributors": "test_views: a study",
     "participant.door.study_results.SaidStanding.openers": "test_views: a study",
     "participant.door.study_results.SaidStanding.votes": "test_views: a study",
+    "protocol.board.rest.BudgetState.due": "own, never sent; never shown",
+    "protocol.board.rest.LastWord.session": "own, never sent; never shown",
+    "protocol.board.rest.RestingRound.session": "own, never sent; never shown",
+    "protocol.board.rest.Tries.kind": "own, never sent; never shown",
+    "protocol.board.rest.Unsaid.session": "own, never sent; never shown",
+    "protocol.rounds.variables.PastRound.session": "own, never sent; never shown",
+    "protocol.rounds.variables.RoundsState.held": "own, never sent; never shown",
+    "protocol.rounds.variables.RoundsState.opened": "own, never sent; never shown",
+    "protocol.board.rest.Unsaid.reason": "own, never sent; that of a Surplus",
 }
+CHECKED = {"protocol.messages.inherited_sums.InheritedSums.hospitals"}  # beyond its schema
 # Bytes that are, or may hold, text of others; all others are shown as hex or never.
 NESTED = {
     "protocol.wire.frames.StatusReport.report": "test_views: the standing",
@@ -161,11 +171,12 @@ def test_the_nested_bytes_are_there() -> None:
 def test_no_said_text_begins_a_line_or_moves_a_cursor(poison: str) -> None:
     """At the door: what is posted holds no control characters at all."""
     for kind in types():
-        if not kind.__module__.startswith(("protocol.board.",)):
+        if not kind.__module__.startswith(("protocol.messages.", "protocol.board.post")):
             continue
         for field in inspect.type_info(kind).fields:
-            for text in texts(field.type):
-                assert not takes(text, POISONS[poison]), f"{name_of(kind)}.{field.name}"
+            name = f"{name_of(kind)}.{field.name}"
+            for text in texts(field.type) if name not in CHECKED else ():
+                assert not takes(text, POISONS[poison]), name
 
 
 def test_what_the_schema_refuses_is_quoted_shown_and_short() -> None:
