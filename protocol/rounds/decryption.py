@@ -133,7 +133,11 @@ class RoundMember:
         self._try_to_combine()
 
     def due(self, ledger: Ledger) -> Draft | None:
-        """The next thing to say about decryption, None if there is nothing."""
+        """The next thing to say about decryption, None if there is nothing.
+
+        Raises Uncombinable as ``receive`` does: a key may have come after the last part.
+        """
+        self._try_to_combine()
         view, me = self.view, self.index
         if view.closing is None or not self.consent or me in view.refusals:
             return None

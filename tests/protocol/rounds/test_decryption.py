@@ -6,10 +6,15 @@ import numpy as np
 import pytest
 
 from keyshare.rounds.statistic import encode
+from participant.home.key_ring import KeyRing
 from protocol.board.suite import suite_of
+from protocol.key.epoch import HeldKey
 from protocol.messages.rounds import Contribution, SetLock
+from protocol.rounds.decryption import RoundMember
+from protocol.rounds.history import OpenedSets
 from protocol.rounds.statistic import decode_sums
-from protocol.rounds.view import read_training
+from protocol.rounds.view import RoundView, read_training
+from tests.stage.rounds.rings import held_in, refreshed
 from tests.stage.rounds.toy_round import (
     EPOCH,
     KEY,
@@ -92,6 +97,26 @@ def test_a_member_restarted_at_any_entry_learns_the_same():
         for posted in found.board.entries[stop:]:
             again.receive(posted, found.payloads(posted, 2))
         assert again.plaintexts == found.members[2].plaintexts
+
+
+def test_a_key_that_comes_after_the_last_part_opens_them():
+    """A hospital that is started anew reads the parts before it has its new key share."""
+    found = closed()
+    found.settle()
+    other = HeldKey(refreshed().epoch, refreshed().secrets[2])
+    vault = [other]
+    ring = KeyRing(lambda known: tuple(vault)).read()
+    history = OpenedSets(found.terms)
+    history.follow(found.board)
+    late = RoundMember(RoundView(found.session), found.state, ring, history)
+    for posted in found.board.entries:
+        late.receive(posted, found.payloads(posted, 2))
+    late.due(Ledger())
+    assert late.plaintexts is None
+    vault[:] = [held_in(found.toy, 2), other]
+    ring.renew()
+    late.due(Ledger())
+    assert late.plaintexts == found.members[2].plaintexts is not None
 
 
 # ── locks and consent ──
