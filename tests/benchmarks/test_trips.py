@@ -16,5 +16,5 @@ def test_every_stretch_of_a_round_is_counted_and_nothing_after_it():
 def test_a_move_is_a_call_into_another_file_or_its_return():
     with (trip := trips.Trip()):
         blob_name(b"a payload")
-    assert {file.rpartition("/")[2] for file in trip.files} == {"bodies.py", "digest.py"}
+    assert {file.rpartition("/")[2] for file in trip.files} == {"attachment.py", "digest.py"}
     assert trip.moves == 2

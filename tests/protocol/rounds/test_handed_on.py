@@ -260,7 +260,7 @@ def test_a_handover_between_two_rounds_changes_nothing_of_what_is_one(
     """Whenever the key goes to others, and whatever numbers these have."""
     at = data.draw(st.integers(0, len(said)))
     order = data.draw(st.permutations(NAMES))
-    with patch("protocol.messages.bodies.MAX_NEAR", MOST):
+    with patch("protocol.messages.rounds.MAX_NEAR", MOST):
         one_board = Variables(terms_of(*NAMES))
         classes_after(said, one_board, 0, {1: 1, 2: 2, 3: 3})
         old = Variables(terms_of(*NAMES))
