@@ -28,7 +28,8 @@ Model = Mapping[str, np.ndarray]
 @pytest.fixture
 def plain(tmp_path: Path) -> Callable[[str], Path]:
     """Copies an example as it was before quorate: its README's diff, the other way round."""
-    spec = importlib.util.spec_from_file_location("example", EXAMPLES / "tests" / "example.py")
+    file = EXAMPLES / "tests" / "stage" / "example.py"
+    spec = importlib.util.spec_from_file_location("example", file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
