@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, x25519
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from keyshare.ceremony import MAX_MEMBERS
 from keyshare.rounds.tally import Marks
 from participant.agent.outbox import Outbox
 from participant.cli.sentences.sentence import Context
@@ -230,7 +231,7 @@ def outbox() -> Case:
             found = Outbox(storage)
             assert found.pending is not None
             assert encode(found.pending) == data
-            assert found.pending.post.sender <= 16
+            assert found.pending.post.sender <= 2 * MAX_MEMBERS  # guests of a handover, too
             assert set(found.sizes) == set(found.pending.blobs)
         # What belongs to no post is deleted.
         if not storage.names("outbox/blob-"):
