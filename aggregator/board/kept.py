@@ -96,6 +96,15 @@ class KeptBoard:
         if posted.position % _AT_ONCE == 0:
             self.rest()
 
+    def look(self) -> None:
+        """Let go again of what was only asked for, if that is much.
+
+        A post that is there already, or that is not taken, makes a round be read again. Whoever
+        sends one for each old round would fill the memory with them.
+        """
+        if self.board.woken > HELD_ROUNDS:
+            self.rest()
+
     def rest(self) -> None:
         """Let go of what nothing is said in any more."""
         self.board.rest(max(0, self.position - HELD_ENTRIES), self._read)

@@ -165,6 +165,7 @@ class Aggregator:
         """
         before, now_ms = self.board.head.position, self._clock.now_ms()
         self._waits.keep(now_ms)
+        self._kept.look()
         waited = partial(self._waits.since, now_ms=now_ms)
         if not self._cleaned_ms <= now_ms < self._cleaned_ms + _CLEAN_UP_EVERY_MS:
             self._cleaned_ms = now_ms

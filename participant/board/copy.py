@@ -89,19 +89,25 @@ class BoardCopy:
     def board(self, terms: Terms) -> Board:
         """The board as it was when it was stored last; as much of it as is whole."""
         try:
-            if (index := self._index()) is None:
-                return self._replayed(terms)
-            self._full += index.spans[:-1]
-            for span in index.spans[-1:]:
-                self._stored(span, self._entries(span))
-            if index.state.position != sum(span.last for span in index.spans[-1:]):
-                raise Malformed("index", "its board is another one than its entries")
-            board = Board.resume(terms, index.state, self.between)
-            self._remove_others()
+            board = self._resumed(terms)
         except (DamagedFile, DiskError, ProtocolError):
             self._full, self._last, self._tail = [], None, []
             board = self._replayed(terms)
         self._is_begun = True
+        return board
+
+    def _resumed(self, terms: Terms) -> Board:
+        """From what the board knew then; raises DamagedFile, DiskError and ProtocolError."""
+        if (index := self._index()) is None:
+            self._remove_others()
+            return Board(terms)
+        self._full += index.spans[:-1]
+        for span in index.spans[-1:]:
+            self._stored(span, self._entries(span))
+        if index.state.position != sum(span.last for span in index.spans[-1:]):
+            raise Malformed("index", "its board is another one than its entries")
+        board = Board.resume(terms, index.state, self.between)
+        self._remove_others()
         return board
 
     def _replayed(self, terms: Terms) -> Board:

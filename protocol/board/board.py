@@ -5,6 +5,7 @@ H(position, previous entry hash, time, signed post). Two boards that differ in o
 different heads from there on, and part for good at the first post that crosses.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import Self
@@ -71,6 +72,7 @@ class Board:
         self._budget = Budget(terms, self.studies, self.key)
         self.entries = PostedEntries()
         self._resting: dict[str, RestingRound] = {}
+        self.woken = 0  # rounds that are held again since others were let rest
         self._unsaid: dict[int, Unsaid] = {}
         self._read: Read = nothing
 
@@ -304,15 +306,16 @@ class Board:
         self._read = partial(self._posted, read)
         self._hashes = self._hashes[max(0, before - self.entries.before) :]
         self.entries.let_go(before, self._read)
-        unsaid = {one.session: one.position for one in self._unsaid.values()}
+        self.woken = 0
+        unsaid = defaultdict[str, list[int]](list)
+        for one in self._unsaid.values():
+            unsaid[one.session].append(one.position)
         for session, posts in list(self._sessions.items()):
-            last = max(posts[-1].position, unsaid.get(session, 0))
-            if last <= before and read_session(session).kind == "round":
-                self._let_rest(session, posts)
+            positions = [posted.position for posted in posts] + unsaid.get(session, [])
+            if max(positions) <= before and read_session(session).kind == "round":
+                self._let_rest(session, positions)
 
-    def _let_rest(self, session: str, posts: list[Posted]) -> None:
-        positions = [posted.position for posted in posts]
-        positions += [one.position for one in self._unsaid.values() if one.session == session]
+    def _let_rest(self, session: str, positions: list[int]) -> None:
         self._resting[session] = RestingRound.at(session, positions)
         self._budget.forget(session)
         del self._sessions[session]
@@ -324,6 +327,7 @@ class Board:
         if (found := self._resting.get(session)) is None:
             return
         posts = list(found.read(self._read))
+        self.woken += 1
         del self._resting[session]
         said = self._sessions[session] = []
         for posted in posts:

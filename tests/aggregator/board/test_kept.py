@@ -17,11 +17,12 @@ from aggregator.status import report as report_module
 from aggregator.status.report import report
 from aggregator.store.board import BoardStore
 from protocol.board.board import Board
-from protocol.board.post import Entry
+from protocol.board.post import Entry, decode_entry
 from protocol.encoding import encode
-from protocol.messages.bodies import Refusal, SetLock, Statement
+from protocol.messages.rounds import Refusal, SetLock, Statement
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
+from protocol.wire.frames import Accepted, Submit
 from tests.protocol.board.test_rest import boards
 from tests.stage.desk import MODEL, Desk
 from tests.stage.files import flipped
@@ -216,6 +217,24 @@ def test_a_repeated_post_of_an_old_round_has_its_place(tmp_path: Path) -> None:
     desk.say(1, "study/cardio/1", Refusal("rule", 0, ""))
     assert desk.service.board.session("study/cardio/1")[-1].digest == refused.digest
     assert desk.service.board.entries[posted.position - 1].digest == posted.digest
+
+
+def test_who_asks_for_old_rounds_keeps_none_of_them_in_memory(tmp_path: Path) -> None:
+    desk = trained(tmp_path, 8)
+    old = [f"study/cardio/{number}" for number in range(1, 6)]
+    there = {session: desk.service.board.session(session) for session in old}
+    desk.service.board.rest(desk.service.board.head.position - 3, desk.service._kept._read)
+    posts = [next(p for p in there[s] if isinstance(p.post.body, Statement)) for s in old]
+    entries = [decode_entry(data) for data in desk.all_entries()]
+    for posted in posts:
+        signed = entries[posted.position - 1].post
+        (answer,) = desk.service.receive(posted.post.sender, Submit(signed))
+        assert isinstance(answer, Accepted)
+        assert answer.position == posted.position
+    assert set(old) <= desk.service.board._sessions.keys()
+    desk.service.tick()
+    assert not set(old) & desk.service.board._sessions.keys()
+    assert desk.service.board.session(old[0]) == there[old[0]]
 
 
 def test_a_full_disk_costs_no_more_than_the_summary(

@@ -110,7 +110,7 @@ def known(board: Board) -> dict[str, Any]:
         board.count(session, 1)
     assert [board.hash_at(k) for k in (-1, len(board.entries) + 1)] == [None, None]
     hashes = [board.hash_at(k) for k in range(len(board.entries) + 1)]
-    parts = {k: plain(v) for k, v in vars(board).items() if k not in ("_hashes", "_read")}
+    parts = {k: plain(v) for k, v in vars(board).items() if k not in ("_hashes", "_read", "woken")}
     return {**parts, "hashes": hashes}
 
 
