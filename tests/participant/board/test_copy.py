@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from participant.board.copy import BoardCopy
+from participant.board.copy import BoardCopy, CopyIndex
 from participant.errors import DamagedFile, DiskError
 from protocol.board.board import Board
 from protocol.board.post import decode_entry
@@ -251,3 +251,17 @@ def test_a_file_that_is_damaged_later_is_named_and_the_next_start_reads_all_anew
         _ = board.entries[4]
     assert not read(disk)
     assert read(stored(8, disk)) == ENTRIES
+
+
+def test_a_board_that_is_not_that_of_the_entries_is_read_from_these() -> None:
+    disk, other = stored(5), stored(7)
+    kept = copy(other)
+    mixed = CopyIndex(copy_index(disk).spans, copy_index(other).state)
+    disk.write(INDEX, kept._mac(encode(mixed)) + encode(mixed))
+    assert read(disk) == ENTRIES[:5]
+
+
+def copy_index(disk: Disk) -> CopyIndex:
+    found = copy(disk)._index()
+    assert found is not None
+    return found

@@ -94,3 +94,14 @@ def test_a_file_that_changes_after_its_signature_was_looked_at_is_looked_at_agai
         yield from answers
 
     assert "2.2" in audited(files, None, changing).failed
+
+
+def test_of_a_file_with_another_entry_no_signature_is_known_to_fit() -> None:
+    """Else one that is put back after this look would be taken without a second one."""
+    written, terms = write(good().story), good().toy.federation.terms
+    files = MemoryFiles(written.files)
+    keys = [terms.key_of(sender) for sender in range(terms.n_members + 1)]
+    hashes = [entry.hash for entry in written.entries[:2]]
+    assert spreading.Signed(files, hashes, keys).fit() == [True, True]
+    files[written.path(2)] = files[written.path(1)]
+    assert spreading.Signed(files, hashes, keys).fit() == [True, False]
