@@ -59,6 +59,12 @@ def start_supernodes(deployment: Deployment, sockets: list[Path]) -> None:
         deployment.supernode(k + 1, {"partition-id": k, "quorate-socket": str(path)})
 
 
+def restart_supernodes(deployment: Deployment, sockets: list[Path]) -> None:
+    for k in range(1, len(sockets) + 1):
+        deployment.stop(f"supernode-{k}")
+    start_supernodes(deployment, sockets)
+
+
 @pytest.mark.slow
 def test_an_agent_and_the_aggregator_are_started_anew_in_the_middle_of_a_run(
     federation: Federation, deployment: Deployment, tmp_path: Path
@@ -125,8 +131,13 @@ def test_hospitals_behind_gates_train_and_the_server_gets_receipts(
 def test_a_run_that_was_cut_off_goes_on_in_a_study_that_starts_from_the_first(
     federation: Federation, deployment: Deployment, tmp_path: Path
 ) -> None:
-    """The SuperLink crashes. Another run needs another study, and SuperNodes told of it."""
-    start_supernodes(deployment, federation.study("first", 3, 120, suite="paillier"))
+    """The SuperLink crashes. Another run needs another study, and SuperNodes told of it.
+
+    A SuperNode that had been asked for the next round waits for those that had not. So all of them
+    are started anew.
+    """
+    sockets = federation.study("first", 3, 120, suite="paillier")
+    start_supernodes(deployment, sockets)
     log, refused, second = (tmp_path / f"{name}.jsonl" for name in ("log", "refused", "second"))
 
     def crash() -> None:
@@ -138,13 +149,12 @@ def test_a_run_that_was_cut_off_goes_on_in_a_study_that_starts_from_the_first(
     deployment.run(APP, num_server_rounds=3, log=f'"{log}"')
     crashing.join()
     deployment.superlink()
+    restart_supernodes(deployment, sockets)
     deployment.run(APP, num_server_rounds=1, log=f'"{refused}"')
     assert {"rule 'run'" in reply["error"] for reply in received(refused)} == {True}
 
     sockets = federation.study("second", 1, 120, suite="paillier", start="first/1")
-    for k in (1, 2, 3):
-        deployment.stop(f"supernode-{k}")
-    start_supernodes(deployment, sockets)
+    restart_supernodes(deployment, sockets)
     said = deployment.run(APP, num_server_rounds=1, log=f'"{second}"')
     assert [reply["configs"]["quorate"]["round"] for reply in received(second)] == [1, 1, 1]
     again = clear_model(1, 1000)  # of a first round, from the model after a first round
