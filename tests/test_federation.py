@@ -16,7 +16,7 @@ import pytest
 from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
-from aggregator.store.board import stored_entries
+from aggregator.store.sqlite import stored_entries
 from examples.demo.processes import (
     ROOT,
     Hospital,

@@ -20,7 +20,7 @@ from aggregator.rounds import Summing, remove_sums
 from aggregator.server.waits import Waits
 from aggregator.status import AtWork
 from aggregator.status.report import report
-from aggregator.store import BlobStore, BoardStore, StorageHealth
+from aggregator.store import BlobStore, BoardDatabase, BoardStore, StorageHealth
 from protocol.board import Entry, Post, Posted, SignedPost, sign_post
 from protocol.encoding import decode
 from protocol.errors import BadEntry, Fork, Malformed
@@ -55,6 +55,7 @@ class Aggregator:
     """The service's core.
 
     now_ms: the machine's clock; steady_ms: one that nobody sets, for the pace of all waits.
+    database: the board's, by default a file in the folder; it is closed with the service.
     """
 
     def __init__(
@@ -64,9 +65,10 @@ class Aggregator:
         folder: Path,
         now_ms: Callable[[], int],
         steady_ms: Callable[[], int] | None = None,
+        database: BoardDatabase | None = None,
     ) -> None:
         self.terms, self._key, self._folder = terms, key, folder
-        self._store = BoardStore(folder)
+        self._store = BoardStore(folder, database)
         self.storage = StorageHealth(now_ms)
         pace_ms = steady_ms or now_ms
         self._blobs = BlobStore(folder, self._store, lambda: self.board.upload_bytes, pace_ms)

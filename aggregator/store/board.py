@@ -1,89 +1,46 @@
-"""The board and the names of its blobs on disk: SQLite, one writer, durable at each commit.
+"""The board and the names of its blobs: one writer, durable at each commit, in any database.
 
 The chain of entries cannot show that its end is missing (a database restored from an older copy,
 a write-ahead log cut short), so each head is also noted in a file beside the database.
 """
 
-import contextlib
-import errno
-import shutil
-import sqlite3
-import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
-from threading import Lock
 
 from aggregator.errors import StoreDamaged, StoreFull
+from aggregator.store.database import NO_END, BoardDatabase, in_order
 from aggregator.store.durable import disk_errors
 from aggregator.store.heads import HeadLog, last_noted
+from aggregator.store.sqlite import SqliteBoard
 from protocol.board import Head, begins_entry, entry_hash
 
 _HASH_BYTES = 32
 _FRAMING = 8  # bytes around an entry in a frame, at most
 _PAGE = 16  # entries that are read at once
-_NO_END = (1 << 63) - 1  # as a position
-_NAME, _HEADS = "board.sqlite", "heads"
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, entry BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS blobs (
-  digest BLOB PRIMARY KEY, size INTEGER NOT NULL, named INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS summary (number INTEGER PRIMARY KEY, summary BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS unnamed ON blobs (digest) WHERE NOT named;
-"""
-# What a disk, a lock or a permission does; everything else says that the file is not what it was.
-_REFUSALS = {
-    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
-}  # fmt: skip
-
-_UNWRITABLE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
-# A full disk has no room for the index of the log of writes, which readers share with a writer.
-_NO_INDEX = {
-    sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP,
-}  # fmt: skip
-_NUMBERS = {
-    sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_READONLY: errno.EROFS,
-    sqlite3.SQLITE_PERM: errno.EACCES, sqlite3.SQLITE_IOERR: errno.EIO,
-}  # fmt: skip
+_HEADS = "heads"
 
 
 class BoardStore:
     """Entries by position, and the blobs that are whole; what is written survives a power cut."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / _NAME
+    def __init__(self, folder: Path, database: BoardDatabase | None = None) -> None:
+        """folder: where heads are noted. database: closed with the store; by default one there."""
         self._hashes = bytearray()  # of all entries that are known to be whole
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._heads = HeadLog(folder / _HEADS)
         except OSError as error:
             raise StoreFull.of(folder, error) from None
-        self._database = self._connected()
-        try:
-            with _database_errors(self._path):
-                self._database.execute("PRAGMA journal_mode=WAL")
-                self._database.execute("PRAGMA synchronous=FULL")
-                self._database.executescript(_SCHEMA)
-            self._reader = self._connected()  # for who reads while something is written
-            self._reading = Lock()
-        except BaseException:
-            self._database.close()
-            raise
-
-    def _connected(self) -> sqlite3.Connection:
-        with _database_errors(self._path):
-            return sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        self._database = database or SqliteBoard(folder)
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._reader.close()
+        """Let go of the database."""
         self._database.close()
 
     def entries(self, after: int = 0) -> Iterator[bytes]:
         """All entries after a position, in order; raises StoreDamaged where one is missing."""
-        yield from _entries(self._database, self._path, after)
+        return in_order(self._database.rows(after, NO_END), after)
 
     def check_chain(self, head: Head) -> None:
         """Read all entries; ``head``: of the board without any.
@@ -125,12 +82,7 @@ class BoardStore:
             first += len(page)
 
     def _page(self, first: int, last: int) -> list[bytes]:
-        """Entries at once, one thread after the other.
-
-        While somebody reads, all that is asked for over one connection is as it was at that moment.
-        """
-        with self._reading:
-            page = list(_entries(self._reader, self._path, first - 1, last))
+        page = list(in_order(self._database.rows_beside(first - 1, last), first - 1))
         if len(page) <= last - first:
             position = first + len(page)
             raise StoreDamaged(f"entry {position}", "it is missing", position)
@@ -153,13 +105,12 @@ class BoardStore:
     @property
     def summary(self) -> bytes:
         """What was kept last, nothing if nothing was; raises StoreDamaged."""
-        with _database_errors(self._path):
-            row = self._database.execute("SELECT summary FROM summary").fetchone()
-        return row[0] if row and isinstance(row[0], bytes) else b""
+        found = self._database.summary()
+        return found if isinstance(found, bytes) else b""
 
     def keep_summary(self, data: bytes) -> None:
         """Put it in the place of the last one; durable when this returns."""
-        self._write("INSERT OR REPLACE INTO summary VALUES (1, ?)", (data,))
+        self._database.keep_summary(data)
 
     @property
     def last_noted(self) -> Head | None:
@@ -171,66 +122,38 @@ class BoardStore:
 
         names: the blobs that it names.
         """
-        self._write("INSERT INTO entries VALUES (?, ?)", (head.position, entry), names)
+        self._database.append(head.position, entry, names)
         self._hashes += head.hash
         self._heads.note(head)
 
     def add_blob(self, digest: bytes, size: int) -> None:
         """Record that a blob is whole; durable when this returns."""
-        self._write("INSERT OR IGNORE INTO blobs VALUES (?, ?, 0)", (digest, size))
+        self._database.add_blob(digest, size)
 
     def is_named(self, digest: bytes) -> bool:
         """Whether an entry names a blob."""
-        with _database_errors(self._path):
-            query = "SELECT 1 FROM blobs WHERE digest = ? AND named"
-            return self._database.execute(query, (digest,)).fetchone() is not None
+        return self._database.is_named(digest)
 
     def unnamed_blobs(self) -> list[tuple[bytes, int]]:
         """The whole blobs that no entry names, with their sizes."""
-        with _database_errors(self._path):
-            query = "SELECT digest, size FROM blobs INDEXED BY unnamed WHERE NOT named"
-            rows: list[tuple[bytes, int]] = self._database.execute(query).fetchall()
-        for digest, size in rows:
+        found = list[tuple[bytes, int]]()
+        for digest, size in self._database.unnamed_blobs():
             if not (isinstance(digest, bytes) and isinstance(size, int)):
                 raise StoreDamaged("a row of a blob", "it is not a name with a size")
-        return rows
+            found.append((digest, size))
+        return found
 
     def remove_blobs(self, digests: Sequence[bytes]) -> None:
         """Record, at once, that blobs are not here any more; durable when this returns."""
-        if not digests:
-            return
-        with self._transaction():
-            rows = [(digest,) for digest in digests]
-            self._database.executemany("DELETE FROM blobs WHERE digest = ?", rows)
+        if digests:
+            self._database.remove_blobs(digests)
 
     def blob_size(self, digest: bytes) -> int | None:
         """The size of a whole blob, None if it is unknown."""
-        with _database_errors(self._path):
-            row = self._database.execute("SELECT size FROM blobs WHERE digest = ?", (digest,))
-            found = row.fetchone()
-        if found is not None and not isinstance(found[0], int):
+        found = self._database.blob_size(digest)
+        if found is not None and not isinstance(found, int):
             raise StoreDamaged(f"blob {digest.hex()}", "its recorded size is no number")
-        return None if found is None else found[0]
-
-    def _write(
-        self, statement: str, values: tuple[object, ...], names: Sequence[bytes] = ()
-    ) -> None:
-        with self._transaction():
-            self._database.execute(statement, values)
-            rows = [(name,) for name in names]
-            self._database.executemany("UPDATE blobs SET named = 1 WHERE digest = ?", rows)
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with _database_errors(self._path):
-            self._database.execute("BEGIN")
-            try:
-                yield
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:  # a full disk has ended it already
-                    self._database.execute("ROLLBACK")
-                raise
+        return found
 
 
 def check_end(noted: Head, head: Head, noted_hash: bytes | None) -> None:
@@ -247,87 +170,7 @@ def check_end(noted: Head, head: Head, noted_hash: bytes | None) -> None:
         raise StoreDamaged(f"entry {noted.position}", reason, noted.position)
 
 
-def stored_entries(folder: Path) -> list[bytes]:
-    """The entries in a folder that another process may be serving; none if there is no board.
-
-    Raises StoreDamaged, StoreFull.
-    """
-    path = folder / _NAME
-    with disk_errors(path):
-        if not path.exists():
-            return []
-    with contextlib.ExitStack() as opened, _database_errors(path):
-        try:
-            database = opened.enter_context(_to_read(path))
-            is_made = _is_made(database)
-        except sqlite3.OperationalError as error:
-            has_index = getattr(error, "sqlite_errorcode", 0) not in _NO_INDEX
-            if has_index and _code(error) not in _UNWRITABLE:
-                raise
-            database = opened.enter_context(_copied(path))
-            is_made = _is_made(database)
-        return list(_entries(database, path)) if is_made else []
-
-
-def _is_made(database: sqlite3.Connection) -> bool:
-    """Whether there is a table yet: a service may be making it right now."""
-    return database.execute("PRAGMA table_info(entries)").fetchone() is not None
-
-
-@contextlib.contextmanager
-def _to_read(path: Path) -> Iterator[sqlite3.Connection]:
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    with contextlib.closing(database):
-        yield database
-
-
-@contextlib.contextmanager
-def _copied(path: Path) -> Iterator[sqlite3.Connection]:
-    """The same in a temporary folder: SQLite reads no log of writes where it cannot write."""
-    with tempfile.TemporaryDirectory(prefix="quorate-") as folder:
-        with disk_errors(path):
-            for name in (path.name, f"{path.name}-wal"):
-                with contextlib.suppress(FileNotFoundError):
-                    shutil.copyfile(path.with_name(name), Path(folder) / name)
-        with contextlib.closing(sqlite3.connect(Path(folder) / path.name)) as database:
-            yield database
-
-
-def _entries(
-    database: sqlite3.Connection, path: Path, after: int = 0, last: int = _NO_END
-) -> Iterator[bytes]:
-    with _database_errors(path):
-        query = "SELECT position, entry FROM entries WHERE position > ? AND position <= ?"
-        rows = database.execute(query + " ORDER BY position", (after, last))
-        for expected, (position, entry) in enumerate(rows, start=after + 1):
-            if position != expected:
-                raise StoreDamaged(f"entry {expected}", "it is missing", expected)
-            if not isinstance(entry, bytes):
-                raise StoreDamaged(f"entry {expected}", "it is not bytes", expected)
-            yield entry
-
-
 def stored_head(folder: Path) -> Head | None:
     """The head noted in such a folder; to be asked for before its entries. Raises StoreFull."""
     with disk_errors(folder / _HEADS):
         return last_noted(folder / _HEADS)
-
-
-def _code(error: sqlite3.Error) -> int:
-    """What SQLite said; an error of Python about what it read, as of no UTF-8, has no code."""
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-
-
-@contextlib.contextmanager
-def _database_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = _code(error)
-        if code in _REFUSALS:
-            raise StoreFull(path, str(error), _NUMBERS.get(code, 0)) from None
-        raise StoreDamaged(path.name, str(error)) from None
-    except UnicodeDecodeError:  # of a name that SQLite quotes to say what is wrong
-        raise StoreDamaged(path.name, "the database disk image is malformed") from None
-    except MemoryError:  # for SQLITE_NOMEM; the lengths in a damaged file may ask for anything
-        raise StoreFull(path, "SQLite wants more memory for it than there is") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.store.board import BoardStore
+from aggregator.store.database import BoardDatabase
 
 _RECORD = 48  # bytes of a noted head
 
@@ -15,11 +16,11 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on whoever starts on a folder again finds its last entry gone."""
     opened, seen = BoardStore.__init__, set[Path]()
 
-    def start(store: BoardStore, folder: Path) -> None:
+    def start(store: BoardStore, folder: Path, *database: BoardDatabase) -> None:
         if folder in seen and (folder / "heads").exists():
             _lose_last(folder)
         seen.add(folder)
-        opened(store, folder)
+        opened(store, folder, *database)
 
     monkeypatch.setattr(BoardStore, "__init__", start)
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from aggregator.server.service import Aggregator
+from aggregator.store.database import BoardDatabase
 from protocol.board.payload_sizes import expected_count
 from protocol.board.post import Posted, SignedPost, decode_entry
 from protocol.board.study import Study
@@ -67,6 +68,7 @@ class Desk:
     federation: Federation = field(default_factory=federation)
     time_ms: int = 1_000_000
     suite: str = "paillier"  # of the studies that train
+    database: Callable[[], BoardDatabase] | None = None  # opens another than the folder's own
     service: Aggregator = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,8 +76,9 @@ class Desk:
 
     def restart(self) -> Aggregator:
         self.service = Aggregator(
-            self.federation.terms, self.federation.keys[0], self.folder, lambda: self.time_ms
-        )
+            self.federation.terms, self.federation.keys[0], self.folder, lambda: self.time_ms,
+            database=self.database() if self.database else None,
+        )  # fmt: skip
         return self.service
 
     def wait(self, seconds: float = SECONDS) -> bool:

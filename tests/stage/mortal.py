@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from aggregator.store.board import BoardStore
 from aggregator.store.heads import HeadLog
+from aggregator.store.sqlite import SqliteBoard
 from tests.simulator.disk import Crash
 
 OF_A_HOSPITAL = (
     (os, "fsync"), (os, "rename"), (os, "link"), (Path, "unlink"), (Path, "rmdir"), (Path, "mkdir"),
 )  # fmt: skip
 OF_THE_AGGREGATOR = (
-    (os, "fsync"), (os, "rename"), (Path, "rename"), (BoardStore, "_write"), (HeadLog, "note"),
+    (os, "fsync"), (os, "rename"), (Path, "rename"), (SqliteBoard, "_write"), (HeadLog, "note"),
 )  # fmt: skip
 
 

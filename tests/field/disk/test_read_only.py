@@ -15,7 +15,7 @@ import pytest
 from aggregator.errors import NoBoard, StoreDamaged, StoreFull
 from aggregator.record.export import read_board
 from aggregator.status.stored import stored_report
-from aggregator.store import board as store
+from aggregator.store import sqlite as store
 from participant.agent.snapshot import Snapshot
 from participant.disk import files
 from participant.disk.lock import hold, look

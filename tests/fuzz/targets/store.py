@@ -24,8 +24,9 @@ from aggregator.rounds.vector_sum import ChunkSum, Vector, VectorSum
 from aggregator.server.admission import NotAdmitted, identify
 from aggregator.server.waits import Waits
 from aggregator.status.file import STATUS_NAME, read_status
-from aggregator.store.board import BoardStore, stored_entries
+from aggregator.store.board import BoardStore
 from aggregator.store.heads import HeadLog
+from aggregator.store.sqlite import stored_entries
 from protocol.board.board import Board
 from protocol.board.post import Head
 from protocol.encoding import encode
@@ -103,7 +104,7 @@ def _database() -> bytes:
     return copy.read_bytes()
 
 
-@target("board-database", "aggregator.store.board.BoardStore and stored_entries", limit=16_384)
+@target("board-database", "aggregator.store.sqlite.SqliteBoard and stored_entries", limit=16_384)
 def board_database() -> Case:
     folder = scratch()
     path = folder / "board.sqlite"

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from aggregator.store.blobs import BlobStore
-from aggregator.store.board import BoardStore
 from aggregator.store.heads import HeadLog
+from aggregator.store.sqlite import SqliteBoard
 from tests.simulator.disk import Crash, Disk
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import Hospital
@@ -143,9 +143,11 @@ def _removed(path: Any, *, dir_fd: int | None = None) -> tuple[str, Any]:
     return "remove", found if found.exists() else ""
 
 
-def _row(store: BoardStore, statement: str, values: object, names: object = ()) -> tuple[str, Path]:
+def _row(
+    board: SqliteBoard, statement: str, values: object, names: object = ()
+) -> tuple[str, Path]:
     table = statement.partition(" INTO ")[2].partition(" ")[0]
-    return "row", store._path.with_name(table)
+    return "row", board._path.with_name(table)
 
 
 def _made(path: Any, *rest: Any, **named: Any) -> tuple[str, Any]:
@@ -153,8 +155,8 @@ def _made(path: Any, *rest: Any, **named: Any) -> tuple[str, Any]:
     return "make", path if can_be else ""
 
 
-def _rows_gone(store: BoardStore, digests: Sequence[bytes]) -> tuple[str, Any]:
-    return "rows gone", store._path.with_name("blobs") if digests else ""
+def _rows_gone(board: SqliteBoard, digests: Sequence[bytes]) -> tuple[str, Any]:
+    return "rows gone", board._path.with_name("blobs")
 
 
 def _synced(descriptor: int) -> tuple[str, str]:
@@ -168,8 +170,8 @@ _OF_A_DISK: tuple[tuple[Any, str, What], ...] = (
     (Disk, "delete", lambda disk, name: ("delete", (disk, name))),
 )
 _OF_THE_STORE: tuple[tuple[Any, str, What], ...] = (
-    (BoardStore, "_write", _row),
-    (BoardStore, "remove_blobs", _rows_gone),
+    (SqliteBoard, "_write", _row),
+    (SqliteBoard, "remove_blobs", _rows_gone),
     (HeadLog, "note", lambda log, head: ("append", log._path)),
     (BlobStore, "_append", lambda store, path, have, data: ("append", path)),
 )

@@ -13,7 +13,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from aggregator.server.aggregation import Aggregation
-from aggregator.store.board import stored_entries
+from aggregator.store.sqlite import stored_entries
 from examples.demo.processes import aggregate, aggregator, checked, ending, free_port, wait_for
 from participant.home.folders import federation_folder
 from participant.home.terms_file import read_aggregator_card

@@ -1,0 +1,61 @@
+"""What a board is kept in: tables of entries, of blobs' names and of a summary, with one writer."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from aggregator.errors import StoreDamaged
+
+NO_END = (1 << 63) - 1  # as a position
+
+Row = tuple[object, object]
+
+
+class BoardDatabase(Protocol):
+    """One board's tables; what is written is durable when a method returns.
+
+    All methods raise StoreFull for what is refused, StoreDamaged for what cannot be what was
+    stored.
+    """
+
+    def close(self) -> None:
+        """Let go of it."""
+
+    def rows(self, after: int, last: int) -> Iterator[Row]:
+        """Positions and entries, in order, after a position and up to another."""
+
+    def rows_beside(self, after: int, last: int) -> list[Row]:
+        """The same at once, in any thread, while something is written."""
+
+    def append(self, position: int, entry: bytes, names: Sequence[bytes]) -> None:
+        """Store the next entry, and that it names these blobs."""
+
+    def summary(self) -> object:
+        """What was kept last, None if nothing was."""
+
+    def keep_summary(self, data: bytes) -> None:
+        """Put it in the place of the last one."""
+
+    def add_blob(self, digest: bytes, size: int) -> None:
+        """Record that a blob is whole; nothing changes if it is recorded already."""
+
+    def remove_blobs(self, digests: Sequence[bytes]) -> None:
+        """Record, at once, that blobs are not here any more."""
+
+    def is_named(self, digest: bytes) -> bool:
+        """Whether an entry names a blob."""
+
+    def blob_size(self, digest: bytes) -> object:
+        """The recorded size of a blob, None if there is none."""
+
+    def unnamed_blobs(self) -> list[Row]:
+        """The blobs that no entry names, with their sizes."""
+
+
+def in_order(rows: Iterable[Row], after: int) -> Iterator[bytes]:
+    """The entries of rows that go on without a gap; raises StoreDamaged at the first that fails."""
+    for expected, (position, entry) in enumerate(rows, start=after + 1):
+        if position != expected:
+            raise StoreDamaged(f"entry {expected}", "it is missing", expected)
+        if not isinstance(entry, bytes):
+            raise StoreDamaged(f"entry {expected}", "it is not bytes", expected)
+        yield entry

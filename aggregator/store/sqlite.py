@@ -1,0 +1,211 @@
+"""A board in a file of SQLite: what ``serve`` has where nothing else is asked for."""
+
+import contextlib
+import errno
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from threading import Lock
+
+from aggregator.errors import StoreDamaged, StoreFull
+from aggregator.store.database import NO_END, Row, in_order
+from aggregator.store.durable import disk_errors
+
+_NAME = "board.sqlite"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, entry BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS blobs (
+  digest BLOB PRIMARY KEY, size INTEGER NOT NULL, named INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS summary (number INTEGER PRIMARY KEY, summary BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS unnamed ON blobs (digest) WHERE NOT named;
+"""
+# What a disk, a lock or a permission does; everything else says that the file is not what it was.
+_REFUSALS = {
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
+}  # fmt: skip
+
+_UNWRITABLE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
+# A full disk has no room for the index of the log of writes, which readers share with a writer.
+_NO_INDEX = {
+    sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP,
+}  # fmt: skip
+_NUMBERS = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_PERM: errno.EACCES, sqlite3.SQLITE_IOERR: errno.EIO,
+}  # fmt: skip
+
+
+class SqliteBoard:
+    """The tables in a folder; whoever opens them holds the folder's lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / _NAME
+        self._database = self._connected()
+        try:
+            with _database_errors(self._path):
+                self._database.execute("PRAGMA journal_mode=WAL")
+                self._database.execute("PRAGMA synchronous=FULL")
+                self._database.executescript(_SCHEMA)
+            self._reader = self._connected()  # for who reads while something is written
+            self._reading = Lock()
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _connected(self) -> sqlite3.Connection:
+        with _database_errors(self._path):
+            return sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._reader.close()
+        self._database.close()
+
+    def rows(self, after: int, last: int) -> Iterator[Row]:
+        """Positions and entries, in order, after a position and up to another."""
+        return _rows(self._database, self._path, after, last)
+
+    def rows_beside(self, after: int, last: int) -> list[Row]:
+        """The same at once, one thread after the other.
+
+        While somebody reads, all that is asked for over one connection is as it was at that moment.
+        """
+        with self._reading:
+            return list(_rows(self._reader, self._path, after, last))
+
+    def append(self, position: int, entry: bytes, names: Sequence[bytes]) -> None:
+        """Store the next entry, and that it names these blobs."""
+        self._write("INSERT INTO entries VALUES (?, ?)", (position, entry), names)
+
+    def summary(self) -> object:
+        """What was kept last, None if nothing was."""
+        return self._value("SELECT summary FROM summary")
+
+    def keep_summary(self, data: bytes) -> None:
+        """Put it in the place of the last one."""
+        self._write("INSERT OR REPLACE INTO summary VALUES (1, ?)", (data,))
+
+    def add_blob(self, digest: bytes, size: int) -> None:
+        """Record that a blob is whole; nothing changes if it is recorded already."""
+        self._write("INSERT OR IGNORE INTO blobs VALUES (?, ?, 0)", (digest, size))
+
+    def remove_blobs(self, digests: Sequence[bytes]) -> None:
+        """Record, at once, that blobs are not here any more."""
+        with self._transaction():
+            rows = [(digest,) for digest in digests]
+            self._database.executemany("DELETE FROM blobs WHERE digest = ?", rows)
+
+    def is_named(self, digest: bytes) -> bool:
+        """Whether an entry names a blob."""
+        return self._value("SELECT 1 FROM blobs WHERE digest = ? AND named", digest) is not None
+
+    def blob_size(self, digest: bytes) -> object:
+        """The recorded size of a blob, None if there is none."""
+        return self._value("SELECT size FROM blobs WHERE digest = ?", digest)
+
+    def unnamed_blobs(self) -> list[Row]:
+        """The blobs that no entry names, with their sizes."""
+        with _database_errors(self._path):
+            query = "SELECT digest, size FROM blobs INDEXED BY unnamed WHERE NOT named"
+            return self._database.execute(query).fetchall()
+
+    def _value(self, query: str, *values: object) -> object:
+        with _database_errors(self._path):
+            row = self._database.execute(query, values).fetchone()
+        return None if row is None else row[0]
+
+    def _write(
+        self, statement: str, values: tuple[object, ...], names: Sequence[bytes] = ()
+    ) -> None:
+        with self._transaction():
+            self._database.execute(statement, values)
+            rows = [(name,) for name in names]
+            self._database.executemany("UPDATE blobs SET named = 1 WHERE digest = ?", rows)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _database_errors(self._path):
+            self._database.execute("BEGIN")
+            try:
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:  # a full disk has ended it already
+                    self._database.execute("ROLLBACK")
+                raise
+
+
+def stored_entries(folder: Path) -> list[bytes]:
+    """The entries in a folder that another process may be serving; none if there is no board.
+
+    Raises StoreDamaged, StoreFull.
+    """
+    path = folder / _NAME
+    with disk_errors(path):
+        if not path.exists():
+            return []
+    with contextlib.ExitStack() as opened, _database_errors(path):
+        try:
+            database = opened.enter_context(_to_read(path))
+            is_made = _is_made(database)
+        except sqlite3.OperationalError as error:
+            has_index = getattr(error, "sqlite_errorcode", 0) not in _NO_INDEX
+            if has_index and _code(error) not in _UNWRITABLE:
+                raise
+            database = opened.enter_context(_copied(path))
+            is_made = _is_made(database)
+        return list(in_order(_rows(database, path, 0, NO_END), 0)) if is_made else []
+
+
+def _is_made(database: sqlite3.Connection) -> bool:
+    """Whether there is a table yet: a service may be making it right now."""
+    return database.execute("PRAGMA table_info(entries)").fetchone() is not None
+
+
+@contextlib.contextmanager
+def _to_read(path: Path) -> Iterator[sqlite3.Connection]:
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    with contextlib.closing(database):
+        yield database
+
+
+@contextlib.contextmanager
+def _copied(path: Path) -> Iterator[sqlite3.Connection]:
+    """The same in a temporary folder: SQLite reads no log of writes where it cannot write."""
+    with tempfile.TemporaryDirectory(prefix="quorate-") as folder:
+        with disk_errors(path):
+            for name in (path.name, f"{path.name}-wal"):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.copyfile(path.with_name(name), Path(folder) / name)
+        with contextlib.closing(sqlite3.connect(Path(folder) / path.name)) as database:
+            yield database
+
+
+def _rows(database: sqlite3.Connection, path: Path, after: int, last: int) -> Iterator[Row]:
+    with _database_errors(path):
+        query = "SELECT position, entry FROM entries WHERE position > ? AND position <= ?"
+        yield from database.execute(query + " ORDER BY position", (after, last))
+
+
+def _code(error: sqlite3.Error) -> int:
+    """What SQLite said; an error of Python about what it read, as of no UTF-8, has no code."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+
+
+@contextlib.contextmanager
+def _database_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = _code(error)
+        if code in _REFUSALS:
+            raise StoreFull(path, str(error), _NUMBERS.get(code, 0)) from None
+        raise StoreDamaged(path.name, str(error)) from None
+    except UnicodeDecodeError:  # of a name that SQLite quotes to say what is wrong
+        raise StoreDamaged(path.name, "the database disk image is malformed") from None
+    except MemoryError:  # for SQLITE_NOMEM; the lengths in a damaged file may ask for anything
+        raise StoreFull(path, "SQLite wants more memory for it than there is") from None
