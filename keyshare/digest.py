@@ -1,6 +1,8 @@
 """The one way to hash a list of byte strings, and to draw public numbers from a hash."""
 
 import hashlib
+from functools import cache
+from itertools import chain
 from operator import index
 
 from gmpy2 import mpz
@@ -10,13 +12,11 @@ class Digest:
     """SHA-256 over a domain and byte strings, each preceded by its length in 8 bytes."""
 
     def __init__(self, domain: str) -> None:
-        self._state = hashlib.sha256()
-        self.add(domain.encode())
+        self._state = _begun(domain).copy()
 
-    def add(self, part: bytes) -> None:
-        """Hash the next byte string."""
-        self._state.update(len(part).to_bytes(8, "big"))
-        self._state.update(part)
+    def add(self, *parts: bytes) -> None:
+        """Hash the next byte strings."""
+        self._state.update(b"".join(chain(*((len(p).to_bytes(8, "big"), p) for p in parts))))
 
     @property
     def value(self) -> bytes:
@@ -24,12 +24,22 @@ class Digest:
         return self._state.digest()
 
 
+@cache
+def _begun(domain: str) -> "hashlib._Hash":
+    """What has hashed a domain alone; there are few."""
+    state, name = hashlib.sha256(), domain.encode()
+    state.update(len(name).to_bytes(8, "big"))
+    state.update(name)
+    return state
+
+
 def digest(domain: str, *parts: bytes) -> bytes:
     """The ``Digest`` of a domain and byte strings."""
-    state = Digest(domain)
+    state = _begun(domain).copy()
     for part in parts:
-        state.add(part)
-    return state.value
+        state.update(len(part).to_bytes(8, "big"))
+        state.update(part)
+    return state.digest()
 
 
 def expand(key: bytes, count: int, bits: int) -> list[mpz]:

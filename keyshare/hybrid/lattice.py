@@ -17,6 +17,7 @@ Limits of log2 q for 128 bits: Bossuat and others, eprint 2024/463, table 5.2, G
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import isqrt
 
 import gmpy2
@@ -113,7 +114,7 @@ class Lattice:
         dropped = self.ring.dropped_bits
         return self.ring.sigma_squared + (Fraction(4**dropped, 12) if dropped else 0)
 
-    @property
+    @cached_property
     def max_error(self) -> int:
         """E_max = ⌈10·σ_tot·√n⌉, of a sum."""
         return _ceil_root(100 * self.noise_variance * self.members)
@@ -123,13 +124,13 @@ class Lattice:
         """Δ, the step from one message to the next."""
         return 2 * self.max_error + 2
 
-    @property
+    @cached_property
     def radix(self) -> int:
         """R = ⌊t^(1/k)⌋: a coefficient's message is Σ_j weight_j · R^j."""
         t = mpz(1 << self.ring.modulus_bits) // self.delta
         return int(gmpy2.iroot(t, self.weights_per_coefficient)[0])
 
-    @property
+    @cached_property
     def levels(self) -> int:
         """A contribution's weights are in [0, levels)."""
         return (self.radix - 1) // self.members + 1
@@ -139,7 +140,7 @@ class Lattice:
         """⌊10·σ·√n⌋, the largest coefficient of a sum of secrets."""
         return isqrt(int(100 * self.ring.sigma_squared * self.members))
 
-    @property
+    @cached_property
     def key_slot_bits(self) -> int:
         """w = ⌈log2(20·σ·√n + 1)⌉, of a signed coefficient of a sum of secrets."""
         return (_ceil_root(400 * self.ring.sigma_squared * self.members)).bit_length()

@@ -6,6 +6,7 @@ test values. The other shows that a contributor knows the plaintexts of all its 
 
 from keyshare.proofs import plaintext_proof
 from keyshare.proofs.equality_proof import CHECKPOINTS, EqualityProof, EqualPowers, prove, verify
+from keyshare.proofs.plaintext_batch import ProvedPlaintexts, all_hold
 from keyshare.proofs.plaintext_proof import (
     PlaintextProof,
     encrypt_opened,

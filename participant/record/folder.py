@@ -26,7 +26,7 @@ class RecordFolder:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self._places = folder, _Places()
         if not os.path.lexists(folder / MANIFEST_PATH):
             if (found := kind_of(folder)) not in (None, Kind.FOLDER):
                 raise WrongKind(str(folder), str(found), "record")
@@ -37,23 +37,21 @@ class RecordFolder:
 
         Raises Malformed for a link, for what is no regular file, and beyond the limit; DiskError.
         """
-        parts = path.split("/")
-        if any(part in ("", ".", "..") for part in parts):
+        folder, _, name = path.rpartition("/")
+        if any(part in ("", ".", "..") for part in path.split("/")):
             raise Malformed(path, "no file of a record has such a path")
-        with contextlib.ExitStack() as opened, self._disk_errors(path):
-            at = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
-            opened.callback(os.close, at)
-            for part in parts[:-1]:
-                at = os.open(part, _FLAGS | os.O_DIRECTORY, dir_fd=at)
-                opened.callback(os.close, at)
-            file = os.open(parts[-1], _FLAGS | os.O_NONBLOCK, dir_fd=at)
-            opened.callback(os.close, file)
-            found = os.fstat(file)
-            if not stat.S_ISREG(found.st_mode):
-                raise Malformed(path, "it is not a regular file")
-            if found.st_size > limit:
-                raise Malformed(path, f"{found.st_size} bytes, at most {limit} are allowed")
-            return _read(file, limit, path)
+        with self._disk_errors(path):
+            at = self._places.descriptor(self.folder, folder)
+            file = os.open(name, _FLAGS | os.O_NONBLOCK, dir_fd=at)
+            try:
+                found = os.fstat(file)
+                if not stat.S_ISREG(found.st_mode):
+                    raise Malformed(path, "it is not a regular file")
+                if found.st_size > limit:
+                    raise Malformed(path, f"{found.st_size} bytes, at most {limit} are allowed")
+                return _read(file, found.st_size, limit, path)
+            finally:
+                os.close(file)
         return None
 
     def paths(self) -> Sequence[str]:
@@ -73,13 +71,43 @@ class RecordFolder:
                 raise DiskError.of(self.folder / path, error) from None
 
 
-def _read(file: int, limit: int, path: str) -> bytes:
-    data = bytearray()
-    while chunk := os.read(file, limit + 1 - len(data)):
-        data += chunk
+class _Places:
+    """Folders of a record that stay open, so that each is looked for once; closed when let go."""
+
+    def __init__(self) -> None:
+        self._open = dict[str, int]()
+
+    def descriptor(self, record: Path, folder: str) -> int:
+        """Of a folder in a record, itself where it is empty. Raises OSError, also for a link."""
+        if folder not in self._open:
+            if folder:
+                above, _, name = folder.rpartition("/")
+                at = self.descriptor(record, above)
+                found = os.open(name, _FLAGS | os.O_DIRECTORY, dir_fd=at)
+            else:
+                found = os.open(record, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+            self._open[folder] = found
+        return self._open[folder]
+
+    def __reduce__(self) -> tuple[type["_Places"], tuple[()]]:
+        """Another process opens its own."""
+        return _Places, ()
+
+    def __del__(self) -> None:
+        for descriptor in self._open.values():
+            os.close(descriptor)
+
+
+def _read(file: int, size: int, limit: int, path: str) -> bytes:
+    data = os.read(file, size + 1)
+    while len(data) != size:  # it has changed, or the system gives a part of it at a time
         if len(data) > limit:
             raise Malformed(path, f"more than {limit} bytes, which are not allowed")
-    return bytes(data)
+        more = os.read(file, limit + 1 - len(data))
+        if not more:
+            break
+        data += more
+    return data
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[str]:

@@ -17,7 +17,16 @@ from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocol.board import MAX_ENTRY_BYTES, Entry, Head, Post, Posted, decode_entry, is_aborted
+from protocol.board import (
+    MAX_ENTRY_BYTES,
+    Entry,
+    Head,
+    Post,
+    Posted,
+    decode_entry,
+    entry_hash,
+    is_aborted,
+)
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
 from protocol.messages import Abort, Attachment, Count, Digest, Index, Signature
@@ -131,7 +140,7 @@ def read_entries(files: RecordFiles, head: Head) -> Iterator[Entry]:
         if data is None:
             raise Malformed(f"entry {position}", f"{entry_path(expected)} is missing")
         entry = decode_entry(data)
-        if entry.hash != expected or entry.position != position:
+        if entry_hash(data) != expected or entry.position != position:
             raise Malformed(f"entry {position}", "it is not what the entry after it names")
         yield entry
         position, expected = position - 1, entry.previous

@@ -23,6 +23,7 @@ from protocol.rounds.ciphertexts import (
     lattice_context,
     multiply_in_steps,
     proof_context,
+    proved_plaintexts,
     read_ciphertexts,
     read_in_steps,
     write_ciphertexts,
@@ -32,7 +33,7 @@ from protocol.rounds.decryption import Ledger, RoundMember
 from protocol.rounds.history import Difference, OpenedSets, sums_up_to
 from protocol.rounds.omission import LeftOut, left_out
 from protocol.rounds.partial_payload import LockedSum
-from protocol.rounds.set_rules import ProofCheck, check_set
+from protocol.rounds.set_rules import check_set
 from protocol.rounds.statistic import NO_MODEL, decode_sums, opening_for
 from protocol.rounds.variables import PastRound, RoundsState, Start
 from protocol.rounds.vector_checks import SumVerdict, checksum_key, claims_of, judge_sum

@@ -11,7 +11,7 @@ from gmpy2 import mpz
 from keyshare.digest import number_bytes
 from keyshare.errors import KeyshareError
 from keyshare.key import Encryptor, add, check_ciphertexts, randomiser_base
-from keyshare.proofs import PlaintextProof, verify_in_steps
+from keyshare.proofs import PlaintextProof, ProvedPlaintexts, verify_in_steps
 from keyshare.steps import NUMBERS_A_STEP, Steps, finish, parts
 from protocol.board import Study, expected_count
 from protocol.encoding import (
@@ -109,10 +109,22 @@ def check_proof_in_steps(
     encrypted: Encrypted, body: Contribution, session: str, member: int, key: EncryptionKey
 ) -> Steps[None]:
     """The same in steps."""
+    said = proved_plaintexts(encrypted, body, session, member, key)
+    if said is not None:
+        shown = said.proof, said.ciphertexts, key.encryptor, said.context
+        if (yield from verify_in_steps(*shown)):
+            return
+    raise Malformed("ciphertexts", "no fitting proof that their plaintexts are known")
+
+
+def proved_plaintexts(
+    encrypted: Encrypted, body: Contribution, session: str, member: int, key: EncryptionKey
+) -> ProvedPlaintexts | None:
+    """What a contribution's proof says; None if it has no proof."""
+    if encrypted.proof is None:
+        return None
     context = proof_context(key.epoch, session, member, body.opening, body.vector, body.near)
-    proof, values = encrypted.proof, encrypted.values
-    if proof is None or not (yield from verify_in_steps(proof, values, key.encryptor, context)):
-        raise Malformed("ciphertexts", "no fitting proof that their plaintexts are known")
+    return ProvedPlaintexts(encrypted.values, encrypted.proof, context)
 
 
 def proof_context(

@@ -32,6 +32,7 @@ from protocol.rounds.statistic import opening_for
 from protocol.rounds.view import RoundView
 
 ProofCheck = Callable[[Encrypted, Contribution, str, int, EncryptionKey], None]
+CiphertextsRead = Callable[[bytes, Opening, Study, mpz], Encrypted]
 
 
 def check_set(
@@ -40,15 +41,17 @@ def check_set(
     state: StudyState,
     epoch: Epoch,
     check: ProofCheck | None = None,
+    read: CiphertextsRead | None = None,
 ) -> Encrypted:
     """The sum that the round's closing chose, recomputed.
 
     payloads: what each contributor has posted, by member; read in ascending order, each once.
     state: of the round's study, as the board tells it now or later: the closing's own place counts.
-    check: in place of ``check_proof``, for who has checked the proofs before.
+    check, read: in place of ``check_proof`` and ``read_ciphertexts``, for who has asked before.
     Raises Refused naming round, rule and member (0: nobody in particular).
     """
-    return _Set(view, payloads, state, epoch, check or check_proof).check()
+    look = check or check_proof, read or read_ciphertexts
+    return _Set(view, payloads, state, epoch, *look).check()
 
 
 class Fitting:
@@ -63,7 +66,7 @@ class Fitting:
     def __init__(
         self, view: RoundView, payloads: Mapping[int, bytes], state: StudyState, epoch: Epoch
     ) -> None:
-        self._set = _Set(view, payloads, state, epoch, check_proof)
+        self._set = _Set(view, payloads, state, epoch, check_proof, read_ciphertexts)
         self._view, self._state = view, state
         self._seen: dict[mpz | bytes, int] = {}
         self._fits: dict[int, bool] = {}
@@ -97,6 +100,7 @@ class _Set:
     state: StudyState
     epoch: Epoch
     check_proof: ProofCheck
+    read: CiphertextsRead
 
     @property
     def study(self) -> Study:
@@ -184,7 +188,7 @@ class _Set:
         body = self._answer(self.view.contributions[member], member)
         n = to_number(self.epoch.n)
         try:
-            found = read_ciphertexts(self.payloads.get(member, b""), opening, self.study, n)
+            found = self.read(self.payloads.get(member, b""), opening, self.study, n)
         except Malformed as error:
             self._refuse("valid-ciphertexts", member, error.reason)
         for name in (*found.values, *body.vector):

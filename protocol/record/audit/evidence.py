@@ -16,6 +16,7 @@ from protocol.board import (
     Posted,
     Surplus,
     decode_entry,
+    entry_hash,
     of_kind,
 )
 from protocol.encoding import decode
@@ -202,11 +203,12 @@ class Evidence:
         """Every entry put on a board of its own, which refuses what breaks a rule."""
         hashes = self.chain.hashes
         board = Board(self.terms, Lean(self.terms.federation, hashes))
-        for entry_hash, is_signed in zip(hashes, self._signed(), strict=False):
-            entry = decode_entry(self.required(entry_path(entry_hash), MAX_ENTRY_BYTES))
+        for expected, is_signed in zip(hashes, self._signed(), strict=False):
+            data = self.required(entry_path(expected), MAX_ENTRY_BYTES)
+            entry = decode_entry(data)
             try:
-                take = board.restore if is_signed and entry.hash == entry_hash else board.append
-                take(entry)
+                is_same = is_signed and entry_hash(data) == expected
+                (board.restore if is_same else board.append)(entry)
             except (BadEntry, Fork, Malformed) as error:
                 post = _unverified(entry)
                 speaker = (
@@ -285,10 +287,9 @@ class Evidence:
                 one.judged = one.to_judge.as_due()
             else:
                 new.append(one)
-        if self.spread is not None:
-            asked = [one.to_judge for one in new]
-            for one, verdict in zip(new, judged(self.spread, self.payload, asked), strict=True):
-                one.judged = verdict
+        asked, spread = [one.to_judge for one in new], self.spread or map
+        for one, verdict in zip(new, judged(spread, self.payload, asked), strict=True):
+            one.judged = verdict
 
     @cached_property
     def _doubtful(self) -> set[str]:

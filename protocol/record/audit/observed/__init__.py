@@ -6,7 +6,6 @@ from protocol.record.audit.observed.handover_evidence import HandoverEvidence
 from protocol.record.audit.observed.judged_round import (
     JudgedContribution,
     JudgedRound,
-    ReadPayload,
     RoundToJudge,
 )
 from protocol.record.audit.observed.lean import Lean

@@ -4,7 +4,7 @@ It is what takes long, and each round is judged by itself. So rounds may be judg
 processes (``Spread``): what is asked for and what comes back are plain values.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -13,18 +13,16 @@ from gmpy2 import mpz
 from protocol.board import Posted, StudyState, chunk_count, expected_count
 from protocol.errors import Malformed, Refused
 from protocol.key import Epoch
-from protocol.messages import Attachment, Contribution
-from protocol.rounds import (
-    Encrypted,
-    EncryptionKey,
-    ProofCheck,
-    RoundView,
-    check_proof,
-    check_set,
-    read_ciphertexts,
+from protocol.messages import Contribution
+from protocol.record.audit.observed.round_contents import (
+    NotHereError,
+    ReadPayload,
+    RoundContents,
+    check_together,
 )
+from protocol.rounds import Encrypted, RoundView, check_set
 
-ReadPayload = Callable[[Attachment], bytes]
+_TOGETHER_BYTES = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,53 +86,51 @@ class RoundToJudge:
             )
         )
 
-    def judge(self, read: ReadPayload) -> JudgedRound:
-        """Judge all that payloads tell; each proof is checked once."""
-        proofs = _Proofs()
+    def contents(self, read: ReadPayload) -> RoundContents:
+        """What its contributions hold."""
+        return RoundContents(self.view, self.state.study, self.epoch, read)
+
+    def judge(self, contents: RoundContents) -> JudgedRound:
+        """Judge all that payloads tell."""
         seen = dict[mpz | bytes, int]()
         found = tuple(
-            self._judge(posted, seen, read, proofs) for posted in self.view.contributions.values()
+            self._judge(posted, seen, contents) for posted in self.view.contributions.values()
         )
         try:
-            self.sum(read, proofs.check)
+            self.sum(contents)
         except Refused as refusal:
             return JudgedRound(found, refusal)
         except NotHereError:
             return JudgedRound(found, is_whole=False)
         return JudgedRound(found)
 
-    def sum(self, read: ReadPayload, check: ProofCheck | None = None) -> Encrypted:
+    def sum(self, contents: RoundContents) -> Encrypted:
         """The sum that the closing chose, recomputed. Raises Refused, NotHereError."""
         if self.epoch is None:
             raise Refused(self.view.name, "known-round", 0, "it was opened under no known key")
-        return check_set(self.view, _Payloads(self.view, read), self.state, self.epoch, check)
+        look = contents.check, contents.read
+        return check_set(self.view, contents, self.state, self.epoch, *look)
 
     def _judge(
-        self,
-        posted: Posted[Contribution],
-        seen: dict[mpz | bytes, int],
-        read: ReadPayload,
-        proofs: "_Proofs",
+        self, posted: Posted[Contribution], seen: dict[mpz | bytes, int], contents: RoundContents
     ) -> JudgedContribution:
         """As for ``set_rules.Fitting``, only what could be in a sum keeps another's copy out."""
         body, opening, sender = posted.post.body, self.view.terms_of_opening, posted.post.sender
-        is_answer = self.view.opening is not None and body.opening == self.view.opening.digest
+        is_answer, key = contents.answers(posted), contents.key
         said = JudgedContribution(sender, posted.position, posted.digest, is_answer)
-        if not is_answer or opening is None or self.epoch is None:
+        if not is_answer or opening is None or key is None:
             return said
-        key, study = EncryptionKey.of(self.epoch), self.state.study
+        study = self.state.study
         try:
-            payload = read(body.ciphertexts)
-        except Malformed:
+            found = contents.read(contents[sender], opening, study, key.encryptor.n)
+        except NotHereError:
             return replace(said, is_here=False)
-        try:
-            found = read_ciphertexts(payload, opening, study, key.encryptor.n)
         except Malformed as error:
             return replace(said, form=error.reason)
         names = (*found.values, *body.vector)
         repetition, proof = self._repetition(names, seen), ""
         try:
-            proofs.check(found, body, self.view.session, sender, key)
+            contents.check(found, body, self.view.session, sender, key)
         except Malformed as error:
             proof = error.reason
         is_whole = len(body.vector) == chunk_count(opening, study)
@@ -149,45 +145,25 @@ class RoundToJudge:
         return "a ciphertext occurs twice in it" if len(set(names)) < len(names) else ""
 
 
-class NotHereError(Exception):
-    """A payload that the record lacks is nobody's fault, unlike one that does not read."""
+def judge_all(asked: Sequence[RoundToJudge], read: ReadPayload) -> list[JudgedRound]:
+    """What the payloads of each round tell; ``read`` raises Malformed for one that is not here."""
+    found = list[JudgedRound]()
+    for some in _together(asked):
+        contents = [one.contents(read) for one in some]
+        check_together(contents)
+        found += [one.judge(held) for one, held in zip(some, contents, strict=True)]
+    return found
 
 
-class _Proofs:
-    """The proofs of a round: each is asked for by itself and in the sum, and checked once."""
-
-    def __init__(self) -> None:
-        self._checked = dict[tuple[int, Encrypted, Contribution], Malformed | None]()
-
-    def check(
-        self, found: Encrypted, body: Contribution, session: str, member: int, key: EncryptionKey
-    ) -> None:
-        """As ``check_proof``, in this round under its one key."""
-        asked = member, found, body
-        if asked not in self._checked:
-            try:
-                check_proof(found, body, session, member, key)
-                self._checked[asked] = None
-            except Malformed as error:
-                self._checked[asked] = error
-        if (fault := self._checked[asked]) is not None:
-            raise fault
-
-
-class _Payloads(Mapping[int, bytes]):
-    """Contributions' payloads by member, each read when it is asked for."""
-
-    def __init__(self, view: RoundView, read: ReadPayload) -> None:
-        self._contributions, self._read = view.contributions, read
-
-    def __getitem__(self, member: int) -> bytes:
-        try:
-            return self._read(self._contributions[member].post.body.ciphertexts)
-        except Malformed:
-            raise NotHereError from None
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._contributions)
-
-    def __len__(self) -> int:
-        return len(self._contributions)
+def _together(asked: Sequence[RoundToJudge]) -> Iterator[list[RoundToJudge]]:
+    """Rounds whose contributions are held at one time: one at least, not too many bytes of them."""
+    some, size = list[RoundToJudge](), 0
+    for one in asked:
+        own = sum(p.post.body.ciphertexts.size for p in one.view.contributions.values())
+        if some and size + own > _TOGETHER_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(one)
+        size += own
+    if some:
+        yield some

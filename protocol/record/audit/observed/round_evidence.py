@@ -9,7 +9,8 @@ from protocol.board import B, Posted, StudyState, firsts, of_kind
 from protocol.errors import Malformed
 from protocol.key import Epoch
 from protocol.messages import Complaint, Opening, Partial
-from protocol.record.audit.observed.judged_round import JudgedRound, ReadPayload, RoundToJudge
+from protocol.record.audit.observed.judged_round import JudgedRound, RoundToJudge, judge_all
+from protocol.record.audit.observed.round_contents import ReadPayload
 from protocol.rounds import EncryptionKey, LockedSum, RoundView, read_ciphertexts
 
 
@@ -89,7 +90,7 @@ class RoundEvidence:
     @cached_property
     def judged(self) -> JudgedRound:
         """What is wrong with its contributions and its sum."""
-        return self.to_judge.judge(self._read)
+        return judge_all([self.to_judge], self._read)[0]
 
     @property
     def to_judge(self) -> RoundToJudge:
@@ -114,7 +115,9 @@ class RoundEvidence:
         is_sound = self.judged.is_whole and self.judged.refused is None
         if not is_sound or self.epoch is None or self.chosen is None:
             return None
-        total = self.to_judge.sum(self._read, lambda *proved: None)
+        contents = self.to_judge.contents(self._read)
+        contents.believe(contents)  # or it would be refused
+        total = self.to_judge.sum(contents)
         return LockedSum.of(self.epoch, self.session, self.chosen, total, self.study.members)
 
     def payload_of_partial(self, complaint: Complaint) -> bytes:

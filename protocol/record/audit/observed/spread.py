@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
-from protocol.board import MAX_ENTRY_BYTES, POST_SIGNATURE, Post, decode_entry
+from protocol.board import MAX_ENTRY_BYTES, POST_SIGNATURE, Post, decode_entry, entry_hash
 from protocol.encoding import decode
 from protocol.errors import BadSignature, Malformed
 from protocol.messages import MAX_POST_BYTES
 from protocol.record import RecordFiles, entry_path
-from protocol.record.audit.observed.judged_round import JudgedRound, RoundToJudge
+from protocol.record.audit.observed.judged_round import JudgedRound, RoundToJudge, judge_all
 from protocol.record.audit.observed.payloads import RecordedPayloads
 from protocol.signing import verify
 
 T = TypeVar("T")
 R = TypeVar("R")
-_ENTRIES, _ROUNDS = 256, 16  # of a chunk
+_ENTRIES, _ROUNDS = 256, 32  # of a chunk
 
 
 class Spread(Protocol):
@@ -38,14 +38,14 @@ class Signed:
 
     def fit(self) -> list[bool]:
         """Whether each entry is there as named, and its post signed by one of these who sent it."""
-        return [self._fits(entry_hash) for entry_hash in self.hashes]
+        return [self._fits(expected) for expected in self.hashes]
 
-    def _fits(self, entry_hash: bytes) -> bool:
-        data = self.files.read(entry_path(entry_hash), MAX_ENTRY_BYTES)
+    def _fits(self, expected: bytes) -> bool:
+        data = self.files.read(entry_path(expected), MAX_ENTRY_BYTES) or b""
         try:
-            entry = decode_entry(data or b"")
+            entry = decode_entry(data)
             sender = decode(entry.post.post, Post, "post", MAX_POST_BYTES).sender
-            if entry.hash != entry_hash or sender >= len(self.keys):
+            if entry_hash(data) != expected or sender >= len(self.keys):
                 return False
             signed = entry.post
             verify(self.keys[sender], signed.signature, sender, POST_SIGNATURE, signed.post)
@@ -62,7 +62,7 @@ class Rounds(NamedTuple):
 
     def judged(self) -> list[JudgedRound]:
         """What their payloads tell."""
-        return [one.judge(self.payloads) for one in self.rounds]
+        return judge_all(self.rounds, self.payloads)
 
 
 def signed(

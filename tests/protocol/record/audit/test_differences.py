@@ -5,9 +5,10 @@ from unittest.mock import patch
 
 import pytest
 
+from keyshare.proofs import all_hold
 from protocol.record.audit.checks import audit
 from protocol.record.audit.evidence import Evidence
-from protocol.rounds import ciphertexts
+from protocol.record.audit.observed import round_contents
 from protocol.rounds.history import OpenedSets
 from tests.stage.record.good import good, once_more
 from tests.stage.record.story import Story, write
@@ -69,7 +70,10 @@ def test_a_proof_is_checked_once_though_it_is_asked_for_alone_and_in_the_sum() -
     contributions = sum(
         len(r.view.contributions) for r in Evidence(files, None, None, NONCE).rounds
     )
-    verify = ciphertexts.verify_in_steps
-    with patch.object(ciphertexts, "verify_in_steps", side_effect=verify) as checked:
+    with (
+        patch.object(round_contents, "all_hold", side_effect=all_hold) as together,
+        patch.object(round_contents, "check_proof") as alone,
+    ):
         assert audit(files, NONCE).holds
-    assert checked.call_count == contributions
+    assert sum(len(call.args[0]) for call in together.call_args_list) == contributions
+    assert not alone.called

@@ -6,11 +6,13 @@ from unittest.mock import patch
 import pytest
 from msgspec.structs import replace
 
+from keyshare.proofs import all_hold
 from protocol.board.post import Head
 from protocol.errors import ProtocolError
 from protocol.messages.bodies import Contribution, Partial, SetLock, Statement
 from protocol.record.audit.checks import Audit, audit
 from protocol.record.audit.evidence import Evidence
+from protocol.record.audit.observed import round_contents
 from protocol.record.files import (
     FOLDERS,
     MANIFEST_PATH,
@@ -20,7 +22,6 @@ from protocol.record.files import (
     write_manifest,
 )
 from protocol.record.verified import Verified
-from protocol.rounds import ciphertexts
 from tests.stage.record.broken import TAMPERINGS
 from tests.stage.record.good import ROUND, good
 from tests.stage.record.memory import MemoryFiles
@@ -60,9 +61,9 @@ def told(found: Audit) -> list[object]:
 
 
 def proofs_checked(files: MemoryFiles, verified: Verified | None) -> tuple[Audit, int]:
-    verify = ciphertexts.verify_in_steps
-    with patch.object(ciphertexts, "verify_in_steps", side_effect=verify) as checked:
-        return audit(files, NONCE, verified=verified), checked.call_count
+    with patch.object(round_contents, "all_hold", side_effect=all_hold) as checked:
+        found = audit(files, NONCE, verified=verified)
+    return found, sum(len(call.args[0]) for call in checked.call_args_list)
 
 
 @pytest.mark.parametrize("back", range(0, 130, 9))

@@ -1,0 +1,63 @@
+"""Proofs of contributions are checked together, and whose does not hold is named all the same."""
+
+from unittest.mock import patch
+
+import pytest
+
+from keyshare.proofs import plaintext_batch
+from protocol.record.audit.checks import audit
+from protocol.record.audit.observed import judged_round, round_contents
+from protocol.record.audit.results import Remark
+from tests.stage.record.broken import TAMPERINGS
+from tests.stage.record.good import good
+from tests.stage.record.memory import MemoryFiles
+from tests.stage.record.story import write
+
+NONCE = b"n" * 32
+WRONG_PROOFS = [
+    "proof_left_out",
+    "proof_of_another_member",
+    "proof_of_another_round",
+    "vector_exchanged_after_the_proof",
+]
+
+
+def remarks(files: MemoryFiles) -> list[Remark]:
+    """On the proofs, by check 4.3."""
+    found = next(r for r in audit(files, NONCE).results if r.number == "4.3")
+    return [*found.failures, *found.findings]
+
+
+@pytest.fixture(autouse=True)
+def even_few_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plaintext_batch, "MANY", 1)
+
+
+@pytest.mark.parametrize("name", WRONG_PROOFS)
+def test_whose_proof_is_wrong_is_named(name: str) -> None:
+    broken = TAMPERINGS[name](good())
+    with patch.object(round_contents, "all_hold", return_value=False):
+        alone = remarks(MemoryFiles(broken.files))
+    assert alone
+    assert remarks(MemoryFiles(broken.files)) == alone
+
+
+@pytest.mark.parametrize("name", ["proof_of_another_member", "proof_of_another_round"])
+def test_did_all_hold_whatever_they_say_nobody_would_be_named(name: str) -> None:
+    broken = TAMPERINGS[name](good())
+    with patch.object(round_contents, "all_hold", return_value=True):
+        assert not remarks(MemoryFiles(broken.files))
+
+
+def test_no_more_rounds_are_held_at_one_time_than_have_so_many_bytes() -> None:
+    files = MemoryFiles(write(good().story).files)
+    whole = audit(files, NONCE)
+    for most, held in ((1, 1), (1 << 22, 2)):
+        with (
+            patch.object(judged_round, "_TOGETHER_BYTES", most),
+            patch.object(
+                judged_round, "check_together", side_effect=round_contents.check_together
+            ) as checked,
+        ):
+            assert audit(files, NONCE) == whole
+        assert (max(len(call.args[0]) for call in checked.call_args_list) > 1) == (held > 1)
