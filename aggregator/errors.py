@@ -40,6 +40,30 @@ class StoreFull(AggregatorError, says="{path}: {reason}"):
         return cls(path, error.strerror or str(error), error.errno or 0)
 
 
+class BoardRefused(AggregatorError, says="{place}: {reason}"):
+    """A database that a board cannot be in, or that cannot be had.
+
+    kind: which remedy fits. address, secret: the address itself. extra: what speaks with
+    PostgreSQL is not installed. connection, login, missing, rights, release: of the server.
+    format, federation: of the tables.
+    """
+
+    place: str
+    kind: str
+    reason: str
+
+
+class LeadLost(AggregatorError, says="{place}: {reason}"):
+    """This process may write to the board no more: another may do so by now."""
+
+    place: str
+    reason: str
+
+
+class StoppedWaiting(AggregatorError, says="stopped while it stood by"):
+    """A process was stopped before it led."""
+
+
 class NoBoard(AggregatorError, says="{folder}: no board"):
     """Nothing is stored of this federation; ``folder`` is where its board would be."""
 

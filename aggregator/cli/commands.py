@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -18,7 +19,7 @@ from typer.core import TyperGroup
 from aggregator.cli.event_log import start_log
 from aggregator.cli.sentences import sentences
 from aggregator.cli.terminal import say, say_json
-from aggregator.errors import AggregatorError, StoreFull
+from aggregator.errors import AggregatorError, LeadLost, StoppedWaiting, StoreFull
 from aggregator.identity import CARD_NAME, TlsFiles
 from aggregator.server import Aggregation
 from aggregator.status import render
@@ -27,6 +28,7 @@ from protocol.programs.streams import LOST_REMEDY, lost, make_lasting
 from protocol.words import lines, pasted
 
 FAILED = 1
+log = logging.getLogger("quorate.aggregator")
 _LINE_SECONDS = 5.0  # between two lines about a long export
 
 
@@ -62,6 +64,15 @@ Data = Annotated[
     ),
 ]
 Federation = Annotated[Path, typer.Argument(metavar="federation.toml", help="The signed terms.")]
+Board = Annotated[
+    str | None,
+    typer.Option(
+        "--board",
+        envvar="QUORATE_AGGREGATOR_BOARD",
+        metavar="postgresql://...",
+        help="PostgreSQL with the board, without a password; else it is in the data folder.",
+    ),
+]
 DEFAULT_DATA = Path("~/.quorate-aggregator")
 
 
@@ -124,12 +135,13 @@ def serve(
     ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate (chain) in PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key in PEM.")] = None,
+    board: Board = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Serve a federation until interrupted."""
+    """Serve a federation until interrupted. With --board, stand by while another process does."""
     if (tls_cert is None) != (tls_key is None):
         raise typer.BadParameter("give both --tls-cert and --tls-key, or neither")
-    service = Aggregation(federation, data)
+    service = Aggregation(federation, data, board)
     tls = TlsFiles(tls_cert, tls_key) if tls_cert and tls_key else None
     start_log()
     asyncio.run(_serve(service, host, port, tls))
@@ -139,10 +151,11 @@ def serve(
 def status(
     federation: Federation,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    board: Board = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Show who is missing since when, the ceremony's step and the rounds."""
-    report = Aggregation(federation, data).status()
+    report = Aggregation(federation, data, board).status()
     since = str(report["running_since"]) if "running_since" in report else None
     report |= {"running": since is not None}
     if as_json:
@@ -156,10 +169,11 @@ def status(
 def export(
     federation: Federation,
     out: Annotated[Path, typer.Option(help="Folder of the record, made or extended.")],
+    board: Board = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Write all that an auditor needs into a folder, also while the service runs."""
-    service, told = Aggregation(federation, data), time.monotonic()
+    service, told = Aggregation(federation, data, board), time.monotonic()
 
     def tell(what: str, done: int, total: int) -> None:
         nonlocal told
@@ -176,10 +190,21 @@ def export(
 
 
 async def _serve(service: Aggregation, *where: Any) -> None:
-    async with service.serving(*where):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, service.stop)
-        await service.stopped()
+    ended = asyncio.Event()  # also between two leads, when there is nothing to stop
+
+    def end() -> None:
+        ended.set()
+        service.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    with contextlib.suppress(StoppedWaiting):
+        while not ended.is_set():
+            try:
+                async with service.serving(*where):
+                    await service.stopped()
+            except LeadLost as lost:
+                log.warning("no longer leads: %s", lost)
 
 
 def _fail(what: str, remedy: str) -> NoReturn:

@@ -8,8 +8,11 @@ from aggregator.errors import (
     AnotherAggregator,
     AnotherCertificate,
     AnotherFederation,
+    BoardRefused,
+    LeadLost,
     NoBoard,
     NotYetReady,
+    StoppedWaiting,
     StoreDamaged,
     StoreFull,
     UnfitTerms,
@@ -113,6 +116,57 @@ def _store_full(error: StoreFull) -> tuple[str, str]:
     )
 
 
+_PGPASS = "in the file ~/.pgpass (HOST:PORT:DATABASE:USER:PASSWORD, mode 0600), or in PGPASSWORD"
+_OF_A_DATABASE = {  # by its kind: what went wrong, and what to do about it
+    "address": (
+        "What --board names is no address: {reason}.",
+        "Give it as --board postgresql://USER@HOST:PORT/DATABASE",
+    ),
+    "secret": (
+        "The address of the board has a password in it, which lists of processes would show.",
+        f"Leave it out. PostgreSQL's library finds it {_PGPASS}. Change a password that was shown.",
+    ),
+    "extra": (
+        "A board in PostgreSQL needs more than is installed: {reason}.",
+        "Install it into the same environment: pip install 'quorate-fl[postgresql]'",
+    ),
+    "connection": (
+        "{place} cannot be reached: {reason}.",
+        "Start PostgreSQL, or correct --board. Nothing acknowledged is lost.",
+    ),
+    "login": (
+        "{place} lets nobody in by this name: {reason}.",
+        f"Give the user in --board, and the password {_PGPASS}.",
+    ),
+    "missing": (
+        "{place} cannot be used: {reason}.",
+        "Make the database with: createdb -O USER DATABASE. Or correct --board.",
+    ),
+    "rights": (
+        "The user in --board has too few rights in {place}: {reason}.",
+        "Let it own the database: ALTER DATABASE name OWNER TO user",
+    ),
+    "release": (
+        "{place} is too old: {reason}.",
+        "Use PostgreSQL 14 or later, which ends silent sessions.",
+    ),
+    "format": (
+        "{place} holds no board that this release reads: {reason}. Nothing was changed there.",
+        "Use the release of quorate that made it, or give another database as --board.",
+    ),
+    "federation": (
+        "{place} holds the board of another federation, {reason}. Nothing was changed there.",
+        "Give each federation a database of its own as --board, or this one's federation.toml.",
+    ),
+}
+
+
+def _board_refused(error: BoardRefused) -> tuple[str, str]:
+    what, remedy = _OF_A_DATABASE[error.kind]
+    text = what.format(place=error.place, reason=error.reason)
+    return text[:1].upper() + text[1:], remedy
+
+
 SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
     UnfitTerms: _unfit_terms,
     WrongKind: _wrong_kind,
@@ -158,6 +212,15 @@ SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
     NoBoard: lambda e: (
         f"Nothing is stored of this federation: there is no board in {e.folder}.",
         "Give the --data folder that the service was started with, and the same federation.toml.",
+    ),
+    BoardRefused: _board_refused,
+    LeadLost: lambda e: (
+        f"This process no longer leads: {e.place}: {e.reason}.",
+        "Start it again: it stands by until it may lead. Nothing acknowledged is lost.",
+    ),
+    StoppedWaiting: lambda e: (
+        "It was stopped while it stood by.",
+        "Start it again to have it stand by. Nothing was changed.",
     ),
     UnfitRecord: _unfit_record,
     Fork: lambda e: (

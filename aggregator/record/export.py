@@ -28,13 +28,16 @@ def export(
     signatures: Mapping[str, bytes],
     files: WritableFiles,
     progress: Progress,
+    entries_in: Callable[[], list[bytes]] | None = None,
 ) -> Head:
     """Write what is stored in ``folder`` up to the last entry; the head that the record ends with.
+
+    entries_in: gives the board's entries where they are in another database than the folder's.
 
     Raises NoBoard, StoreDamaged, StoreFull; UnfitRecord and Fork for what the record's
     folder already holds.
     """
-    board, entries = read_board(folder, terms)
+    board, entries = read_board(folder, terms, entries_in)
     prepare(files, terms, signatures)
     check_history(files, terms, board)
     before = written(files, terms)
@@ -51,15 +54,17 @@ def export(
     return board.head
 
 
-def read_board(folder: Path, terms: Terms) -> tuple[Board, list[Entry]]:
-    """The stored board; raises NoBoard, StoreDamaged or StoreFull.
+def read_board(
+    folder: Path, terms: Terms, entries_in: Callable[[], list[bytes]] | None = None
+) -> tuple[Board, list[Entry]]:
+    """The stored board; raises NoBoard, StoreDamaged or StoreFull, and as ``entries_in`` does.
 
     Signatures were verified before an entry was stored. That it is the same, its hash shows, on
     which all later ones build up to the head that is noted beside the database.
     """
     noted = stored_head(folder)  # before the entries: a service may be adding some
     board, entries = Board(terms), []
-    stored = stored_entries(folder)
+    stored = entries_in() if entries_in else stored_entries(folder)
     if not stored:
         if noted is not None:
             check_end(noted, board.head, None)  # its file was emptied or is gone

@@ -34,12 +34,12 @@ from aggregator.identity import (
     read_card,
     tls_context,
 )
+from aggregator.place import place_of_board
 from aggregator.record import Progress, RecordOutput
 from aggregator.record.export import export
 from aggregator.server.server import Server
 from aggregator.server.service import Aggregator
 from aggregator.status import Report, read_status, remove_status, stored_report
-from aggregator.store import hold, holder
 from protocol.board import Head
 from protocol.errors import BadTerms, UnsignedTerms, WrongKind
 from protocol.programs.file_kind import Kind, kind_of, kind_of_data
@@ -48,7 +48,6 @@ from protocol.terms import PUBLIC, AddressCard, Terms, parse, require_signed
 from protocol.words import decoded
 
 _MAX_TERMS_BYTES = 1 << 20
-_SERVING = "serve"
 
 logging.getLogger("quorate").addHandler(logging.NullHandler())  # else Python prints warnings
 log = logging.getLogger("quorate.aggregator")
@@ -64,15 +63,20 @@ class Aggregation:
             await service.stopped()  # until somebody calls service.stop()
     """
 
-    def __init__(self, federation: str | Path, folder: str | Path) -> None:
-        """federation: the terms, signed by all members.
+    def __init__(
+        self, federation: str | Path, folder: str | Path, board: str | None = None
+    ) -> None:
+        """federation: the terms, signed by all members. board: where it is, if not in the folder.
 
-        Raises UnfitTerms, WrongKind, and StoreFull for a ``~`` that is nowhere.
+        Raises UnfitTerms, WrongKind, StoreFull for a ``~`` that is nowhere, and BoardRefused for
+        what is no ``postgresql://`` address, or has a password in it.
         """
         self.folder = _data_folder(folder)
         self.terms, self._signatures = _read_signed(Path(federation))
         self._stored = self.folder / self.terms.federation.hex()[:16]  # each has its own board
-        self._running: tuple[Server, asyncio.Event, asyncio.AbstractEventLoop] | None = None
+        self._board = place_of_board(board, self.folder, self._stored, self.terms.federation)
+        self._running: Server | None = None
+        self._stop: tuple[asyncio.Event, asyncio.AbstractEventLoop] | None = None
 
     @staticmethod
     def init(
@@ -108,12 +112,14 @@ class Aggregation:
     async def serving(
         self, host: str | None = None, port: int | None = None, tls: TlsFiles | None = None
     ) -> AsyncIterator[int]:
-        """Serve while the block runs; the port. One at a time serves from a folder.
+        """Serve while the block runs; the port. One at a time serves a board.
+
+        On a folder another one is refused. In PostgreSQL it stands by until it leads.
 
         host, port: where to listen, if not where the newest card says; 0 is any free port. tls:
         other files than ``init`` made. The stored board is read first, and the loop waits for that.
         Raises AnotherAggregator, AnotherCertificate, NoIdentity, AlreadyRunning, StoreDamaged,
-        StoreFull, CannotListen.
+        StoreFull, CannotListen. With PostgreSQL also BoardRefused, LeadLost and StoppedWaiting.
         """
         key, files = load_key(self.folder), tls or own_tls(self.folder)
         if public_bytes(key) != self.terms.aggregator_key:
@@ -124,14 +130,17 @@ class Aggregation:
             raise AnotherCertificate(files.certificate, card.number)
         context, url = tls_context(files), urlsplit(card.url)
         address = host or url.hostname or "localhost", url.port or 443 if port is None else port
-        with hold(self.folder, _SERVING):
+        self._stop = stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        async with self._board.at_work(stop) as (database, lead):
             remove_status(self.folder)
-            core = Aggregator(self.terms, key, self._stored, _now_ms, _steady_ms)
+            core = Aggregator(self.terms, key, self._stored, _now_ms, _steady_ms, database)
             with contextlib.closing(core):
                 server = Server(core, cards, self.folder)
                 async with server.listening(*address, context) as found:
-                    self._running = server, asyncio.Event(), asyncio.get_running_loop()
+                    self._running = server
                     self._where = f"{address[0]} port {found}"
+                    if lead is not None:
+                        lead.tell(lambda lost: loop.call_soon_threadsafe(server.fail, lost))
                     try:
                         yield found
                     finally:
@@ -139,30 +148,34 @@ class Aggregation:
                 log.info("%s: stopped", self.terms.name)
 
     async def stopped(self) -> None:
-        """Wait for ``stop``, while it serves; raises StoreDamaged if that comes first."""
-        if self._running is not None:
-            server, stop, _ = self._running
+        """Wait for ``stop``, while it serves; raises StoreDamaged or LeadLost if that comes first.
+
+        After LeadLost ``serving`` stands by again.
+        """
+        if self._running is not None and self._stop is not None:
             log.info("%s: serving on %s", self.terms.name, self._where)
-            await server.until(stop)
+            await self._running.until(self._stop[0])
 
     def stop(self) -> None:
-        """Let ``stopped`` return; from any thread."""
-        if self._running is not None:
-            _, stop, loop = self._running
-            loop.call_soon_threadsafe(stop.set)
+        """Let ``stopped`` return, and ``serving`` no longer stand by; from any thread."""
+        if self._stop is not None:
+            event, loop = self._stop
+            loop.call_soon_threadsafe(event.set)
 
     def status(self) -> Report:
-        """How things stand, by the service at work on this folder, else by what is stored.
+        """How things stand, by the service at work on this board, else by what is stored.
 
         ``running_since`` is there while it serves. Raises NotYetReady, AnotherFederation,
-        NoIdentity, StoreDamaged and StoreFull.
+        NoIdentity, StoreDamaged, StoreFull and BoardRefused.
         """
         if not self._stored.exists():
             load_key(self.folder)  # is this a data folder at all?
-        if (held := holder(self.folder)) is None:
-            return stored_report(self._stored, self.terms, _now_ms, self._newest_card())
+        if (process := self._board.served_by()) is None:
+            entries = self._board.entries
+            card = self._newest_card()
+            return stored_report(self._stored, self.terms, _now_ms, card, entries)
         found = read_status(self.folder)
-        if held[1] != _SERVING or found is None or found.get("pid") != held[0]:
+        if found is None or found.get("pid") != process:
             raise NotYetReady
         if found["fingerprint"] != self.terms.federation.hex():
             raise AnotherFederation(str(found["federation"]))
@@ -180,7 +193,8 @@ class Aggregation:
         Raises NoBoard, StoreDamaged, StoreFull, WrongKind, UnfitRecord and Fork.
         """
         files = RecordOutput(Path(out))
-        return export(self._stored, self.terms, self._signatures, files, progress)
+        entries = self._board.entries
+        return export(self._stored, self.terms, self._signatures, files, progress, entries)
 
 
 def _data_folder(path: str | Path) -> Path:

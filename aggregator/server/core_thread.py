@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from aggregator.errors import StoreDamaged, StoreFull
+from aggregator.errors import LeadLost, StoreDamaged, StoreFull
 from aggregator.server.service import Aggregator
 from protocol.board import Posted
 
@@ -23,7 +23,7 @@ class CoreThread:
     def __init__(self, aggregator: Aggregator, rested: Callable[[], None]) -> None:
         self._aggregator, self._rested = aggregator, rested
         self._thread = ThreadPoolExecutor(1, "core")
-        self._damage: asyncio.Queue[StoreDamaged] = asyncio.Queue()
+        self._ends: asyncio.Queue[StoreDamaged | LeadLost] = asyncio.Queue()
         # The head as of the core's last rest: read from the loop, where the core's own may be
         # half written.
         self.head = aggregator.board.head
@@ -42,7 +42,7 @@ class CoreThread:
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, one_thing)
-        except (StoreFull, StoreDamaged) as error:
+        except (StoreFull, StoreDamaged, LeadLost) as error:
             self._note(error)
             raise
         finally:
@@ -52,19 +52,23 @@ class CoreThread:
         """The same of what may be done while the core is at work: only reading the board is."""
         try:
             return await asyncio.to_thread(work)
-        except (StoreFull, StoreDamaged) as error:
+        except (StoreFull, StoreDamaged, LeadLost) as error:
             self._note(error)
             raise
 
-    def _note(self, error: StoreFull | StoreDamaged) -> None:
+    def _note(self, error: StoreFull | StoreDamaged | LeadLost) -> None:
         if isinstance(error, StoreFull):
             self._aggregator.storage.refused(error)
         else:
-            self._damage.put_nowait(error)
+            self.fail(error)
 
-    async def damaged(self) -> StoreDamaged:
-        """Waits until something turns out to be damaged."""
-        return await self._damage.get()
+    def fail(self, error: StoreDamaged | LeadLost) -> None:
+        """The service cannot go on; in the loop."""
+        self._ends.put_nowait(error)
+
+    async def failed(self) -> StoreDamaged | LeadLost:
+        """Waits until something turns out to be damaged, or another process may lead."""
+        return await self._ends.get()
 
     async def end(self) -> None:
         """Wait for what is being done, and do no more."""

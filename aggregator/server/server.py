@@ -19,7 +19,7 @@ from pathlib import Path
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 from aggregator.cards import Cards
-from aggregator.errors import AggregatorError, StoreDamaged, StoreFull
+from aggregator.errors import AggregatorError, LeadLost, StoreDamaged, StoreFull
 from aggregator.server.admission import Callers, NotAdmitted, identify
 from aggregator.server.connection import Connection, SlowReader
 from aggregator.server.core_thread import CoreThread
@@ -127,14 +127,18 @@ class Server:
         return Door(self.limits, strangers)
 
     async def until(self, stop: asyncio.Event) -> None:
-        """Wait until told to stop; raises StoreDamaged if that comes first."""
+        """Wait until told to stop; raises StoreDamaged or LeadLost if that comes first."""
         stopped = asyncio.create_task(stop.wait())
-        damaged = asyncio.create_task(self._core.damaged())
-        await asyncio.wait([stopped, damaged], return_when=asyncio.FIRST_COMPLETED)
+        failed = asyncio.create_task(self._core.failed())
+        await asyncio.wait([stopped, failed], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
-        if damaged.done():
-            raise damaged.result()
-        damaged.cancel()
+        if failed.done():
+            raise failed.result()
+        failed.cancel()
+
+    def fail(self, error: LeadLost) -> None:
+        """Let ``until`` raise this; in the loop."""
+        self._core.fail(error)
 
     def connected(self) -> dict[int, str]:
         """Since when each present member is connected."""
@@ -368,7 +372,7 @@ class Server:
         with contextlib.suppress(ConnectionClosed, SlowReader, BrokenChannel):
             try:
                 await self._push_on(connection)
-            except (StoreFull, StoreDamaged):  # it may ask again, over another connection
+            except (StoreFull, StoreDamaged, LeadLost):  # it may ask again, over another connection
                 connection.drop()
 
     async def _push_on(self, connection: Connection) -> None:

@@ -16,14 +16,18 @@ from protocol.terms import AddressCard, Terms
 
 
 def stored_report(
-    folder: Path, terms: Terms, now_ms: Callable[[], int], card: AddressCard | None = None
+    folder: Path,
+    terms: Terms,
+    now_ms: Callable[[], int],
+    card: AddressCard | None = None,
+    entries_in: Callable[[], list[bytes]] | None = None,
 ) -> Report:
-    """How things stand; card: the newest, if one is known. Raises StoreDamaged or StoreFull.
+    """How things stand; card: the newest, if one is known. Raises as ``read_board`` does.
 
     What only a service at work knows is not in it, such as for whom a round is held back.
     """
     try:
-        board, _ = read_board(folder, terms)
+        board, _ = read_board(folder, terms, entries_in)
     except NoBoard:
         board = Board(terms)
     rounds = Rounds(terms, board.studies, board.key)

@@ -3,7 +3,7 @@
 from aggregator.store import unnamed_blobs
 from aggregator.store.blobs import BlobStore, require_stored, stored_blob
 from aggregator.store.board import BoardStore, check_end, stored_head
-from aggregator.store.database import BoardDatabase
+from aggregator.store.database import BoardDatabase, Row, in_order
 from aggregator.store.durable import disk_errors
 from aggregator.store.health import StorageHealth, Trouble
 from aggregator.store.lock import AlreadyRunning, hold, holder

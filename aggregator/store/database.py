@@ -1,6 +1,6 @@
 """What a board is kept in: tables of entries, of blobs' names and of a summary, with one writer."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from aggregator.errors import StoreDamaged
@@ -14,7 +14,7 @@ class BoardDatabase(Protocol):
     """One board's tables; what is written is durable when a method returns.
 
     All methods raise StoreFull for what is refused, StoreDamaged for what cannot be what was
-    stored.
+    stored, and LeadLost once another process may lead.
     """
 
     def close(self) -> None:
@@ -53,9 +53,13 @@ class BoardDatabase(Protocol):
 
 def in_order(rows: Iterable[Row], after: int) -> Iterator[bytes]:
     """The entries of rows that go on without a gap; raises StoreDamaged at the first that fails."""
-    for expected, (position, entry) in enumerate(rows, start=after + 1):
-        if position != expected:
-            raise StoreDamaged(f"entry {expected}", "it is missing", expected)
-        if not isinstance(entry, bytes):
-            raise StoreDamaged(f"entry {expected}", "it is not bytes", expected)
-        yield entry
+    try:
+        for expected, (position, entry) in enumerate(rows, start=after + 1):
+            if position != expected:
+                raise StoreDamaged(f"entry {expected}", "it is missing", expected)
+            if not isinstance(entry, bytes):
+                raise StoreDamaged(f"entry {expected}", "it is not bytes", expected)
+            yield entry
+    finally:
+        if isinstance(rows, Generator):  # while what it reads from is open
+            rows.close()

@@ -1,13 +1,20 @@
 """Every database that a board may be in."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.stage.boards.backend import Backend, InAFile
+from tests.stage.boards.backend import Backend, InAFile, InPostgres
+from tests.stage.desk import federation
 
 
-@pytest.fixture(params=["sqlite"])
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
-    """One that is empty."""
-    return InAFile(tmp_path / "database")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """One that is empty, for the board of the desk's federation."""
+    if request.param == "sqlite":
+        yield InAFile(tmp_path / "database")
+        return
+    made = InPostgres(request.getfixturevalue("postgres"), federation().terms.federation)
+    yield made
+    made.close()

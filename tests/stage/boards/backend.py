@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import psycopg
+
+from aggregator.postgresql.database import PostgresBoard
+from aggregator.postgresql.lead import Lead
+from aggregator.postgresql.stored import stored_entries as stored_entries_of
 from aggregator.store.database import BoardDatabase
 from aggregator.store.sqlite import SqliteBoard, stored_entries
+from tests.stage.boards.server import Server
 
 
 class Backend(Protocol):
@@ -47,3 +53,38 @@ class InAFile:
 
     def stored(self) -> list[bytes]:
         return stored_entries(self.folder)
+
+
+class InPostgres:
+    """PostgreSQL; who opens it leads at once, as after the last leader has died."""
+
+    def __init__(self, server: Server, federation: bytes) -> None:
+        self.address = server.address(server.new_database())
+        self._federation = federation
+        self._leads: list[Lead] = []
+
+    def open(self) -> BoardDatabase:
+        for lead in self._leads:
+            lead.close()
+        lead = Lead(self.address, self._federation)
+        assert lead.take()
+        self._leads.append(lead)
+        return PostgresBoard(self.address, lead, self._federation)
+
+    def change(self, statement: str, *values: object) -> None:
+        with psycopg.connect(self.address, autocommit=True) as connection:
+            connection.execute("SET search_path TO quorate")
+            connection.execute(statement.replace("?", "%s").encode(), values)
+
+    def ask(self, query: str) -> Sequence[tuple[object, ...]]:
+        with psycopg.connect(self.address, autocommit=True) as connection:
+            connection.execute("SET search_path TO quorate")
+            return connection.execute(query.encode()).fetchall()
+
+    def stored(self) -> list[bytes]:
+        return stored_entries_of(self.address, self._federation)
+
+    def close(self) -> None:
+        """Let go of the lead."""
+        for lead in self._leads:
+            lead.close()
