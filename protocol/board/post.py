@@ -46,7 +46,7 @@ class Head(NamedTuple):
     hash: bytes
 
 
-class Post(Message, Generic[B], frozen=True):
+class Post(Message, Generic[B], frozen=True, gc=False):
     """One statement by one sender, number ``sequence`` of its posts in the session."""
 
     federation: Digest

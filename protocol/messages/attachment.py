@@ -14,7 +14,7 @@ from protocol.messages.fields import (
 )
 
 
-class Attachment(Message, frozen=True):
+class Attachment(Message, frozen=True, gc=False):
     """A payload: in the post itself, or named by hash. ``to`` is 0 for all, or one member."""
 
     to: Index

@@ -64,7 +64,7 @@ class Near(Message, frozen=True):
 NEAR_TO_NOTHING = Near()
 
 
-class Contribution(Message, frozen=True, tag="contribution"):
+class Contribution(Message, frozen=True, gc=False, tag="contribution"):
     """A member's encrypted values (an encoded Ciphertexts), bound to the round's opening.
 
     Under a hybrid suite the ciphertexts are those of the one-time key, and ``vector`` has the names
@@ -133,7 +133,7 @@ class Omission(Message, frozen=True, tag="omission"):
     other: Index = 0
 
 
-class SetLock(Message, frozen=True, tag="lock"):
+class SetLock(Message, frozen=True, gc=False, tag="lock"):
     """A member would help to decrypt this set, and no other one, in this round.
 
     ``checksum``: of the member's own vector, where it contributed one to the set, else nothing.
@@ -144,7 +144,7 @@ class SetLock(Message, frozen=True, tag="lock"):
     checksum: Annotated[bytes, Meta(max_length=16)] = b""
 
 
-class Partial(Message, frozen=True, tag="partial"):
+class Partial(Message, frozen=True, gc=False, tag="partial"):
     """A member's partial decryptions of a locked set, with their proof.
 
     They are encrypted once, for all (``to`` 0), under a content key that is made for them alone
@@ -176,7 +176,7 @@ class Refusal(Message, frozen=True, tag="refusal"):
     reason: Text
 
 
-class Statement(Message, frozen=True, tag="statement"):
+class Statement(Message, frozen=True, gc=False, tag="statement"):
     """The digest and length of what a member holds after this round; all must agree.
 
     ``clip``, ``max_examples``: the bound that the next round's updates must have, as far as this

@@ -79,6 +79,7 @@ compare it says that it is.
 import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -461,7 +462,7 @@ class OpenedSets:
 def sums_up_to(board: Board, position: int) -> InheritedSums:
     """What a board hands on with the key that was released by that entry; models go with it."""
     found = OpenedSets(board.terms, board.studies, board.key)
-    for posted in board.entries[:position]:
+    for posted in islice(board.entries, position):
         found.receive(posted)
     return msgspec.structs.replace(found.handed_on(), models=models_up_to(board, position))
 

@@ -44,10 +44,9 @@ def gather(files: RecordFiles, journal: Diary | None, older: Sequence[RecordFile
 
 def _contents(evidence: Evidence, terms: Terms, before: Audit | None) -> Contents:
     try:
-        board, sessions = evidence.replay.board, evidence.sessions
+        board, sessions, entries = evidence.replay.board, evidence.sessions, evidence.entries
     except ProtocolError:
-        board, sessions = Board(terms), {}
-    entries = board.entries
+        board, sessions, entries = Board(terms), {}, ()
     rounds = [
         round_facts(board.studies[named.study].study, posts)
         for session, posts in sessions.items()
@@ -64,7 +63,7 @@ def _contents(evidence: Evidence, terms: Terms, before: Audit | None) -> Content
         board.head,
         Deed.of(entries[0]) if entries else None,
         Deed.of(entries[-1]) if entries else None,
-        tuple(_member(m, terms, board, evidence.files) for m in range(1, terms.n_members + 1)),
+        tuple(_member(m, evidence, board, entries) for m in range(1, terms.n_members + 1)),
         tuple(ceremonies),
         tuple(study_facts(state, board) for state in board.studies.values()),
         tuple(rounds),
@@ -83,8 +82,11 @@ def _other(posts: Sequence[Posted]) -> OtherSession:
     return OtherSession(posts[0].post.session, len(posts), Deed.of(posts[0]), Deed.of(posts[-1]))
 
 
-def _member(number: int, terms: Terms, board: Board, files: RecordFiles) -> MemberFacts:
-    own = [posted for posted in board.entries if posted.post.sender == number]
+def _member(
+    number: int, evidence: Evidence, board: Board, entries: Sequence[Posted]
+) -> MemberFacts:
+    terms, files = evidence.terms, evidence.files
+    own = [posted for posted in entries if posted.post.sender == number]
     member = terms.members[number - 1]
     countersigned = _countersigned(number, terms, board, files)
     seen = max((posted.post.seen_position for posted in own), default=0)

@@ -59,6 +59,7 @@ from protocol.rounds import Difference, OpenedSets
 from protocol.terms import AGGREGATOR, Terms, parse
 
 MAX_TERMS_BYTES = 1 << 20
+_AT_ONCE = 2_048  # entries, after which the board lets rounds rest in which nothing is said
 Differences = Mapping[tuple[int, str], Difference | None]  # by entry, and the round's session
 
 
@@ -79,9 +80,13 @@ class Chain:
 
 @dataclass(frozen=True)
 class Replay:
-    """The board with all entries up to the first that breaks a rule, and that error."""
+    """The board with all entries up to the first that breaks a rule, and that error.
+
+    entries: all of them, where the board holds those of its last rounds.
+    """
 
     board: Board
+    entries: Sequence[Posted]
     error: BadEntry | Fork | Malformed | None
     speaker: str  # the name of who said what breaks it
 
@@ -201,7 +206,7 @@ class Evidence:
     @cached_property
     def replay(self) -> Replay:
         """Every entry put on a board of its own, which refuses what breaks a rule."""
-        hashes = self.chain.hashes
+        hashes, entries = self.chain.hashes, list[Posted]()
         board = Board(self.terms, Lean(self.terms.federation, hashes))
         for expected, is_signed in zip(hashes, self._signed(), strict=False):
             data = self.required(entry_path(expected), MAX_ENTRY_BYTES)
@@ -214,8 +219,16 @@ class Evidence:
                 speaker = (
                     board.name_of(post.session, post.sender) if post else self.name(AGGREGATOR)
                 )
-                return Replay(board, error, speaker)
-        return Replay(board, None, "")
+                return Replay(board, entries, error, speaker)
+            entries.append(board.entries[-1])  # lean
+            if len(entries) % _AT_ONCE == 0:
+                board.rest(len(entries) - _AT_ONCE, self._entries)
+        return Replay(board, entries, None, "")
+
+    def _entries(self, first: int, last: int) -> Iterator[Entry]:
+        """Entries of the record once more, from one position to another."""
+        for expected in self.chain.hashes[first - 1 : last]:
+            yield decode_entry(self.required(entry_path(expected), MAX_ENTRY_BYTES))
 
     def _signed(self) -> Iterator[bool]:
         """Whether each entry's signature is known to fit before the board takes it."""
@@ -229,7 +242,7 @@ class Evidence:
     @property
     def entries(self) -> Sequence[Posted]:
         """The verified entries."""
-        return self.replay.board.entries
+        return self.replay.entries
 
     @cached_property
     def sessions(self) -> Mapping[str, Sequence[Posted]]:
@@ -284,12 +297,12 @@ class Evidence:
         new = list[RoundEvidence]()
         for one in rounds:
             if one.entries[-1].position <= self.known and one.session not in self._doubtful:
-                one.judged = one.to_judge.as_due()
+                one.take(one.to_judge.as_due())
             else:
                 new.append(one)
-        asked, spread = [one.to_judge for one in new], self.spread or map
+        asked, spread = (one.to_judge for one in new), self.spread or map
         for one, verdict in zip(new, judged(spread, self.payload, asked), strict=True):
-            one.judged = verdict
+            one.take(verdict)
 
     @cached_property
     def _doubtful(self) -> set[str]:
@@ -299,7 +312,7 @@ class Evidence:
     @property
     def doubtful(self) -> tuple[str, ...]:
         """The rounds whose payloads tell that something is wrong."""
-        return tuple(r.session for r in self.rounds if r.judged != r.to_judge.as_due())
+        return tuple(r.session for r in self.rounds if not r.is_sound)
 
     def no_sums(self) -> OpenedSets:
         """The sums that may be open, as no entry has told them yet."""

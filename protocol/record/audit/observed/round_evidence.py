@@ -23,6 +23,7 @@ class RoundEvidence:
         """state: of the study, with all that the board says of it."""
         self.state, self.study, self.terms = state, state.study, state.study.terms
         self.epoch, self.entries, self._read = epoch, entries, read
+        self._judged: JudgedRound | tuple[()] | None = None
         self.view = RoundView.of(entries[0].post.session, entries)
 
     @property
@@ -87,10 +88,22 @@ class RoundEvidence:
         releases = self.releases(chosen)
         return releases[least - 1].position if len(releases) >= least else None
 
-    @cached_property
+    @property
     def judged(self) -> JudgedRound:
         """What is wrong with its contributions and its sum."""
-        return judge_all([self.to_judge], self._read)[0]
+        if self._judged is None:
+            self.take(judge_all([self.to_judge], self._read)[0])
+        assert self._judged is not None
+        return self._judged or self.to_judge.as_due()
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether its payloads tell of nothing that is wrong."""
+        return self.judged == self.to_judge.as_due()
+
+    def take(self, judged: JudgedRound) -> None:
+        """Keep what was found elsewhere, as far as it is not as it should be."""
+        self._judged = () if judged == self.to_judge.as_due() else judged
 
     @property
     def to_judge(self) -> RoundToJudge:

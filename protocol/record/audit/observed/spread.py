@@ -6,6 +6,7 @@ work is done, or on where one chunk ends and the next one begins.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple, Protocol, TypeVar
 
 from protocol.board import MAX_ENTRY_BYTES, POST_SIGNATURE, Post, decode_entry, entry_hash
@@ -78,7 +79,7 @@ def signed(
 
 
 def judged(
-    spread: Spread, payloads: RecordedPayloads, rounds: Sequence[RoundToJudge]
+    spread: Spread, payloads: RecordedPayloads, rounds: Iterable[RoundToJudge]
 ) -> Iterator[JudgedRound]:
     """What the payloads of each round tell."""
     chunks = (Rounds(payloads, some) for some in _chunks(rounds, _ROUNDS))
@@ -86,5 +87,7 @@ def judged(
         yield from found
 
 
-def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
+def _chunks(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield some

@@ -3,13 +3,13 @@
 from msgspec.structs import replace
 
 from protocol.board.board import Board
-from protocol.messages.bodies import Partial
+from protocol.messages.bodies import Partial, SetLock, Statement
 from protocol.record.audit.evidence import Evidence
 from tests.stage.record.good import good
 from tests.stage.record.story import write
 
 
-def test_all_but_keys_that_are_sealed_is_kept() -> None:
+def test_all_but_sealed_keys_and_names_that_nobody_says_is_kept() -> None:
     written = write(good().story)
     evidence = Evidence(written.files, None, None, bytes(32))
     whole = Board(evidence.terms)
@@ -22,7 +22,8 @@ def test_all_but_keys_that_are_sealed_is_kept() -> None:
             public = tuple(a for a in body.attachments if a.to == 0)
             assert len(public) == 1 < len(body.attachments)
             post, parts = replace(post, body=replace(body, attachments=public)), parts + 1
-        assert kept == posted._replace(post=post)
+        name = b"" if isinstance(body, SetLock | Partial | Statement) else posted.digest
+        assert kept == posted._replace(post=post, digest=name)
     assert parts
 
 
