@@ -31,6 +31,7 @@ def main() -> None:
     _add_handover(commands.add_parser("handover", help="the key goes to new shares"))
     _add_app_process(commands.add_parser("app", help="an app in a process of its own"))
     _add_long_board(commands.add_parser("long-board", help="a board that has grown for years"))
+    _add_failover(commands.add_parser("failover", help="a board in PostgreSQL, and its leaders"))
     trips = commands.add_parser("trips", help="moves between files in one round")
     trips.set_defaults(measure=_measure_trips)
     reporting = commands.add_parser("report", help="run all, write docs/benchmarks.md and .svg")
@@ -114,6 +115,18 @@ def _measure_long_board(options: argparse.Namespace) -> dict[str, object]:
     from benchmarks.long_board import whole  # plays at the tests' table
 
     return whole.measure(options.rounds)
+
+
+def _add_failover(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kills", type=int, default=20, help="leaders that are killed")
+    parser.add_argument("--freezes", type=int, default=5, help="leaders that are frozen")
+    parser.set_defaults(measure=_measure_failover)
+
+
+def _measure_failover(options: argparse.Namespace) -> dict[str, object]:
+    from benchmarks.failover import whole  # plays at the tests' table, and needs PostgreSQL
+
+    return whole.measure(options.kills, options.freezes)
 
 
 def _add_multiplication(parser: argparse.ArgumentParser) -> None:

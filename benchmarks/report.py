@@ -28,11 +28,13 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "handover": ["handover", "--from", "3/5", "--to", "3/5", "--bits", "3072", "--runs", "3"],
     "large-handover": ["handover", "--from", "9/16", "--to", "9/16", "--runs", "3"],
     "growth": ["handover", "--growth", "100", "--plot", "docs/handover-growth.png"],
+    "failover": ["failover", "--kills", "20", "--freezes", "5"],
     "multiplication": ["multiplication", "--bits", "2048", "--parties", "5"],
 }
 _HANDOVERS = ("handover", "large-handover")
 _PACKAGES = ("gmpy2", "numpy", "cryptography", "phe")
 _SKIPPED = "skipped"
+_SPREAD = ("min", "median", "max")
 
 
 def main() -> dict[str, Any]:
@@ -73,6 +75,7 @@ def markdown(results: Mapping[str, Figures], where: Mapping[str, str]) -> str:
         *_ceremony(results["ceremony"]),
         *_handovers([results[name] for name in _HANDOVERS]),
         *_growth(results["growth"]),
+        *_failover(results["failover"]),
         *_multiplication(results["multiplication"]),
     ]
     return "\n\n".join(parts) + "\n"
@@ -255,6 +258,37 @@ def _growth(found: Figures) -> Iterable[str]:
         f"After {found['refreshes']} refreshes the longest share has {ours[-1]} bits, after the"
         f" first {ours[1]}. Shares that are shared anew have {classical[-1]} bits."
     )
+
+
+def _failover(found: Figures) -> Iterable[str]:
+    append = found["append"]
+    yield "## A board in PostgreSQL, and the next leader"
+    yield _command("failover")
+    yield (
+        f"Three hospitals train {found['rounds']} rounds over TLS. Their aggregator has"
+        f" {found['processes']} processes on PostgreSQL {found['postgresql']}. Each time the board"
+        " has grown a little, the leader is ended. From then on, until the next one answers over"
+        " TLS, in seconds:"
+    )
+    ends = ("killed (SIGKILL)", "seconds_killed"), ("frozen (SIGSTOP)", "seconds_frozen")
+    rows = [
+        [what, str(found[name]["runs"]), *(_figure(found[name][k]) for k in _SPREAD)]
+        for what, name in ends
+    ]
+    yield _table(["the leader is", "times", "least", "median", "most"], rows)
+    yield (
+        f"Of {found['entries']} entries none was lost, and {found['entries_twice'] or 'none'} came"
+        " twice. The hospitals would have stopped at a lost one. A frozen leader woke up beside the"
+        " next one each time."
+    )
+    yield (
+        f"Durable appends of {append['entry_bytes']:,} bytes, {append['appends']:,} to each"
+        f" database, by turns on one disk, of a machine with {found['cores']} cores of"
+        f" {found['processor']}:"
+    )
+    figures = map(_figure, (append["sqlite_a_second"], append["postgresql_a_second"]))
+    row = [*figures, f"{_figure(append['ratio'])} times"]
+    yield _table(["SQLite, a second", "PostgreSQL, a second", "an append takes"], [row])
 
 
 def _multiplication(found: Figures) -> Iterable[str]:

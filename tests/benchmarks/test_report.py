@@ -61,6 +61,16 @@ RESULTS: dict[str, Any] = {
         "refreshes": 3, "share_bits": [6679, 6687, 6686, 6688],
         "classical_share_bits": [6679, 6830, 6981, 7130],
     },
+    "failover": {
+        "processes": 3, "rounds": 5, "entries": 88, "entries_twice": 0, "postgresql": "15.18",
+        "cores": 2, "processor": "Abacus 3000",
+        "seconds_killed": {"runs": 20, "min": 0.21, "median": 0.25, "max": 0.5},
+        "seconds_frozen": {"runs": 5, "min": 1.3, "median": 1.4, "max": 1.75},
+        "append": {
+            "entry_bytes": 2_000, "appends": 1_000, "sqlite_a_second": 1_750.0,
+            "postgresql_a_second": 875.0, "ratio": 2.0,
+        },
+    },
     "multiplication": {"shares": COST, "paillier": COST, "ring": COST},
 }  # fmt: skip
 
@@ -77,6 +87,8 @@ def test_the_tables_have_the_figures_and_the_machine() -> None:
         "| 10,000 | 0.03 | 80 | 3.02 | 0.004 | 0.03 |",
         "| 1,000,000 | 12.5 | 0.5 | 0.6 | 3 | 9.5 | 320 |",
         "| 2048 | 3 | 3 | 6.91 | 4.1 to 15.1 | 7 |",
+        "| frozen (SIGSTOP) | 5 | 1.3 | 1.4 | 1.75 |",
+        "| 1,750 | 875 | 2 times |",
         "| 3 of 5 | 3072 | 4.01 to 4.5 | 3 to 3.25 | 6.5 to 7 | 7 | 118 | 6679 to 6686 |",
         "| 9 of 16 | 1.5 to 1.6 | 0.5 to 0.6 | 12.7 | 0 to 0.25 |",
         "Least to most of 3 runs, on 2 cores of Abacus 3000,",

@@ -109,6 +109,12 @@ class Server:
             connection.execute(f"CREATE DATABASE {name}")
         return name
 
+    @property
+    def version(self) -> str:
+        """Of the server, such as 15.18."""
+        with psycopg.connect(self.owner("postgres")) as connection:
+            return str(connection.info.parameter_status("server_version")).split()[0]
+
     def address(self, database: str) -> str:
         """What an operator types."""
         return f"postgresql://owner@127.0.0.1:{self.port}/{database}"
