@@ -142,7 +142,7 @@ class Rounds:
     def state(self) -> RoundsState:
         """What others go on from (``resume``)."""
         opened = tuple((name, self.next_number(name) - 1) for name in self.studies)
-        return RoundsState(tuple(self.views), tuple(self.history.past), opened, self.count)
+        return RoundsState(tuple(self.views), self.history.past, opened, self.count)
 
     def resume(self, state: RoundsState) -> None:
         """Go on as if all entries had been received up to a state of it, which the board has."""

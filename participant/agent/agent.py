@@ -19,7 +19,7 @@ from participant.agent.set_ledger import SetLedger
 from participant.agent.task import Task
 from participant.agent.tasks import Reader, Tasks
 from participant.agent.transfer import Downloads, TransferBytes, Uploads
-from participant.board import SELDOM, BoardCopy
+from participant.board import SELDOM, BoardCopy, often
 from participant.disk import Storage
 from participant.errors import DamagedFile, IdentityInUse, RejectedByAggregator
 from protocol.board import Board, Draft, Entry, Head, Post, Posted, Surplus, decode_entry, sign_post
@@ -173,7 +173,7 @@ class Agent:
     def step(self) -> None:
         """Read what has arrived and prepare what is due; may take as long as a training round."""
         if self.copy:
-            self.copy.save(self.board, SELDOM)
+            self.copy.save(self.board, SELDOM if self.begun else often(self.board.head.position))
         if self._target is None or self.board.head.position < self._target.position:
             return
         if self.board.hash_at(self._target.position) != self._target.hash:

@@ -29,7 +29,7 @@ class SetLedger:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._restored_at: int | None = None
-        self._old_rounds: frozenset[str] | None = None  # opened by then; None: not known yet
+        self._board: Board | None = None  # None: not known yet
 
     def mark_restored(self, seen: Head | None) -> None:
         """Note, durably, that choices may be lost; ``seen``: the board's head, if it is known."""
@@ -50,15 +50,20 @@ class SetLedger:
             return
         if not mark.position:
             self.mark_restored(board.head)
-        self._restored_at = last = mark.position or board.head.position
-        openings = (p for p in board.entries[:last] if isinstance(p.post.body, Opening))
-        self._old_rounds = frozenset(p.post.session for p in openings)
+        self._restored_at = mark.position or board.head.position
+        self._board = board
 
     def bars(self, session: str) -> bool:
         """Whether this hospital may have chosen a set of this round and forgotten which."""
         if self._recorded(session) is not None or self._mark() is None:
             return False
-        return self._old_rounds is None or session in self._old_rounds
+        return self._restored_at is None or self._was_opened(session, self._restored_at)
+
+    def _was_opened(self, session: str, position: int) -> bool:
+        """Whether a round was opened by that position."""
+        assert self._board is not None
+        openings = (p for p in self._board.session(session) if isinstance(p.post.body, Opening))
+        return any(posted.position <= position for posted in openings)
 
     def choose(self, session: str, chosen: bytes) -> bool:
         """Record a set unless another one is recorded; whether ``chosen`` is the recorded one.

@@ -3,4 +3,4 @@
 ``copy`` says how the copy is stored, and what binds it to the hospital and the federation.
 """
 
-from participant.board.copy import SELDOM, BoardCopy
+from participant.board.copy import SELDOM, BoardCopy, often

@@ -1,7 +1,7 @@
 """Entries that this hospital has verified, in files of its own, and what shows that they are those.
 
-    board/index     HMAC-SHA-256 | the spans, each with the SHA-256 of its file, and what the
-                    board knew after them
+    board/index     HMAC-SHA-256 | the spans, each with the SHA-256 of its file, what the board
+                    knew after them, and what counts of rounds at rest for the sums of others
     board/1-1024    the entries of one span, as they stand on the board
 
 The MAC's key follows from the identity, and the MAC is over the federation as well. So an index of
@@ -26,6 +26,7 @@ from protocol.board import MAX_ENTRY_BYTES, MIN_ENTRY_BYTES, Board, BoardState, 
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed, ProtocolError
 from protocol.messages import Count, Digest
+from protocol.rounds import OpenedSets, PastRound
 from protocol.terms import Terms
 
 _SPAN_BYTES = 4 << 20  # of entries, after which a span is full as well
@@ -37,6 +38,14 @@ _MAC_BYTES = 32
 
 T = TypeVar("T")
 Copied = Annotated[bytes, Meta(min_length=MIN_ENTRY_BYTES, max_length=MAX_ENTRY_BYTES)]
+
+
+def often(position: int) -> int:
+    """How many entries are stored at a time while a board is read for the first time.
+
+    The index grows with the board, and is written each time.
+    """
+    return max(SELDOM, position // 64)
 
 
 class CopiedSpan(Message, frozen=True):
@@ -52,10 +61,14 @@ class CopiedSpan(Message, frozen=True):
 
 
 class CopyIndex(Message, frozen=True):
-    """All spans, one after the other from the first entry on; the board's state after them."""
+    """All spans, one after the other from the first entry on; the board's state after them.
+
+    past: what counts for others of those rounds at rest that were opened.
+    """
 
     spans: tuple[CopiedSpan, ...]
     state: BoardState
+    past: tuple[PastRound, ...]
 
 
 class CopiedEntries(Message, frozen=True):
@@ -107,6 +120,7 @@ class BoardCopy:
         if index.state.position != sum(span.last for span in index.spans[-1:]):
             raise Malformed("index", "its board is another one than its entries")
         board = Board.resume(terms, index.state, self.between)
+        OpenedSets.of(board).go_on(index.past)
         self._remove_others()
         return board
 
@@ -188,8 +202,9 @@ class BoardCopy:
             span = CopiedSpan(first, first + len(entries) - 1, _hash(data))
             self._storage.write(span.name, data)
             self._stored(span, entries)
-        board.rest(max(0, board.head.position - self.awake), self.between)
-        index = encode(CopyIndex(tuple(self._spans), board.state))
+        sums = OpenedSets.of(board)
+        sums.rest(max(0, board.head.position - self.awake), self.between)
+        index = encode(CopyIndex(tuple(self._spans), board.state, sums.past))
         self._storage.write(_INDEX, self._mac(index) + index)
         if before:
             self._storage.delete(before.name)

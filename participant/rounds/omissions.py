@@ -17,7 +17,7 @@ class Omissions:
     """Looks at a round again and again, for whoever is newly found to be left out.
 
     The facts of the event "left-out": ``members`` (one name), ``is_own``, ``reason``
-    (``protocol.rounds.omission.Why``), ``other`` (a name, or None), ``told_by`` ("aggregator",
+    (``protocol.rounds.view.Why``), ``other`` (a name, or None), ``told_by`` ("aggregator",
     "board" or "nobody"), and ``fits``: whether this hospital's own check finds nothing against its
     contribution, None where it was not or cannot be checked.
     """

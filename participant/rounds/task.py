@@ -139,7 +139,7 @@ class DecryptionTask(Task):
     def begin(self, board: Board) -> None:
         """Take note of which sums are open, and of which rounds were open before a restore."""
         self._board = board
-        self._history.follow(board)
+        self._history = OpenedSets.of(board)
         self._ledger.begin(board)
         self._find()
         self._begun = True

@@ -1,6 +1,6 @@
 """What is due in the studies that this hospital has approved: training, and help with sums."""
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import NoReturn
 
 from participant.errors import NotAgreed, ParticipantError
@@ -19,8 +19,8 @@ from participant.study import (
 from participant.training import TrainingTask
 from protocol.board import Board, Study, StudyState
 from protocol.key import HeldKeys
-from protocol.messages import Statement
-from protocol.rounds import RoundView, is_lost, outlasts_end
+from protocol.messages import Statement, read_session
+from protocol.rounds import OpenedSets, RoundView, is_lost, outlasts_end
 
 MakeTraining = Callable[[str, HeldKeys, GivenApp], TrainingTask]
 
@@ -33,6 +33,7 @@ class Duties:
     ) -> None:
         """``around``: what the app of a study is run in."""
         self._member, self._make, self._around = member, make, around
+        self._over = set[str]()  # studies whose last model this hospital has stated
         self._looked: dict[str, tuple[object, bool]] = {}  # rounds, as of when, and what was found
 
     def due(
@@ -47,7 +48,7 @@ class Duties:
         Training that a person began with an app is no business of this one's, and what a person
         contributes to a statistic is not. Where training has failed, sums are still helped with.
         """
-        found = list[Due]()
+        found, wanting = list[Due](), OpenedSets.of(board).wanting(self._member.index)
         for state in board.studies.values():
             if state.study.session in at_work:
                 continue
@@ -55,7 +56,8 @@ class Duties:
             if training and not has_failed(training):
                 found.append(training)
             else:
-                found += self._sums(board, state, keys, at_work)
+                sessions = wanting.get(state.study.name, ())
+                found += self._sums(board, state, sessions, keys, at_work)
         return found
 
     # ── training ──
@@ -64,7 +66,8 @@ class Duties:
         study, index = state.study, self._member.index
         if not study.is_training or not state.contributes(index) or state.is_ended():
             return None
-        if _is_over(board, study, index):
+        if study.name in self._over or _is_over(board, study, index):
+            self._over.add(study.name)
             return None
         word = state.word_of(index)
         since = word.position if word else 0
@@ -82,14 +85,18 @@ class Duties:
     # ── sums ──
 
     def _sums(
-        self, board: Board, state: StudyState, keys: HeldKeys, at_work: Container[str]
+        self,
+        board: Board,
+        state: StudyState,
+        sessions: Iterable[str],
+        keys: HeldKeys,
+        at_work: Container[str],
     ) -> Iterator[Due]:
+        """sessions: of rounds in which more may be wanted of this hospital."""
         member, study = self._member, state.study
         handed = [handover.view.attempt.outcome for handover in board.key.handovers.all]
-        for number in range(1, study.rounds + 1):
-            session = study.round(number)
-            if not (entries := board.session(session)):
-                break
+        for session in sessions:
+            number, entries = read_session(session).number, board.session(session)
             word = state.word_of(member.index)
             now = len(entries), word, state.is_ended(), handed
             if self._looked.get(session, (None, False))[0] != now:
@@ -150,7 +157,7 @@ def _is_over(board: Board, study: Study, index: int) -> bool:
 def _helps(view: RoundView, state: StudyState, board: Board, index: int) -> bool:
     """Whether a sum that is about to be opened, or opened, wants something of this hospital."""
     study = state.study
-    if view.closing is None or index in view.refusals:
+    if view.opening is None or view.closing is None or index in view.refusals:
         return False
     if state.is_ended() and not outlasts_end(view, study.terms):
         return False

@@ -81,7 +81,7 @@ class StatisticTask(Task):
     def begin(self, board: Board) -> None:
         """Take note of the board."""
         self._board = board
-        self._history.follow(board)
+        self._history = OpenedSets.of(board)
 
     def needs(self, posted: Posted) -> bool:
         """Nothing: who contributes does not read what others do."""

@@ -17,7 +17,7 @@ from participant.home import folder_name
 from protocol.board import Board, Study
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
-from protocol.messages import Clip, Count, Digest, InheritedStart, StudyName
+from protocol.messages import Clip, Count, Digest, InheritedStart, StudyName, read_session
 from protocol.rounds import OpenedSets, Start
 
 _NAME = "contributed-before"
@@ -97,12 +97,11 @@ def counted_contributions(
 
     history: of that board. is_of: of which studies they are asked for.
     """
-    for view in history.contributed(index):
-        study = board.studies[view.study].study
+    for one in history.contributed(index):
+        named = read_session(one.session)
+        study = board.studies[named.study].study
         if is_of(study):
-            assert view.opening is not None
-            clip = view.opening.post.body.clip
-            yield Counted(study, view.number, view.session, history.start(view), clip)
+            yield Counted(study, named.number, one.session, Start(one.kind, one.start), one.clip)
 
 
 def note_contributed(board: Board, index: int, old: Storage, new: Storage) -> None:
@@ -110,8 +109,7 @@ def note_contributed(board: Board, index: int, old: Storage, new: Storage) -> No
 
     index: of who has this hospital's name on the old board. old, new: the federations' folders.
     """
-    older, history = _read(old), OpenedSets(board.terms)
-    history.follow(board)
+    older, history = _read(old), OpenedSets.of(board)
     found = [_noted(one) for one in counted_contributions(history, board, index)]
     all_known = (*found, *older.contributed)
     known = {one.start for one in older.contributed}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from participant.disk import Storage
 from participant.study.contributed import Kept, contributed_before, counted_contributions, rounds_to
 from protocol.board import Board, Study
-from protocol.messages import MAX_NEAR, Near
+from protocol.messages import MAX_NEAR, Near, read_session
 from protocol.rounds import OpenedSets, Start
 
 
@@ -68,7 +68,8 @@ def _has_led(one: Earlier, rounds: Mapping[tuple[bytes, str], int]) -> bool:
 
 def has_contributed(history: OpenedSets, index: int, study: Study) -> bool:
     """Whether a contribution of this hospital's to some round of a study counts."""
-    return any(view.study == study.name for view in history.contributed(index))
+    sessions = (one.session for one in history.contributed(index))
+    return any(read_session(session).study == study.name for session in sessions)
 
 
 def representatives(

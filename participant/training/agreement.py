@@ -43,6 +43,12 @@ class Agreement:
         if member == self._index:
             self._own_lists.add((number, said.digest))
 
+    def forget(self, before: int) -> None:
+        """Let go of what was stated after rounds before this one; nobody asks for it any more."""
+        for number in [number for number in self._last if number < before]:
+            del self._last[number]
+            self._said.pop(number, None)
+
     def owes_list(self, number: int) -> bool:
         """Whether this hospital has still to list its entries, before it states a model of them."""
         is_listed = any(digest == self.own.digest for _, digest in self._own_lists)

@@ -23,7 +23,7 @@ from participant.rounds import Reading, other_rounds_waiting, round_waiting, ste
 from participant.training.fitting import Fitter
 from participant.training.outcome import load, newest
 from participant.training.round_in_progress import RoundInProgress
-from participant.training.stance import Report, Stance
+from participant.training.stance import Report, Stance, said_before
 from participant.training.starts import Alike, alike_before
 from participant.training.stood import told_standing
 from participant.waiting import Waiting
@@ -58,7 +58,7 @@ class StudyCourse:
         self._storage, self._report = storage, report
         self._scoring: tuple[int, Future[dict[str, Any]]] | None = None  # of which round's model
         self._index = keys.index
-        self._ledger, self._history = SetLedger(storage), OpenedSets(self.study.terms)
+        self._ledger, self._history = SetLedger(storage), OpenedSets.of(board)
         self._rounds: dict[int, RoundInProgress] = {}
         self._clock = time.monotonic  # by which a round is held back
         initial = app.initial_parameters(config_of(self.study, 0))
@@ -76,13 +76,10 @@ class StudyCourse:
         self._alike: tuple[tuple[bytes, Posted | None], Alike] = ((b"", None), Alike())
         self._unended: tuple[str, ...] = ()  # what the contribution that is due waits for
         report(self.finished, "entries", entry_facts(self._layout))
-        self._history.follow(board)
         self._ledger.begin(board)
         self._tell_standing()
-        for posted in board.entries:
-            named = read_session(posted.post.session)
-            if (named.kind, named.study) == ("round", self.study.name):
-                self._stance.hear(named.number, posted)
+        for posted in said_before(board, self.study, self._index, self.finished):
+            self._stance.hear(read_session(posted.post.session).number, posted)
 
     @property
     def done(self) -> bool:

@@ -11,7 +11,7 @@ from participant.errors import ModelMismatch, OpenedWith
 from participant.model import Layout, list_of
 from participant.training.agreement import Agreement
 from participant.training.outcome import Standing
-from protocol.board import Draft, Posted, Study, suite_for
+from protocol.board import Board, Draft, Posted, Study, suite_for
 from protocol.key import Epoch
 from protocol.messages import ModelEntries, Statement
 from protocol.rounds import RoundView
@@ -41,6 +41,7 @@ class Stance:
         bounds, study = standing.bounds, self._study
         following = bounds.clip(study), bounds.max_examples(study)
         self._number, layout = standing.number, self._layout
+        self._agreement.forget(standing.number)
         model = standing.model.digest
         self.statement = Statement(model, layout.weights, *following, layout.digest, self._run)
         self._reported: dict[str, Any] = {}
@@ -125,3 +126,17 @@ class Stance:
         if found["members"] and about != self._reported:
             self._report(self._number, "disagreement", found)
         self._reported = about
+
+
+def said_before(board: Board, study: Study, index: int, finished: int) -> list[Posted]:
+    """What counts of the rounds up to the last finished one, where models are stated, in order.
+
+    All of that round, the lists of entries that this hospital has given (its number is ``index``),
+    and the last one of every other. What is said in later rounds is received as it comes.
+    """
+    lists = board.lists(study.name)
+    last = {one.sender: one.position for one in lists}
+    wanted = {one.position for one in lists if one.sender == index} | set(last.values())
+    found = {posted.position: posted for posted in board.session(study.round(finished))}
+    found |= {position: board.entries[position - 1] for position in wanted - found.keys()}
+    return [found[position] for position in sorted(found)]

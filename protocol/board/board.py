@@ -8,7 +8,8 @@ different heads from there on, and part for good at the first post that crosses.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
-from typing import Self
+from itertools import chain
+from typing import Any, Self, TypeVar
 
 from msgspec.structs import replace
 
@@ -27,10 +28,12 @@ from protocol.board.post import (
 from protocol.board.rest import (
     BoardState,
     LastWord,
+    Listed,
     PostedEntries,
     Read,
     RestingRound,
     Unsaid,
+    lists_in,
     nothing,
     runs,
 )
@@ -52,6 +55,7 @@ from protocol.signing import verify
 from protocol.terms import AddressCard, Terms, check_card
 
 Speaker = tuple[str, int]
+T = TypeVar("T")
 
 
 class Board:
@@ -75,6 +79,14 @@ class Board:
         self.woken = 0  # rounds that are held again since others were let rest
         self._unsaid: dict[int, Unsaid] = {}
         self._read: Read = nothing
+        self._beside: dict[Callable[[Any], Any], Any] = {}
+
+    def beside(self, make: Callable[["Board"], T]) -> T:
+        """What follows from this board, made at the first call, and shared by all who ask."""
+        if make not in self._beside:
+            self._beside[make] = make(self)
+        found: T = self._beside[make]
+        return found
 
     @property
     def epoch(self) -> Epoch | None:
@@ -313,10 +325,10 @@ class Board:
         for session, posts in list(self._sessions.items()):
             positions = [posted.position for posted in posts] + unsaid.get(session, [])
             if max(positions) <= before and read_session(session).kind == "round":
-                self._let_rest(session, positions)
+                self._resting[session] = RestingRound.at(session, positions, lists_in(posts))
+                self._let_rest(session)
 
-    def _let_rest(self, session: str, positions: list[int]) -> None:
-        self._resting[session] = RestingRound.at(session, positions)
+    def _let_rest(self, session: str) -> None:
         self._budget.forget(session)
         del self._sessions[session]
         for sender in range(self.terms.n_members + 1):
@@ -336,6 +348,30 @@ class Board:
             if not isinstance(post.body, Surplus):
                 said.append(posted)
                 self._budget.remember(posted.position, session, post.sender, post.body)
+
+    def is_at_rest(self, session: str) -> bool:
+        """Whether it is a round that is not held."""
+        return session in self._resting
+
+    @property
+    def awake(self) -> Iterator[Posted]:
+        """The entries that count of all sessions that are not at rest, session by session."""
+        for posts in self._sessions.values():
+            yield from posts
+
+    def lists(self, study: str) -> list[Listed]:
+        """Where members have listed the entries of their models in a study's rounds, in order.
+
+        No round is woken for that.
+        """
+
+        def is_of(session: str) -> bool:
+            named = read_session(session)
+            return named.kind == "round" and named.study == study
+
+        resting = (one.lists for one in self._resting.values() if is_of(one.session))
+        held = (lists_in(posts) for session, posts in self._sessions.items() if is_of(session))
+        return sorted(chain(*resting, *held), key=lambda one: one.position)
 
     def elsewhere(self, wants: Callable[[str], bool]) -> list[int]:
         """Positions of what is not held and may stand in sessions that are wanted, in order."""

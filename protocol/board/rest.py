@@ -12,7 +12,7 @@ from typing import Self, overload
 from protocol.board.post import Posted
 from protocol.encoding import Message
 from protocol.errors import Malformed
-from protocol.messages import Count, Digest
+from protocol.messages import Count, Digest, ModelEntries, Sender
 
 _FEW = 64  # entries of others, read for nothing
 
@@ -24,8 +24,15 @@ def nothing(first: int, last: int) -> Iterable[Posted]:
     return ()
 
 
+class Listed(Message, frozen=True):
+    """Where a member has listed the entries of its model; it is asked for in later rounds, too."""
+
+    position: Count
+    sender: Sender
+
+
 class RestingRound(Message, frozen=True):
-    """The session of a round, and where its entries stand.
+    """The session of a round, where its entries stand, and the lists of entries among them.
 
     stretches: from one position to another, ascending, with few entries of others between. A word
     that came long after the others is a stretch of its own: else each who says one would make
@@ -34,22 +41,29 @@ class RestingRound(Message, frozen=True):
 
     session: str
     stretches: tuple[tuple[Count, Count], ...]
+    lists: tuple[Listed, ...] = ()
 
     @classmethod
-    def at(cls, session: str, positions: Iterable[int]) -> Self:
-        """positions: of its entries, at least one."""
+    def at(cls, session: str, positions: Iterable[int], lists: Iterable[Listed] = ()) -> Self:
+        """positions: of its entries, at least one. lists: in order."""
         found = list[tuple[int, int]]()
         for position in sorted(positions):
             if found and position - found[-1][1] <= _FEW:
                 found[-1] = found[-1][0], position
             else:
                 found.append((position, position))
-        return cls(session, tuple(found))
+        return cls(session, tuple(found), tuple(lists))
 
     def read(self, read: Read) -> Iterator[Posted]:
         """Its entries."""
         for first, last in self.stretches:
             yield from (p for p in read(first, last) if p.post.session == self.session)
+
+
+def lists_in(posts: Iterable[Posted]) -> tuple[Listed, ...]:
+    """The lists of entries among the entries of a round."""
+    said = (posted for posted in posts if isinstance(posted.post.body, ModelEntries))
+    return tuple(Listed(posted.position, posted.post.sender) for posted in said)
 
 
 class LastWord(Message, frozen=True):

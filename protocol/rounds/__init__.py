@@ -31,10 +31,10 @@ from protocol.rounds.ciphertexts import (
 from protocol.rounds.complaints import Judged, judge_complaint
 from protocol.rounds.decryption import Ledger, RoundMember
 from protocol.rounds.history import Difference, OpenedSets, sums_up_to
-from protocol.rounds.omission import LeftOut, left_out
+from protocol.rounds.known import PastRound, RoundsState
 from protocol.rounds.partial_payload import LockedSum
 from protocol.rounds.set_rules import check_set
 from protocol.rounds.statistic import NO_MODEL, decode_sums, opening_for
-from protocol.rounds.variables import PastRound, RoundsState, Start
+from protocol.rounds.variables import Start
 from protocol.rounds.vector_checks import SumVerdict, checksum_key, claims_of, judge_sum
-from protocol.rounds.view import RoundView, bounds_of, read_training
+from protocol.rounds.view import LeftOut, RoundView, bounds_of, left_out, read_training

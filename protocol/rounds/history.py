@@ -77,34 +77,19 @@ compare it says that it is.
 """
 
 import dataclasses
-from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 
-from protocol.board import Board, KeyHistory, Posted, StudyState
-from protocol.messages import (
-    NEAR_TO_NOTHING,
-    Contribution,
-    InheritedSums,
-    Near,
-    Opening,
-    read_session,
-)
+from protocol.board import Board, Entry, KeyHistory, Posted, StudyState
+from protocol.errors import Malformed
+from protocol.messages import NEAR_TO_NOTHING, InheritedSums, Near, read_session
 from protocol.rounds.isolation import Difference, Sums, fewest_missing, isolated, largest
+from protocol.rounds.known import KnownRounds, PastRound
 from protocol.rounds.span import Members
-from protocol.rounds.variables import (
-    Added,
-    OpenSum,
-    PastRound,
-    Start,
-    Variables,
-    hand_on,
-    in_order,
-    past_round,
-)
+from protocol.rounds.variables import Added, OpenSum, Start, Variables, hand_on
 from protocol.rounds.view import RoundView, models_up_to
 from protocol.terms import Terms
 
@@ -126,93 +111,76 @@ class OpenedSets:
         """studies, key: of the board whose entries it is given (``receive``)."""
         self._terms, self._key = terms, key or KeyHistory(terms)
         self._studies: Mapping[str, StudyState] = {} if studies is None else studies
-        self._entries: Sequence[Posted] = ()
-        self._clear()
-
-    def _clear(self) -> None:
-        self._read = 0
-        self._views: dict[str, RoundView] = {}
-        self._rounds = defaultdict[Start, list[str]](list)  # in the order of their openings
-        self._variables = Variables(self._terms)
-        self._chosen: dict[str, bytes] = {}  # what is closed, by session
-        self._past: dict[str, PastRound] = {}  # of what is not in the views any more
+        self._board: Board | None = None  # that is followed
+        self._read = 0  # entries of it
+        self._rounds = KnownRounds(terms, self._studies)
         self._others_of: dict[Hashable, Sums] = {}  # as long as no round goes on
         self._last: dict[
             tuple[Hashable, str], tuple[Any, Any]
         ] = {}  # question and answer, by round and kind
 
-    def follow(self, board: Board) -> None:
-        """Read this board: all entries that are there, and those that will be when it is asked."""
-        self._entries, self._studies = board.entries, board.studies
-        self._key = board.key
-        self._clear()
+    @classmethod
+    def of(cls, board: Board) -> Self:
+        """Those of a board, which all who ask for them share.
+
+        They read all entries that are there, and those that will be when they are asked.
+        """
+        return board.beside(cls._following)
+
+    @classmethod
+    def _following(cls, board: Board) -> Self:
+        found = cls(board.terms, board.studies, board.key)
+        found._board = board
+        return found
 
     def receive(self, posted: Posted) -> None:
         """Take note of the board's next entry, where no board is followed."""
-        session = posted.post.session
-        if not read_session(session).is_round:
-            return
-        view = self._views.setdefault(session, RoundView(session))
-        view.receive(posted)
-        self._others_of.clear()
-        body, sender = posted.post.body, posted.post.sender
-        if isinstance(body, Opening) and view.opening is posted:
-            start = self._variables.starts[session] = self._start_of(view, body)
-            self._rounds[start].append(session)
-        elif isinstance(body, Contribution) and view.contributions.get(sender) is posted:
-            self._add(session, sender, body.near)
-        elif view.closing is posted:
-            chosen = view.chosen(self._terms.federation)
-            assert chosen is not None
-            self._chosen[session] = chosen
+        if read_session(posted.post.session).is_round:
+            self._take_over()  # what it names may be of federations before
+            self._rounds.receive(posted)
+            self._others_of.clear()
 
     # ── rounds in which nothing is said any more ──
 
     def let_go(self, session: str) -> None:
-        """Keep of a round no more than what others are compared with.
-
-        It is recalled before more is said in it. Who contributes lets go of nothing, since
-        ``unended`` asks for the rounds themselves.
-        """
-        if (view := self._views.get(session)) is None or view.opening is None:
-            return
-        members = view.contributors if self._may_be_open(session) else ()
-        self._past[session] = past_round(view, self._variables.starts[session], members)
-        del self._views[session]
-        self._chosen.pop(session, None)
+        """Keep of a round no more than what counts for others; it is recalled before it goes on."""
+        self._rounds.let_go(session)
         self._last = {asked: known for asked, known in self._last.items() if asked[1] != session}
 
     def recall(self, session: str, posts: Iterable[Posted]) -> None:
-        """Take a round back, with all that was said in it."""
-        if self._past.pop(session, None) is None:
-            return
-        view = self._views[session] = RoundView.of(session, posts)
-        if (chosen := view.chosen(self._terms.federation)) is not None:
-            self._chosen[session] = chosen
+        """Take a round back, with all that was said in it so far."""
+        self._rounds.recall(session, posts)
 
     @property
-    def past(self) -> Collection[PastRound]:
-        """The rounds that were let go of."""
-        return self._past.values()
+    def past(self) -> tuple[PastRound, ...]:
+        """What counts of the rounds that were let go of."""
+        return self._rounds.past
 
     def resume(self, past: Iterable[PastRound], posts: Iterable[Posted]) -> None:
-        """Go on from rounds that were let go of, and the entries of all others, in any order.
+        """Go on from rounds that were let go of, and the entries of all others, in any order."""
+        self._take_over()
+        self._rounds.resume(past, posts)
 
-        Everything is taken note of in the order of the board.
+    def rest(self, before: int, read: Callable[[int, int], Iterable[Entry]]) -> None:
+        """Let the rounds of the followed board rest, as ``Board.rest``, and let go of them."""
+        assert self._board is not None
+        self._catch_up()  # while the board holds them
+        self._board.rest(before, read)
+        for session in [s for s in self._rounds.held if self._board.is_at_rest(s)]:
+            self.let_go(session)
+
+    def go_on(self, past: Iterable[PastRound]) -> None:
+        """Go on from what counted of rounds that rest on the followed board, as that stands.
+
+        To be called before anything is asked. Raises Malformed for rounds that do not rest there.
         """
-        self._past = {one.session: one for one in past}
-        for one, said in in_order(self._past.values(), posts):
-            if isinstance(one, Posted):
-                self.receive(one)
-            elif said is None:
-                start = self._variables.starts[one.session] = Start(one.kind, one.start)
-                self._rounds[start].append(one.session)
-            else:
-                self._add(one.session, said.member, said.near)
-
-    def _add(self, session: str, member: int, near: Near) -> None:
-        self._take_over()  # what it names may be of federations before
-        self._variables.add(session, member, near)
+        board, past = self._board, tuple(past)
+        assert board is not None
+        assert not self._read
+        if not all(board.is_at_rest(one.session) for one in past):
+            raise Malformed("board", "a round counts as at rest, and is not")
+        self._read = len(board.entries)
+        self.resume(past, (p for p in board.awake if read_session(p.post.session).is_round))
 
     def difference(self, view: RoundView) -> Difference | None:
         """What the sum that the round's closing chose would show of too few; None if nothing.
@@ -274,18 +242,16 @@ class OpenedSets:
         starts = self._starts_with(view, member, near)
         assert view.opening is not None
         found = []
-        for session in (s for start in starts for s in self._rounds.get(start, ())):
-            other = self._views[session]
-            assert other.opening is not None
-            is_earlier = other.opening.position < view.opening.position
-            if session != view.session and (is_earlier or member in other.contributions):
+        for session in (s for start in starts for s in self._rounds.of_start(start)):
+            other = self._rounds.counted(session)
+            is_earlier = other.opened_at < view.opening.position
+            if session != view.session and (is_earlier or member in other.contributors):
                 found += [other] if not self._is_over(other) else []
-        return tuple(v.session for v in sorted(found, key=_opened_at))
+        return tuple(one.session for one in sorted(found, key=lambda one: one.opened_at))
 
     def is_barred(self, view: RoundView) -> bool:
         """Whether nobody helps with a round any more, since the key was handed over."""
-        opened = view.opening
-        return opened is not None and bool(self._key.handovers.help_bar(opened.position))
+        return view.opening is not None and self._is_barred(view.opening.position)
 
     def handed_on(self) -> InheritedSums:
         """All sums that may be open, for a federation that takes the key over.
@@ -293,10 +259,8 @@ class OpenedSets:
         In the order in which their rounds were opened; before them what was taken over.
         """
         self._catch_up()
-        opened = (s for s in (*self._past, *self._views) if self._may_be_open(s))
-        own = [self._sum_of(session) for session in opened]
-        before = self._variables.taken.handed_on
-        return hand_on([*before, *sorted(own)], self._variables.classes, self._name_of)
+        before, classes = self._variables.taken.handed_on, self._variables.classes
+        return hand_on([*before, *sorted(self._rounds.sums)], classes, self._name_of)
 
     def weighed_otherwise(self, view: RoundView, member: int, near: Near) -> tuple[str, ...]:
         """Rounds of federations before to which it has added otherwise, from this or the named."""
@@ -306,13 +270,23 @@ class OpenedSets:
 
     def start(self, view: RoundView) -> Start:
         """What a round with an opening starts from."""
-        assert view.opening is not None
-        return self._start_of(view, view.opening.post.body)
+        return self._rounds.start(view)
 
-    def contributed(self, member: int) -> Iterator[RoundView]:
+    def contributed(self, member: int) -> Iterator[PastRound]:
         """The rounds to which a contribution of the member counts, its newest first."""
         self._catch_up()
-        return (self._views[session] for session in reversed(self._variables.added(member)))
+        return map(self._rounds.counted, reversed(self._variables.added(member)))
+
+    def wanting(self, member: int) -> Mapping[str, Sequence[str]]:
+        """By study, the sessions of rounds in which more may be wanted of a member, in order.
+
+        It has not said yet what it could say once the round is closed.
+        """
+        self._catch_up()
+        found: dict[str, list[str]] = {}
+        for session in sorted(self._rounds.wanting(member), key=read_session):
+            found.setdefault(read_session(session).study, []).append(session)
+        return found
 
     def alike(self, member: int, start: Start) -> Collection[Start]:
         """The starts that are one with this one for a member, this one included."""
@@ -325,12 +299,6 @@ class OpenedSets:
         return self._variables.taken.added(member)
 
     # ── rows ──
-
-    def _start_of(self, view: RoundView, opening: Opening) -> Start:
-        state = self._studies.get(view.study)
-        if state is None or state.study.is_training:
-            return Start("model", opening.model)
-        return Start("data", state.study.statistic.data.encode())
 
     def _starts_with(self, view: RoundView, member: int, near: Near) -> Collection[Start]:
         """The starts that are one for a member once it has added to a round, and named these."""
@@ -369,19 +337,9 @@ class OpenedSets:
     def _open_from(self, start: Start, but: str) -> Iterator[OpenSum]:
         """Sums of a start that may be open, in any other round than one."""
         yield from self._variables.taken.of_start.get(start, ())
-        for session in self._rounds.get(start, ()):
-            if session != but and self._may_be_open(session):
-                yield self._sum_of(session)
-
-    def _sum_of(self, session: str) -> OpenSum:
-        named, start = read_session(session), self._variables.starts[session]
-        weights = state.study.weights if (state := self._studies.get(named.study)) else ""
-        if (past := self._past.get(session)) is not None:
-            opened_at, members = past.opened_at, frozenset(past.members)
-        else:
-            view = self._views[session]
-            opened_at, members = _opened_at(view), frozenset(view.contributors)
-        return OpenSum(opened_at, named.name, start, members, weights)
+        for session in self._rounds.of_start(start):
+            if session != but and self._rounds.may_be_open(session):
+                yield self._rounds.sum_of(session)
 
     def _row_of(self, one: OpenSum) -> frozenset[Added]:
         return frozenset(self._variables.classes.variable(m, one.start) for m in one.members)
@@ -405,31 +363,27 @@ class OpenedSets:
 
     # ── what the board says ──
 
-    def _may_be_open(self, session: str) -> bool:
-        if (past := self._past.get(session)) is not None:
-            return bool(past.members)
-        chosen = self._chosen.get(session)
-        return chosen is not None and chosen in self._views[session].locks.values()
+    @property
+    def _variables(self) -> Variables:
+        return self._rounds.variables
 
-    def _is_over(self, view: RoundView) -> bool:
+    def _is_barred(self, opened_at: int) -> bool:
+        return bool(self._key.handovers.help_bar(opened_at))
+
+    def _is_over(self, one: PastRound) -> bool:
         """Whether enough have locked a round's sum, or that can be no more.
 
         Whoever has refused may be lying, as many as collude. No lock counts once the key that the
         round was opened under is given up.
         """
-        if self.is_barred(view):
+        terms = self._terms
+        if self._is_barred(one.opened_at) or one.locked >= terms.lock_threshold:
             return True
-        terms, locks = self._terms, view.locks
-        chosen = self._chosen.get(view.session)
-        if chosen is not None and list(locks.values()).count(chosen) >= terms.lock_threshold:
-            return True
-        state = self._studies.get(view.study)
+        state = self._studies.get(read_session(one.session).study)
         if state is not None and state.is_ended():
             return True
-        refused = view.refusals.keys() - locks.keys()
-        others = {m for m, lock in locks.items() if chosen is not None and lock != chosen}
-        able = terms.n_members - len(refused) - len(others)
-        return able + min(len(refused), terms.floor - 2) < terms.lock_threshold
+        able = terms.n_members - one.refused - one.apart
+        return able + min(one.refused, terms.floor - 2) < terms.lock_threshold
 
     def _may_come(self, view: RoundView) -> Members:
         """Who has not contributed to a round, and may."""
@@ -454,9 +408,15 @@ class OpenedSets:
 
     def _catch_up(self) -> None:
         self._take_over()
-        while self._read < len(self._entries):
+        board = self._board
+        while board is not None and self._read < len(board.entries):
+            posted = board.entries[self._read]
             self._read += 1
-            self.receive(self._entries[self._read - 1])
+            session = posted.post.session
+            if read_session(session).is_round and session not in self._rounds.held:
+                before = (p for p in board.session(session) if p.position < posted.position)
+                self.recall(session, before)
+            self.receive(posted)
 
 
 def sums_up_to(board: Board, position: int) -> InheritedSums:
@@ -465,8 +425,3 @@ def sums_up_to(board: Board, position: int) -> InheritedSums:
     for posted in islice(board.entries, position):
         found.receive(posted)
     return msgspec.structs.replace(found.handed_on(), models=models_up_to(board, position))
-
-
-def _opened_at(view: RoundView) -> int:
-    assert view.opening is not None
-    return view.opening.position

@@ -8,18 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from protocol.board import Posted
-from protocol.encoding import Message
-from protocol.messages import (
-    AlikeStarts,
-    Count,
-    InheritedStart,
-    InheritedSum,
-    InheritedSums,
-    Near,
-    Sender,
-)
-from protocol.rounds.view import RoundView
+from protocol.messages import AlikeStarts, InheritedStart, InheritedSum, InheritedSums, Near
 from protocol.terms import Terms
 
 
@@ -189,64 +178,6 @@ class Variables:
             added += [self.starts[one] for one in self._added[member] if one in self.starts]
             found += [start for start in added if start.kind == own.kind]
         return found
-
-
-class PastContribution(Message, frozen=True):
-    """Where a member's contribution stands on the board, and what it has called near."""
-
-    position: Count
-    member: Sender
-    near: Near
-
-
-class PastRound(Message, frozen=True):
-    """A round that was opened at a position, and what it started from.
-
-    members: whose contributions are in its sum, nobody unless that may be open. said: the first
-    contribution of each member, in their order, if it came before the closing.
-    """
-
-    session: str
-    opened_at: Count
-    kind: Literal["model", "data"]
-    start: bytes
-    members: tuple[Sender, ...]
-    said: tuple[PastContribution, ...]
-
-
-class RoundsState(Message, frozen=True):
-    """All rounds of a board up to a position.
-
-    held: sessions of those that are known by their entries; past: of the others what counts.
-    opened: by study, the last round that was opened. count: of all rounds, also those in which no
-    sum is made.
-    """
-
-    held: tuple[str, ...]
-    past: tuple[PastRound, ...]
-    opened: tuple[tuple[str, Count], ...]
-    count: Count
-
-
-def past_round(view: RoundView, start: Start, members: Sequence[int]) -> PastRound:
-    """What a round with an opening is for others; members: of its sum, if that may be open."""
-    assert view.opening is not None
-    posts = sorted(view.contributions.values(), key=lambda posted: posted.position)
-    said = (PastContribution(p.position, p.post.sender, p.post.body.near) for p in posts)
-    opened_at = view.opening.position
-    return PastRound(view.session, opened_at, *start, tuple(members), tuple(said))
-
-
-Step = tuple[PastRound, PastContribution | None] | tuple[Posted, None]
-
-
-def in_order(past: Iterable[PastRound], posts: Iterable[Posted]) -> Iterator[Step]:
-    """The openings of past rounds, their contributions and other entries, as the board has them."""
-    steps: list[tuple[int, Step]] = [(posted.position, (posted, None)) for posted in posts]
-    for one in past:
-        steps.append((one.opened_at, (one, None)))
-        steps += [(said.position, (one, said)) for said in one.said]
-    return (step for _, step in sorted(steps, key=lambda at: at[0]))
 
 
 def hand_on(

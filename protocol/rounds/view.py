@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeGuard
+from typing import Any, Literal, NamedTuple, Self, TypeGuard
 
 import numpy as np
 from gmpy2 import mpz
@@ -18,6 +18,7 @@ from protocol.messages import (
     Contribution,
     InheritedModels,
     Omission,
+    OmissionReason,
     Opening,
     Partial,
     Refusal,
@@ -25,6 +26,8 @@ from protocol.messages import (
     Statement,
     read_session,
 )
+
+Why = OmissionReason | Literal["closed", "unsaid"]
 
 
 def says(posted: Posted[Any], kind: type[B]) -> TypeGuard[Posted[B]]:
@@ -158,6 +161,35 @@ class RoundView:
         if self.closed is None:
             return None
         return digest("quorate/chosen set", federation, self.session.encode(), encode(self.closed))
+
+
+class LeftOut(NamedTuple):
+    """A member whose contribution is on the board, and in no sum of the round.
+
+    The aggregator chooses who is in a sum, and says why somebody is not: that is its word, signed,
+    and it may be a lie. What came after the closing is seen by everybody.
+
+    ``why``: as the aggregator says; "closed" for what came after the closing, by the board; or
+    "unsaid". ``other``: as in Omission.
+    """
+
+    member: int
+    why: Why
+    other: int = 0
+
+
+def left_out(view: RoundView) -> list[LeftOut]:
+    """All of a round, by member; of one that is not closed, those that can be in no sum.
+
+    Whoever is in the sum is not left out, whatever was said of it.
+    """
+    found = {m: LeftOut(m, "closed") for m in view.late}
+    for member in view.contributions.keys() - set(view.contributors):
+        if said := view.omissions.get(member):
+            found[member] = LeftOut(member, said.reason, said.other)
+        elif view.closing:
+            found[member] = LeftOut(member, "unsaid")
+    return [found[member] for member in sorted(found)]
 
 
 def models_up_to(board: Board, position: int) -> tuple[InheritedModels, ...]:

@@ -79,9 +79,8 @@ SHOWN = {
     "protocol.board.rest.RestingRound.session": "own, never sent; never shown",
     "protocol.board.rest.Tries.kind": "own, never sent; never shown",
     "protocol.board.rest.Unsaid.session": "own, never sent; never shown",
-    "protocol.rounds.variables.PastRound.session": "own, never sent; never shown",
-    "protocol.rounds.variables.RoundsState.held": "own, never sent; never shown",
-    "protocol.rounds.variables.RoundsState.opened": "own, never sent; never shown",
+    "protocol.rounds.known.RoundsState.held": "own, never sent; never shown",
+    "protocol.rounds.known.RoundsState.opened": "own, never sent; never shown",
     "protocol.board.rest.Unsaid.reason": "own, never sent; that of a Surplus",
 }
 CHECKED = {"protocol.messages.inherited_sums.InheritedSums.hospitals"}  # beyond its schema

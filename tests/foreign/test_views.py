@@ -44,7 +44,7 @@ from protocol.messages.ceremony import Abort, Join
 from protocol.messages.handover import BareWord, Consent
 from protocol.messages.plan import Plan, Statistic, Training
 from protocol.messages.rounds import Complaint, Refusal, SetLock, Statement
-from protocol.rounds.omission import LeftOut
+from protocol.rounds.view import LeftOut
 from protocol.terms.predecessor import KeySource, Predecessor
 from protocol.terms.terms import Member
 from protocol.wire.frames import Rejected

@@ -17,13 +17,14 @@ from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, check_proof, r
 from protocol.rounds.decryption import RoundMember
 from protocol.rounds.history import OpenedSets, Start
 from protocol.rounds.isolation import Difference, Sums
+from protocol.rounds.known import KnownRounds, PastRound
 from protocol.rounds.span import Effort, Row
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
 from tests.malice.studies import TRAINING
 
 _check_set = set_rules.check_set
-_start_of = OpenedSets._start_of
+_start_of = KnownRounds._start_of
 _contributors = set_rules._Set._contributors
 _isolated = isolation.isolated
 _alike_before = course.alike_before
@@ -59,7 +60,7 @@ def _proof_in_training_alone(
         check_proof(encrypted, body, session, member, key)
 
 
-def _each_study_for_itself(self: OpenedSets, view: RoundView, opening: Any) -> Start:
+def _each_study_for_itself(self: KnownRounds, view: RoundView, opening: Any) -> Start:
     """As if no study were compared with another."""
     kind, name = _start_of(self, view, opening)
     return Start(kind, name + view.study.encode())
@@ -74,21 +75,24 @@ def _nothing_is_near(*arguments: Any) -> Near:
     return Near()
 
 
-def _contributed_and_late(self: OpenedSets, member: int) -> Iterator[RoundView]:
+def _contributed_and_late(self: OpenedSets, member: int) -> Iterator[PastRound]:
     """Also the contributions of a hospital that came after the closing."""
-    found = {view.contributions[member].position: view for view in _contributed(self, member)}
-    late = [view for view in self._views.values() if member in view.late]
-    found |= {view.late[member].position: view for view in late}
+    held, found = self._rounds.held, dict[int, PastRound]()
+    for one in _contributed(self, member):
+        found[held[one.session].contributions[member].position] = one
+    for view in held.values():
+        if member in view.late:
+            found[view.late[member].position] = self._rounds.counted(view.session)
     return (found[at] for at in sorted(found, reverse=True))
 
 
 def _alike_by_what_came_late(self: OpenedSets, member: int, start: Start) -> Collection[Start]:
     """As if others heard what those name."""
     found = set(_alike(self, member, start))
-    for view in self._views.values():
+    for view in self._rounds.held.values():
         late = view.late.get(member)
         if late is not None and self.start(view) in found:
-            named = (self._views[session] for session in late.post.body.near.rounds)
+            named = (self._rounds.held[session] for session in late.post.body.near.rounds)
             found.update(self.start(one) for one in named)
     return found
 
@@ -130,7 +134,7 @@ _BUGS: dict[str, tuple[tuple[Any, str, Any], ...]] = {  # by the rule, what is r
     "the proof of plaintext in statistics": ((set_rules, "check_proof", _proof_in_training_alone),),
     "differencing": ((RoundMember, "_check_difference", lambda *arguments: None),),
     "differencing over studies": (
-        (OpenedSets, "_start_of", _each_study_for_itself),
+        (KnownRounds, "_start_of", _each_study_for_itself),
         (course, "alike_before", _no_model_is_near),
         (SameNumbers, "near", _nothing_is_near),
     ),

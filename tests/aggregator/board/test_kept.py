@@ -175,7 +175,8 @@ def test_a_start_reads_and_holds_no_more_on_a_longer_board(
         budget = board._budget
         sizes = (
             board.entries._held, board._sessions, board._counts, budget._said,
-            budget._studies._rounds, held.views, held.history._views, service.summing.left_out,
+            budget._studies._rounds, held.views, held.history._rounds.held,
+            service.summing.left_out,
         )  # fmt: skip
         service.close()
         return read, *map(len, sizes)

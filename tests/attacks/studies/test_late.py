@@ -113,8 +113,7 @@ def test_a_late_contribution_is_none() -> None:
     table = statistic(None, "first")
     close(table, drafts_of(table, FIVE, [0]), late=(1,))
     study = table.study_of(table.session(1))
-    found = history.OpenedSets(study.terms)
-    found.follow(table.board)
+    found = history.OpenedSets.of(table.board)
     assert [has_contributed(found, i, study) for i in (1, 2)] == [False, True]
 
 
@@ -158,8 +157,7 @@ def test_it_waits_for_all_of_them() -> None:
     for i, draft in drafts_of(waiting, (1, 2, 3), [1]).items():
         waiting.publish(i, draft)
     last = statistic(first, "last")
-    found = history.OpenedSets(first.terms)
-    found.follow(first.board)
+    found = history.OpenedSets.of(first.board)
     view = last.view(last.session(1))
     full = ("study/first/1",) * MAX_NEAR
     assert found.unended(view, 1, Near(full)) == ("study/other/1",)

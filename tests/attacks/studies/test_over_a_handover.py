@@ -253,8 +253,7 @@ def test_where_nobody_says_so_the_difference_is_open(named: tuple[int, ...]) -> 
 
 def test_the_aggregator_waits_until_the_sum_shows_nobody_with_one_from_before() -> None:
     new, session = near_afterwards(0)
-    history = OpenedSets(new.terms)
-    history.follow(new.board)
+    history = OpenedSets.of(new.board)
     view, three = new.view_of(session), frozenset(numbers(new, "H1", "H2", "H3"))
     assert history.closable(view, three) == frozenset()
     (fourth,) = numbers(new, "H4")

@@ -61,8 +61,7 @@ def test_over_other_numbers_by_another_name_it_is_opened() -> None:
 
 def test_the_aggregator_closes_over_no_such_set() -> None:
     table, session = twice(plan())
-    history = OpenedSets(TERMS)
-    history.follow(table.board)
+    history = OpenedSets.of(table.board)
     view = table.view_of(session)
     assert not history.closable(view, frozenset(THREE))
     assert history.awaited(view, frozenset(THREE)) == {4}

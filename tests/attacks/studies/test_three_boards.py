@@ -9,7 +9,7 @@ and 4 with the third. {1,2,3,6} + {1,4,5,6} - {2,3,4,5} is twice 1 and 6; 6 is t
 
 import pytest
 
-from protocol.rounds.history import OpenedSets
+from protocol.rounds.known import KnownRounds
 from tests.stage.rounds.delayed import DelayedTable
 from tests.stage.toy import toy_epoch
 
@@ -70,11 +70,11 @@ def test_a_set_that_anybody_locked_before_the_boards_parted_counts() -> None:
 def test_where_one_lock_does_not_count_all_three_are_opened(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def enough(self: OpenedSets, session: str) -> bool:
-        locks = list(self._views[session].locks.values())
+    def enough(self: KnownRounds, session: str) -> bool:
+        locks = list(self.held[session].locks.values())
         return locks.count(self._chosen.get(session, b"")) >= TERMS.lock_threshold
 
-    monkeypatch.setattr(OpenedSets, "_may_be_open", enough)
+    monkeypatch.setattr(KnownRounds, "may_be_open", enough)
     honest = TERMS.quorum - len(COLLUDERS)
     assert all(len(parts) >= honest for parts in third_round())
 

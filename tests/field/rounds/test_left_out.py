@@ -18,7 +18,7 @@ from protocol.messages.attachment import attach
 from protocol.messages.rounds import Contribution, Omission, Refusal
 from protocol.rounds.awaited import awaited_in
 from protocol.rounds.ciphertexts import Encrypted
-from protocol.rounds.omission import left_out
+from protocol.rounds.view import left_out
 from protocol.wire.frames import StatusReport, StatusRequest
 from tests.stage.desk import Desk, federation
 from tests.stage.rounds.round_table import RoundTable, Steps

@@ -77,12 +77,12 @@ def board_copy() -> Case:
     honest = encode(CopiedEntries(tuple(encode(entry) for entry in entries()[:1])))
     board = Board(TERMS)
     board.append(entries()[0])
-    index = encode(CopyIndex((CopiedSpan(1, 1, _hash(honest)),), board.state))
+    index = encode(CopyIndex((CopiedSpan(1, 1, _hash(honest)),), board.state, ()))
 
     def run(data: bytes) -> None:
         disk, is_index = Disk(), data.startswith(index[:2])
         copy = BoardCopy(disk, DIGEST, TERMS.federation)
-        spans = CopyIndex((CopiedSpan(1, 1, _hash(data)),), board.state)
+        spans = CopyIndex((CopiedSpan(1, 1, _hash(data)),), board.state, ())
         said = data if is_index else encode(spans)
         disk.write("board/index", copy._mac(said) + said)
         disk.write("board/1-1", honest if is_index else data)

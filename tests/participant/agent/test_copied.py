@@ -78,7 +78,7 @@ def test_a_long_board_is_stored_while_it_is_read(tmp_path: Path) -> None:
     """Of a link that breaks, what came is not fetched again."""
     service, disk = aggregator(tmp_path), Disk()
     connect(copied(Disk(), *map(proposing, range(9)), index=2), service)
-    with mock.patch("participant.agent.agent.SELDOM", 4):
+    with mock.patch("participant.board.copy.SELDOM", 4):
         member = copied(disk)
         member.connected(Welcome(*service.board.head))
         frame = service.entries_after(0)

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from participant.board.copy import BoardCopy, CopyIndex
+from participant.board.copy import SELDOM, BoardCopy, CopyIndex, often
 from participant.errors import DamagedFile, DiskError
 from protocol.board.board import Board
 from protocol.board.post import decode_entry
 from protocol.encoding import encode
+from protocol.rounds.history import OpenedSets
+from tests.protocol.rounds.test_known import decided, story
 from tests.simulator.disk import Crash, Disk
 from tests.stage.saying import FEDERATION, proposing
 from tests.stage.toy import next_post
@@ -256,7 +259,7 @@ def test_a_file_that_is_damaged_later_is_named_and_the_next_start_reads_all_anew
 def test_a_board_that_is_not_that_of_the_entries_is_read_from_these() -> None:
     disk, other = stored(7), stored(5)
     kept = copy(other)
-    mixed = CopyIndex(copy_index(disk).spans, copy_index(other).state)
+    mixed = CopyIndex(copy_index(disk).spans, copy_index(other).state, ())
     disk.write(INDEX, kept._mac(encode(mixed)) + encode(mixed))
     assert read(disk) == ENTRIES[:7]
 
@@ -265,3 +268,56 @@ def copy_index(disk: Disk) -> CopyIndex:
     found = copy(disk)._index()
     assert found is not None
     return found
+
+
+# ── what counts of rounds at rest ──
+
+
+def kept_story(name: str, n: int, disk: Disk) -> Board:
+    """The board of a process that goes on from the copy up to so many entries, and stores it."""
+    terms, entries = story(name)
+    kept = Short(disk, SECRET, terms.federation)
+    board = kept.board(terms)
+    for entry in entries[len(board.entries) : n]:
+        board.append(entry)
+        kept.add(encode(entry))
+        kept.save(board)
+    return board
+
+
+@pytest.mark.parametrize("name", ["good", "handed", "4"])
+def test_who_goes_on_from_a_copy_decides_as_from_the_whole_board(name: str) -> None:
+    terms, entries = story(name)
+    disk, whole = Disk(), Board(terms)
+    for n, entry in enumerate(entries, start=1):
+        whole.append(entry)
+        if n % 9 == 0 or n == len(entries):
+            kept_story(name, n, disk)
+            board = kept_story(name, n, disk)  # by another process
+            assert decided(whole, OpenedSets.of(board)) == decided(whole, OpenedSets.of(whole))
+    assert OpenedSets.of(board).past
+
+
+def test_what_counts_of_other_rounds_than_those_at_rest_is_not_used() -> None:
+    terms, entries = story("4")
+    disk, other = Disk(), Disk()
+    past = OpenedSets.of(kept_story("4", len(entries), disk)).past
+    kept_story("4", 20, other)
+    kept = Short(other, SECRET, terms.federation)
+    index = kept._index()
+    assert index is not None
+    mixed = encode(structs.replace(index, past=past))
+    other.write(INDEX, kept._mac(mixed) + mixed)
+    again = Short(other, SECRET, terms.federation).board(terms)
+    assert again.head.position == 20
+    assert not OpenedSets.of(again).past  # all was read anew, from the entries
+    whole = Board(terms)
+    for entry in entries[:20]:
+        whole.append(entry)
+    assert decided(whole, OpenedSets.of(again)) == decided(whole, OpenedSets.of(whole))
+
+
+def test_a_copy_is_stored_seldom_while_a_long_board_is_read_for_the_first_time() -> None:
+    """The index grows with the board: or else it would be written as often as entries come."""
+    assert often(0) == often(1_000) == SELDOM
+    assert often(640_000) == 10_000

@@ -106,8 +106,7 @@ def test_a_key_that_comes_after_the_last_part_opens_them():
     other = HeldKey(refreshed().epoch, refreshed().secrets[2])
     vault = [other]
     ring = KeyRing(lambda known: tuple(vault)).read()
-    history = OpenedSets(found.terms)
-    history.follow(found.board)
+    history = OpenedSets.of(found.board)
     late = RoundMember(RoundView(found.session), found.state, ring, history)
     for posted in found.board.entries:
         late.receive(posted, found.payloads(posted, 2))

@@ -36,8 +36,7 @@ class Late:
         self.table, self.index = table, index
         self.board = Board(table.terms)
         self.ledger = Ledger()
-        self.history = OpenedSets(table.terms)
-        self.history.follow(self.board)
+        self.history = OpenedSets.of(self.board)
         self.rounds: dict[str, RoundMember] = {}
 
     def read(self, position: int) -> None:

@@ -125,10 +125,8 @@ class Round(AggregatorTable):
             RoundView(self.session),
             self.state,
             ring_in(self.toy, index),
-            history := OpenedSets(self.terms),
+            OpenedSets.of(self.board) if self.remembers else OpenedSets(self.terms),
         )
-        if self.remembers:
-            history.follow(self.board)
         found.consent = True
         return found
 
