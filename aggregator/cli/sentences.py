@@ -108,6 +108,17 @@ def _unfit_record(error: UnfitRecord) -> tuple[str, str]:
     )
 
 
+def _store_damaged(error: StoreDamaged) -> tuple[str, str]:
+    elsewhere = "If its board is in PostgreSQL, name that with --board. Otherwise restore"
+    return (
+        f"What is stored is damaged: {error.what}: {error.reason}. The service does not go on with "
+        "it.",
+        f"{elsewhere if error.position == 1 else 'Restore'} the data folder from a backup that is "
+        "not older than the last post, then start again. Members wait meanwhile. No key share and "
+        "no model is lost.",
+    )
+
+
 def _store_full(error: StoreFull) -> tuple[str, str]:
     remedy = remedy_for(error.number)
     return (
@@ -204,11 +215,7 @@ SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
         f"No card can have that {e.field}: {e.reason}.",
         "Give another one. Nothing was written.",
     ),
-    StoreDamaged: lambda e: (
-        f"What is stored is damaged: {e.what}: {e.reason}. The service does not go on with it.",
-        "Restore the data folder from a backup that is not older than the last post, then start "
-        "again. Members wait meanwhile. No key share and no model is lost.",
-    ),
+    StoreDamaged: _store_damaged,
     NoBoard: lambda e: (
         f"Nothing is stored of this federation: there is no board in {e.folder}.",
         "Give the --data folder that the service was started with, and the same federation.toml.",

@@ -16,7 +16,7 @@ class Told(Protocol):
     """A lead that may be lost."""
 
     def tell(self, told: Callable[[LeadLost], object]) -> None:
-        """Call this once the lead is lost, in a thread of its own."""
+        """Call this once the lead is lost, in whichever thread."""
 
 
 AtWork = tuple[BoardDatabase | None, Told | None]

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, closing
 
-from aggregator.errors import BoardRefused, LeadLost, StoppedWaiting
+from aggregator.errors import BoardRefused, LeadLost, StoppedWaiting, StoreFull
 from aggregator.postgresql.database import PostgresBoard
 from aggregator.postgresql.lead import Lead
 
@@ -33,6 +33,8 @@ class Candidate:
             lead = opened.enter_context(closing(await self._lead(stop)))
             board = opened.enter_context(closing(await asyncio.to_thread(self._board, lead)))
             self._say(f"leads the board in {lead.place}, in term {lead.term}")
+            watching = asyncio.create_task(_watch(lead))
+            opened.callback(watching.cancel)
             yield lead, board
 
     def _board(self, lead: Lead) -> PostgresBoard:
@@ -69,8 +71,8 @@ class Candidate:
                     return True
                 self._say(f"stands by for the board in {lead.place}: another process leads")
                 await _moment(stop, _ASK_SECONDS)
-        except LeadLost as lost:
-            self._say(f"waits for {lost.place}: {lost.reason}")
+        except (LeadLost, StoreFull) as error:
+            self._say(f"waits for {lead.place}: {error.reason}")
         finally:
             if not has_lead:
                 await asyncio.to_thread(lead.close)
@@ -81,6 +83,17 @@ class Candidate:
         if what != self._said:
             log.info("%s", what)
         self._said = what
+
+
+async def _watch(lead: Lead) -> None:
+    """A database that gives no answer at all would be waited for without end."""
+    while True:
+        await asyncio.sleep(_ASK_SECONDS)
+        try:
+            lead.require()
+        except LeadLost as lost:
+            lead.cut(lost)
+            return
 
 
 async def _moment(stop: asyncio.Event, seconds: float) -> None:

@@ -15,6 +15,7 @@ Connection = psycopg.Connection[Any]
 
 SCHEMA, FORMAT = "quorate", 1
 LEAST_SERVER = 14  # which ends sessions that are idle
+LOCKED_MS = 3_000  # that a change waits for who else has locked a table
 _SILENT_MS = 3_000  # without a word from the server's machine, after which it counts as gone
 _DEFAULTS: dict[str, object] = {
     "application_name": "quorate-aggregator", "connect_timeout": 5,
@@ -86,6 +87,7 @@ def check_tables(connection: Connection, place: str, federation: bytes) -> None:
     with _setup_errors(place):
         connection.execute("SET synchronous_commit TO on")
         connection.execute("SET default_transaction_isolation TO 'read committed'")
+        connection.execute(f"SET lock_timeout TO {LOCKED_MS}")
         connection.execute("SET search_path TO quorate")
         found = connection.execute("SELECT format, federation FROM board").fetchone()
     if found is None:

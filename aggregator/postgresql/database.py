@@ -40,6 +40,7 @@ class PostgresBoard:
         except BaseException:
             made.close()
             raise
+        self._lead.carry(made)
         return made
 
     def close(self) -> None:

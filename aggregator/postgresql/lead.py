@@ -8,11 +8,14 @@ A process that has lost the lock may not know yet. Each lead has a *term*, one m
 and every change of the tables names its own: PostgreSQL refuses a change of an older one.
 """
 
+import contextlib
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable
+
+import psycopg
 
 from aggregator.errors import BoardRefused, LeadLost
 from aggregator.postgresql.connection import (
@@ -41,6 +44,7 @@ class Lead:
         self._beating: threading.Thread | None = None
         self._sure_until = 0.0
         self._connection = connect(address, target_session_attrs="read-write")
+        self._connections = [self._connection]
         try:
             make_tables(self._connection, self.place, federation)
             with database_errors(self.place):
@@ -70,10 +74,14 @@ class Lead:
         return True
 
     def tell(self, told: Callable[[LeadLost], object]) -> None:
-        """Call this once the lead is lost, in a thread of its own."""
+        """Call this once the lead is lost, in whichever thread."""
         self._told = told
         if self.lost is not None:
             told(self.lost)
+
+    def carry(self, connection: Connection) -> None:
+        """This one too ends with the lead."""
+        self._connections.append(connection)
 
     def require(self) -> None:
         """Raises LeadLost where another process may lead by now."""
@@ -81,6 +89,16 @@ class Lead:
             raise self.lost
         if time.monotonic() > self._sure_until:
             raise LeadLost(self.place, "this process stood still, or the database did not answer")
+
+    def cut(self, lost: LeadLost) -> None:
+        """The lead is lost. End all connections, also where somebody waits for an answer."""
+        self._lose(lost)
+        for connection in self._connections:
+            with (
+                contextlib.suppress(OSError, psycopg.Error),  # it is closed already
+                socket.socket(fileno=os.dup(connection.fileno())) as line,
+            ):
+                line.shutdown(socket.SHUT_RDWR)
 
     def superseded(self) -> LeadLost:
         """What a change was refused for: its term is over."""
@@ -101,10 +119,14 @@ class Lead:
                     self._connection.execute("SELECT 1")
             except Exception as error:
                 reason = error.reason if isinstance(error, LeadLost) else str(error)
-                self.lost = LeadLost(self.place, reason)
-                self._told(self.lost)
+                self._lose(LeadLost(self.place, reason))
                 return
             self._sure_until = asked + _SURE_SECONDS
+
+    def _lose(self, lost: LeadLost) -> None:
+        if self.lost is None and not self._ended.is_set():
+            self.lost = lost
+            self._told(lost)
 
 
 def _value(connection: Connection, query: str, *values: object) -> int:
