@@ -14,7 +14,10 @@ from aggregator.postgresql.lead import Lead
 from aggregator.postgresql.stored import stored_entries as stored_entries_of
 from aggregator.store.database import BoardDatabase
 from aggregator.store.sqlite import SqliteBoard, stored_entries
+from examples.demo.processes import wait_for
 from tests.stage.boards.server import Server
+
+PATIENCE = 30.0  # seconds; only a failing test waits for so long
 
 
 class Backend(Protocol):
@@ -67,7 +70,9 @@ class InPostgres:
         for lead in self._leads:
             lead.close()
         lead = Lead(self.address, self._federation)
-        assert lead.take()
+        wait_for(
+            "the lead", lead.take, [], PATIENCE
+        )  # the server ends the last session in a moment
         self._leads.append(lead)
         return PostgresBoard(self.address, lead, self._federation)
 
