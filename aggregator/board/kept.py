@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from aggregator.board.summary import Summary, read_summary
 from aggregator.errors import StoreDamaged
 from aggregator.rounds import Rounds
-from aggregator.store import BoardStore
+from aggregator.store import BoardStore, RoundVector
 from protocol.board import Board, Entry, Head, Post, Posted, decode_entry
 from protocol.encoding import decode, encode
 from protocol.errors import BadEntry, Fork, Malformed
-from protocol.messages import MAX_POST_BYTES, attachments_of, chunks_of
+from protocol.messages import MAX_POST_BYTES, attachments_of, chunks_of, read_session
 from protocol.terms import Terms
 
 HELD_ENTRIES = 2_048  # the newest: rounds in which nothing was said since then rest
@@ -78,17 +78,21 @@ class KeptBoard:
         self.rounds = Rounds(self._terms, board.studies, board.key, board.session)
         if summary is not None:
             self.rounds.resume(summary.rounds)
+            self.rounds.stated.resume(summary.stated)
 
     def _read(self, first: int, last: int) -> Iterator[Entry]:
         return map(decode_entry, self._store.between(first, last))
 
     def put(self, entry: Entry) -> list[bytes]:
         """Store the board's next entry, which may come next; the names of the blobs in it."""
-        body = decode(entry.post.post, Post, "post", MAX_POST_BYTES).body
-        names = [a.digest for a in attachments_of(body) if a.is_blob] + list(chunks_of(body))
-        self._store.append(Head(entry.position, entry.hash), encode(entry), names)
+        post = decode(entry.post.post, Post, "post", MAX_POST_BYTES)
+        body = post.body
+        names = [a.digest for a in attachments_of(body) if a.is_blob]
+        named, chunks = read_session(post.session), chunks_of(body)
+        vector = RoundVector(named.study, named.number, chunks) if chunks else None
+        self._store.append(Head(entry.position, entry.hash), encode(entry), names, vector)
         self._take(self.board.append(entry))
-        return names
+        return [*names, *chunks]
 
     def _take(self, posted: Posted) -> None:
         self.rounds.receive(posted)
@@ -115,7 +119,7 @@ class KeptBoard:
         if self.position < self._summed_up + _SUMMED_UP:
             return False
         self.rest()
-        summary = Summary(self.board.state, self.rounds.state)
+        summary = Summary(self.board.state, self.rounds.state, self.rounds.stated.state)
         self._store.keep_summary(summary.stored)
         self._summed_up = self.position
         return True

@@ -1,5 +1,6 @@
 """What a board comes to at a position, so that a start need not read all that was said before."""
 
+from aggregator.rounds import CourseState
 from protocol.board import BoardState
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
@@ -10,10 +11,11 @@ _HASH_BYTES = 32
 
 
 class Summary(Message, frozen=True):
-    """The state of the board and of its rounds, after the same entry."""
+    """The state of the board, of its rounds, and of who stated what, after the same entry."""
 
     board: BoardState
     rounds: RoundsState
+    stated: tuple[CourseState, ...]
 
     @property
     def stored(self) -> bytes:

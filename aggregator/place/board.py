@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from aggregator.errors import BoardRefused, LeadLost, NotYetReady
-from aggregator.store import BoardDatabase, hold, holder, stored_entries
+from aggregator.store import BoardDatabase, Row, hold, holder, stored_entries, stored_pruned
 
 _SERVING = "serve"
 
@@ -37,6 +37,9 @@ class PlaceOfBoard(Protocol):
     def entries(self) -> list[bytes]:
         """All that is stored, also while a service is at work."""
 
+    def pruned(self) -> list[Row]:
+        """By study, the first round whose vectors are not given up."""
+
 
 class InFolder:
     """In a file of the data folder; whoever holds the folder's lock has the board."""
@@ -61,6 +64,10 @@ class InFolder:
     def entries(self) -> list[bytes]:
         """Raises StoreDamaged, StoreFull."""
         return stored_entries(self._stored)
+
+    def pruned(self) -> list[Row]:
+        """Raises StoreDamaged, StoreFull."""
+        return stored_pruned(self._stored)
 
 
 class InPostgresql:
@@ -90,6 +97,10 @@ class InPostgresql:
     def entries(self) -> list[bytes]:
         """Raises BoardRefused, StoreDamaged, StoreFull."""
         return self._postgresql.stored_entries(self._address, self._federation)
+
+    def pruned(self) -> list[Row]:
+        """Raises BoardRefused, StoreDamaged, StoreFull."""
+        return self._postgresql.stored_pruned(self._address, self._federation)
 
 
 def place_of_board(

@@ -30,9 +30,16 @@ CREATE TABLE quorate.board (
 );
 CREATE TABLE quorate.entries (position bigint PRIMARY KEY, entry bytea NOT NULL);
 CREATE TABLE quorate.blobs (
-  digest bytea PRIMARY KEY, size bigint NOT NULL, named boolean NOT NULL
+  digest bytea PRIMARY KEY, size bigint NOT NULL, named boolean NOT NULL,
+  stays boolean NOT NULL DEFAULT false
 );
 CREATE INDEX unnamed ON quorate.blobs (digest) WHERE NOT named;
+CREATE TABLE quorate.vectors (
+  study text NOT NULL, round bigint NOT NULL, digest bytea NOT NULL,
+  PRIMARY KEY (study, round, digest)
+);
+CREATE INDEX vectors_by_name ON quorate.vectors (digest);
+CREATE TABLE quorate.pruned (study text PRIMARY KEY, before bigint NOT NULL);
 CREATE TABLE quorate.summary (number integer PRIMARY KEY, summary bytea NOT NULL);
 """
 

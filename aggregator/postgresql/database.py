@@ -7,7 +7,7 @@ from psycopg import Cursor
 
 from aggregator.postgresql.connection import Connection, check_tables, connect, database_errors
 from aggregator.postgresql.lead import Lead
-from aggregator.store import Row
+from aggregator.store import RoundVector, Row
 
 _PAGE = 128  # entries that are read at once
 _ROWS = (
@@ -18,6 +18,25 @@ _ROWS = (
 _CHANGE = (
     "WITH lead AS (SELECT 1 FROM board WHERE term = %s FOR SHARE), {} SELECT count(*) FROM lead"
 )
+# All parts of a statement see what was there before it: to each, names that are due are there.
+_PRUNE = """
+WITH lead AS (SELECT 1 FROM board WHERE term = %s FOR SHARE),
+due AS (
+  SELECT v.study, v.round, v.digest FROM lead, pruned AS p
+  JOIN vectors AS v ON v.study = p.study AND v.round < p.before LIMIT %s
+),
+forgotten AS (
+  DELETE FROM vectors AS v USING due AS d
+  WHERE v.study = d.study AND v.round = d.round AND v.digest = d.digest
+),
+gone AS (
+  DELETE FROM blobs AS b WHERE digest IN (SELECT digest FROM due) AND NOT stays AND NOT EXISTS (
+    SELECT 1 FROM vectors AS v WHERE v.digest = b.digest
+    AND (v.study, v.round, v.digest) NOT IN (SELECT study, round, digest FROM due)
+  ) RETURNING digest
+)
+SELECT (SELECT count(*) FROM lead), (SELECT count(*) FROM due), ARRAY(SELECT digest FROM gone)
+"""
 
 
 class PostgresBoard:
@@ -61,11 +80,23 @@ class PostgresBoard:
         """The same at once, in any thread, while something is written."""
         return self._ask(self._reader, _ROWS, after, last, None).fetchall()
 
-    def append(self, position: int, entry: bytes, names: Sequence[bytes]) -> None:
-        """Store the next entry, and that it names these blobs."""
+    def append(
+        self, position: int, entry: bytes, names: Sequence[bytes], vector: RoundVector | None = None
+    ) -> None:
+        """Store the next entry, and that it names these blobs for good, and those until pruned."""
+        study, number, chunks = vector or RoundVector("", 0, ())
         added = "added AS (INSERT INTO entries SELECT %s, %s FROM lead)"
-        named = "named AS (UPDATE blobs SET named = true FROM lead WHERE digest = ANY(%s))"
-        self._change(f"{added}, {named}", position, entry, list(names))
+        named = (
+            "named AS (UPDATE blobs SET named = true, stays = stays OR digest = ANY(%s) FROM lead "
+            "WHERE digest = ANY(%s))"
+        )
+        noted = (
+            "noted AS (INSERT INTO vectors SELECT %s::text, %s::bigint, name "
+            "FROM lead, unnest(%s::bytea[]) AS name ON CONFLICT DO NOTHING)"
+        )
+        for_good, all_named = list(names), [*names, *chunks]
+        values = position, entry, for_good, all_named, study, number, list(chunks)
+        self._change(f"{added}, {named}, {noted}", *values)
 
     def summary(self) -> object:
         """What was kept last, None if nothing was."""
@@ -98,6 +129,25 @@ class PostgresBoard:
         """The blobs that no entry names, with their sizes."""
         query = "SELECT digest, size FROM blobs WHERE NOT named"
         return self._ask(self._database, query).fetchall()
+
+    def pruned(self) -> list[Row]:
+        """By study, the first round whose vectors are not given up."""
+        return self._ask(self._database, "SELECT study, before FROM pruned").fetchall()
+
+    def mark_pruned(self, study: str, before: int) -> None:
+        """Give up the vectors of a study's rounds before that one."""
+        put = "INSERT INTO pruned SELECT %s::text, %s::bigint FROM lead ON CONFLICT (study)"
+        self._change(f"kept AS ({put} DO UPDATE SET before = excluded.before)", study, before)
+
+    def prune(self, limit: int) -> tuple[list[object], bool]:
+        """Forget so many names of vectors that are given up; whether there may be more.
+
+        Returns those of blobs that nothing else names, whose rows are gone.
+        """
+        row = self._ask(self._database, _PRUNE, self._lead.term, limit).fetchone()
+        if row is None or not row[0]:
+            raise self._lead.superseded()
+        return row[2], row[1] == limit
 
     def _value(self, query: str, *values: object) -> object:
         row = self._ask(self._database, query, *values).fetchone()

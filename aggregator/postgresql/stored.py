@@ -1,7 +1,7 @@
 """A board in PostgreSQL for who only reads it: ``status`` and ``export``."""
 
 from contextlib import closing
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from aggregator.errors import BoardRefused, LeadLost
 from aggregator.postgresql.connection import (
@@ -13,7 +13,7 @@ from aggregator.postgresql.connection import (
     name_of,
 )
 from aggregator.postgresql.lead import LOCK
-from aggregator.store import in_order
+from aggregator.store import Row, in_order
 
 _HOLDS = (
     "SELECT process, host FROM board WHERE EXISTS (SELECT 1 FROM pg_locks WHERE granted "
@@ -34,14 +34,24 @@ def stored_entries(address: str, federation: bytes) -> list[bytes]:
 
     Raises BoardRefused, StoreDamaged, StoreFull.
     """
+    return list(
+        in_order(_stored(address, federation, "SELECT * FROM entries ORDER BY position"), 0)
+    )
+
+
+def stored_pruned(address: str, federation: bytes) -> list[Row]:
+    """By study, the first round whose vectors are not given up; as ``stored_entries``."""
+    return _stored(address, federation, "SELECT study, before FROM pruned")
+
+
+def _stored(address: str, federation: bytes, query: LiteralString) -> list[Row]:
     place = name_of(address)
     with closing(connect(address)) as connection:
         if not _is_there(connection, place, federation):
             return []
         try:
             with database_errors(place):
-                rows = connection.execute("SELECT * FROM entries ORDER BY position", binary=True)
-                return list(in_order(rows, 0))
+                return connection.execute(query, binary=True).fetchall()
         except LeadLost as lost:
             raise BoardRefused(place, "connection", lost.reason) from None
 

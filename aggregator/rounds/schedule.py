@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 
+from aggregator.rounds.stated import StatedModels
 from protocol.board import (
     KeyHistory,
     Posted,
@@ -61,6 +62,7 @@ class Rounds:
         """session: the board's, of who lets go of rounds."""
         self._session = session
         self.terms, self.studies, self.handovers = terms, studies, key.handovers
+        self.stated = StatedModels(studies, key.handovers)
         self.views: dict[str, RoundView] = {}
         self.history = OpenedSets(terms, studies, key)
         self._began: dict[str, int] = {}  # the first entry of each view
@@ -78,6 +80,7 @@ class Rounds:
         """Take note of an entry, which the studies have taken note of already."""
         self._going_on = self._open = None
         self._due.clear()
+        self.stated.receive(posted)
         session = posted.post.session
         named = read_session(session)
         if named.kind == "handover":

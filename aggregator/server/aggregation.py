@@ -171,9 +171,9 @@ class Aggregation:
         if not self._stored.exists():
             load_key(self.folder)  # is this a data folder at all?
         if (process := self._board.served_by()) is None:
-            entries = self._board.entries
+            found_in = self._board.entries, self._board.pruned
             card = self._newest_card()
-            return stored_report(self._stored, self.terms, _now_ms, card, entries)
+            return stored_report(self._stored, self.terms, _now_ms, card, *found_in)
         found = read_status(self.folder)
         if found is None or found.get("pid") != process:
             raise NotYetReady

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aggregator.board import KeptBoard
 from aggregator.clock import BoardClock
 from aggregator.errors import BadUpload, StoreFull
-from aggregator.rounds import Summing, remove_sums
+from aggregator.rounds import Pruning, Summing, remove_sums
 from aggregator.server.waits import Waits
 from aggregator.status import AtWork
 from aggregator.status.report import report
@@ -25,13 +25,21 @@ from protocol.board import Entry, Post, Posted, SignedPost, sign_post
 from protocol.encoding import decode
 from protocol.errors import BadEntry, Fork, Malformed
 from protocol.key import Epoch
-from protocol.messages import MAX_POST_BYTES, MAX_REASON, Body, attachments_of, chunks_of
+from protocol.messages import (
+    MAX_POST_BYTES,
+    MAX_REASON,
+    Body,
+    attachments_of,
+    chunks_of,
+    read_session,
+)
 from protocol.terms import AGGREGATOR, AddressCard, Terms
 from protocol.wire import (
     CHUNK_BYTES,
     MAX_PAGE_BYTES,
     REQUESTED_BYTES,
     Accepted,
+    BlobAbsent,
     BlobChunk,
     BlobHave,
     BlobOffer,
@@ -77,6 +85,7 @@ class Aggregator:
             self._kept = KeptBoard(terms, self._store)
             self.board, self.rounds = self._kept.board, self._kept.rounds
             epochs = self.board.key.by_digest
+            self._pruning = Pruning(self.rounds.stated, self._blobs)
             self.summing = Summing(self.rounds, epochs, self._blobs, folder, self._say)
             self._look_for_blobs()
             remove_sums(folder, frozenset(view.session for view in self.rounds.open_hybrid()))
@@ -100,8 +109,13 @@ class Aggregator:
         for attachment in posted.attachments:
             if attachment.is_blob:
                 self._blobs.require(attachment.digest, attachment.size)
-        for name in chunks_of(posted.post.body):
-            self._blobs.require(name)
+        if not self._is_pruned(posted.post.session):
+            for name in chunks_of(posted.post.body):
+                self._blobs.require(name)
+
+    def _is_pruned(self, session: str) -> bool:
+        named = read_session(session)
+        return named.number < self._blobs.pruned_before(named.study)
 
     @property
     def epoch(self) -> Epoch | None:
@@ -157,6 +171,7 @@ class Aggregator:
             self.storage.trouble,
             self._clock.report,
             card,
+            self._store.pruned,
         )
         return report(self.board, self.terms, self.rounds, now_ms, work)
 
@@ -176,6 +191,7 @@ class Aggregator:
             for session, opening in self.rounds.to_open(self.epoch, waited):
                 self._say(session, opening)
         is_at_work = self.summing.step(self.rounds.to_close(waited))
+        is_at_work = self._pruning.step(waited) or is_at_work
         is_at_work = is_at_work or self.board.head.position > before
         if not is_at_work:
             with contextlib.suppress(StoreFull):  # then the next start reads more
@@ -269,8 +285,10 @@ class Aggregator:
 
     def _download(self, frame: BlobRequest) -> list[FromAggregator]:
         size = self._blobs.size(frame.digest)
-        if size is None or frame.offset > size:
-            return [Rejected("missing-blob", f"blob {frame.digest.hex()} is not here")]
+        if size is None:
+            return [BlobAbsent(frame.digest)]
+        if frame.offset > size:
+            return [Rejected("malformed", f"blob {frame.digest.hex()} has only {size} bytes")]
         data = self._blobs.part(frame.digest, frame.offset, REQUESTED_BYTES)
         return [
             BlobChunk(frame.digest, size, frame.offset + k, data[k : k + CHUNK_BYTES])

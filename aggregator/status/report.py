@@ -39,6 +39,7 @@ class AtWork:
     trouble: why nothing can be stored, None if it can be.
     clock: how the machine's clock was set (``BoardClock.report``), None if it was not.
     card: the newest card, None if none is known.
+    pruned: by study, the first round whose vectors are not given up; 1 of all others.
     """
 
     reasons: Mapping[str, Mapping[int, Reason]] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class AtWork:
     trouble: Trouble | None = None
     clock: Mapping[str, object] | None = None
     card: AddressCard | None = None
+    pruned: Mapping[str, int] = field(default_factory=dict)
 
 
 def report(
@@ -88,7 +90,10 @@ def report(
         "key": key_report(board),
         "handovers": handover_reports(board, work.connected),
         "handovers_not_shown": max(0, len(board.key.handovers.all) - MAX_HANDOVERS),
-        "studies": [study_report(state, rounds) for state in shown_studies(rounds, MAX_STUDIES)],
+        "studies": [
+            study_report(state, rounds, work.pruned.get(state.study.name, 1))
+            for state in shown_studies(rounds, MAX_STUDIES)
+        ],
         "studies_not_shown": max(0, len(rounds.studies) - MAX_STUDIES),
         "rounds": [
             _round(view, rounds, work) | _held_back(work.held_back.get(view.session), terms)

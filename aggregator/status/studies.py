@@ -7,7 +7,7 @@ from typing import Literal
 from aggregator.clock import iso
 from aggregator.rounds import Rounds
 from aggregator.status.ceremony import Report
-from protocol.board import StudyState
+from protocol.board import AWAY, DAYS_AFTER_END, StudyState
 from protocol.rounds import RoundView
 
 Standing = Literal["proposed", "open", "done", "ended"]
@@ -41,10 +41,11 @@ def shown_studies(rounds: Rounds, count: int) -> list[StudyState]:
     return [*reversed([*islice(others, room)]), *matter[-count:]]
 
 
-def study_report(state: StudyState, rounds: Rounds) -> Report:
+def study_report(state: StudyState, rounds: Rounds, pruned_before: int) -> Report:
     """One study; members by name. ``round``: the last that was opened, 0 before the first.
 
     What was approved counts from the next round on, and is told as it stands now.
+    pruned_before: the first round whose vectors are not given up.
     """
     study, terms = state.study, rounds.terms
     to_add, to_open = state.lacking()
@@ -77,7 +78,29 @@ def study_report(state: StudyState, rounds: Rounds) -> Report:
         "votes_needed": terms.lock_threshold,
         "lost_round": lost.session if lost else None,
         "goes_on": lost is None or rounds.goes_on_after(lost),
+        "vectors": _vectors(state, rounds, pruned_before),
         "disagreement": {terms.name_of(m): model.hex() for m, model in stands_at.items()},
+    }
+
+
+def _vectors(state: StudyState, rounds: Rounds, pruned_before: int) -> Report | None:
+    """Who is behind, for whom vectors are kept ``until`` that round opens, or who has too few.
+
+    None if nobody is: then they are kept as the plan says.
+    """
+    study, name_of = state.study, rounds.terms.name_of
+    if not study.is_training:
+        return None
+    kept = rounds.stated.kept(study.name, pruned_before)
+    if not (kept.behind or kept.stranded):
+        return None
+    until = kept.first + AWAY * study.training.keep_vectors + 1
+    return {
+        "kept_from": kept.first,
+        "behind": [name_of(m) for m in kept.behind],
+        "until": until if until <= study.rounds else None,
+        "days_after_end": DAYS_AFTER_END,
+        "stranded": [name_of(m) for m in kept.stranded],
     }
 
 

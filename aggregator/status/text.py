@@ -13,6 +13,7 @@ from protocol.words import (
     number_of,
     round_name,
     shown,
+    vector_lines,
     ways_out,
     why_left_out,
 )
@@ -195,6 +196,7 @@ def _study(found: dict[str, Any]) -> str:
     if found["disagreement"]:
         models = [f"{name} {model[:12]}" for name, model in found["disagreement"].items()]
         parts.append(f"its hospitals stand at different models: {', '.join(models)}")
+    parts += [line.removesuffix(".") for line in vector_lines(found["vectors"])]
     return "; ".join(parts)
 
 

@@ -114,6 +114,23 @@ class BlobStore:
                     self._discard(path)
         self._drop(self._unnamed.idle())
 
+    def pruned_before(self, study: str) -> int:
+        """The first round of a study whose vectors are not given up; 1 at first."""
+        return self._store.pruned_before(study)
+
+    def mark_pruned(self, study: str, before: int) -> None:
+        """Give up the vectors of a study's rounds before that one; durable when this returns."""
+        self._store.mark_pruned(study, before)
+
+    def prune(self, limit: int) -> bool:
+        """Delete some of what is given up; whether more may be to do.
+
+        limit: names at a time. A file that a crash leaves has no row, and ``clean_up`` finds it.
+        """
+        gone, is_more = self._store.prune(limit)
+        self._unlink(gone)
+        return is_more
+
     def have(self, member: int, digest: bytes, size: int) -> int:
         """How many bytes of an announced blob are here. Raises BadUpload."""
         if self._is_whole(digest, size):
@@ -278,6 +295,9 @@ class BlobStore:
     def _remove(self, digests: Sequence[bytes]) -> None:
         """Their rows first: a file without one is nothing that was acknowledged."""
         self._store.remove_blobs(digests)
+        self._unlink(digests)
+
+    def _unlink(self, digests: Sequence[bytes]) -> None:
         for digest in digests:
             self._verified.pop(digest, None)
             self._checked.pop(digest, None)

@@ -4,12 +4,12 @@ The chain of entries cannot show that its end is missing (a database restored fr
 a write-ahead log cut short), so each head is also noted in a file beside the database.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
 
 from aggregator.errors import StoreDamaged, StoreFull
-from aggregator.store.database import NO_END, BoardDatabase, in_order
+from aggregator.store.database import NO_END, BoardDatabase, RoundVector, Row, in_order
 from aggregator.store.durable import disk_errors
 from aggregator.store.heads import HeadLog, last_noted
 from aggregator.store.sqlite import SqliteBoard
@@ -33,6 +33,12 @@ class BoardStore:
         except OSError as error:
             raise StoreFull.of(folder, error) from None
         self._database = database or SqliteBoard(folder)
+        try:
+            self.pruned = pruned_in(self._database.pruned())  # by study, the first round kept
+        except BaseException:
+            self._database.close()
+            raise
+        self._may_prune = bool(self.pruned)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -117,13 +123,21 @@ class BoardStore:
         """The head noted beside the database when this store was opened."""
         return self._heads.last
 
-    def append(self, head: Head, entry: bytes, names: Sequence[bytes] = ()) -> None:
+    def append(
+        self,
+        head: Head,
+        entry: bytes,
+        names: Sequence[bytes] = (),
+        vector: RoundVector | None = None,
+    ) -> None:
         """Store the entry that makes ``head`` the board's head; durable when this returns.
 
-        names: the blobs that it names.
+        names: the blobs that it names for good. vector: those that may be pruned later.
         """
-        self._database.append(head.position, entry, names)
+        self._database.append(head.position, entry, names, vector)
         self._hashes += head.hash
+        if vector and vector.number < self.pruned_before(vector.study):
+            self._may_prune = True  # it came late
         self._heads.note(head)
 
     def add_blob(self, digest: bytes, size: int) -> None:
@@ -154,6 +168,42 @@ class BoardStore:
         if found is not None and not isinstance(found, int):
             raise StoreDamaged(f"blob {digest.hex()}", "its recorded size is no number")
         return found
+
+    # ── pruned vectors ──
+
+    def pruned_before(self, study: str) -> int:
+        """The first round of a study whose vectors are not given up; 1 at first."""
+        return self.pruned.get(study, 1)
+
+    def mark_pruned(self, study: str, before: int) -> None:
+        """Give up the vectors of a study's rounds before that one; durable when this returns."""
+        self._database.mark_pruned(study, before)
+        self.pruned[study] = before
+        self._may_prune = True
+
+    def prune(self, limit: int) -> tuple[list[bytes], bool]:
+        """Forget some of the names of vectors that are given up; durable when this returns.
+
+        Returns those of blobs that nothing else names, whose rows are gone, and whether more may be
+        to do. limit: names at a time.
+        """
+        if not self._may_prune:
+            return [], False
+        found, self._may_prune = self._database.prune(limit)
+        gone = [name for name in found if isinstance(name, bytes)]
+        if len(gone) < len(found):
+            raise StoreDamaged("a row of a blob", "it is not a name")
+        return gone, self._may_prune
+
+
+def pruned_in(rows: Iterable[Row]) -> dict[str, int]:
+    """By study, the first round whose vectors are not given up; raises StoreDamaged."""
+    found = dict[str, int]()
+    for study, before in rows:
+        if not (isinstance(study, str) and isinstance(before, int)):
+            raise StoreDamaged("a row of pruned vectors", "it is not a study with a round")
+        found[study] = before
+    return found
 
 
 def check_end(noted: Head, head: Head, noted_hash: bytes | None) -> None:

@@ -1,13 +1,21 @@
 """What a board is kept in: tables of entries, of blobs' names and of a summary, with one writer."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aggregator.errors import StoreDamaged
 
 NO_END = (1 << 63) - 1  # as a position
 
 Row = tuple[object, object]
+
+
+class RoundVector(NamedTuple):
+    """The blobs that an entry names as a vector in a round of a study."""
+
+    study: str
+    number: int
+    names: Sequence[bytes]
 
 
 class BoardDatabase(Protocol):
@@ -26,8 +34,10 @@ class BoardDatabase(Protocol):
     def rows_beside(self, after: int, last: int) -> list[Row]:
         """The same at once, in any thread, while something is written."""
 
-    def append(self, position: int, entry: bytes, names: Sequence[bytes]) -> None:
-        """Store the next entry, and that it names these blobs."""
+    def append(
+        self, position: int, entry: bytes, names: Sequence[bytes], vector: RoundVector | None = None
+    ) -> None:
+        """Store the next entry, and that it names these blobs for good, and those until pruned."""
 
     def summary(self) -> object:
         """What was kept last, None if nothing was."""
@@ -49,6 +59,18 @@ class BoardDatabase(Protocol):
 
     def unnamed_blobs(self) -> list[Row]:
         """The blobs that no entry names, with their sizes."""
+
+    def pruned(self) -> list[Row]:
+        """By study, the first round whose vectors are not given up."""
+
+    def mark_pruned(self, study: str, before: int) -> None:
+        """Give up the vectors of a study's rounds before that one."""
+
+    def prune(self, limit: int) -> tuple[list[object], bool]:
+        """Forget so many names of vectors that are given up; whether there may be more.
+
+        Returns those of blobs that nothing else names, whose rows are gone.
+        """
 
 
 def in_order(rows: Iterable[Row], after: int) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 from aggregator.errors import StoreDamaged, StoreFull
-from aggregator.store.database import NO_END, Row, in_order
+from aggregator.store.database import NO_END, RoundVector, Row, in_order
 from aggregator.store.durable import disk_errors
 
 _NAME = "board.sqlite"
@@ -19,9 +19,25 @@ CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, entry BLOB NOT
 CREATE TABLE IF NOT EXISTS blobs (
   digest BLOB PRIMARY KEY, size INTEGER NOT NULL, named INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS vectors (
+  study TEXT NOT NULL, round INTEGER NOT NULL, digest BLOB NOT NULL,
+  PRIMARY KEY (study, round, digest)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS vectors_by_name ON vectors (digest);
+CREATE TABLE IF NOT EXISTS pruned (study TEXT PRIMARY KEY, before INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS summary (number INTEGER PRIMARY KEY, summary BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS unnamed ON blobs (digest) WHERE NOT named;
 """
+_GIVEN_UP = """
+SELECT v.study, v.round, v.digest FROM pruned AS p
+JOIN vectors AS v ON v.study = p.study AND v.round < p.before LIMIT ?
+"""
+# A vector's blob may be named in a round that is kept, too, or in a place that stays.
+_IN_NO_OTHER = """
+SELECT digest FROM blobs AS b WHERE digest = ? AND named = 1
+AND NOT EXISTS (SELECT 1 FROM vectors AS v WHERE v.digest = b.digest)
+"""
+_AS_VECTOR, _FOR_GOOD = 1, 2  # how an entry names a blob
 # What a disk, a lock or a permission does; everything else says that the file is not what it was.
 _REFUSALS = {
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY,
@@ -77,9 +93,11 @@ class SqliteBoard:
         with self._reading:
             return list(_rows(self._reader, self._path, after, last))
 
-    def append(self, position: int, entry: bytes, names: Sequence[bytes]) -> None:
-        """Store the next entry, and that it names these blobs."""
-        self._write("INSERT INTO entries VALUES (?, ?)", (position, entry), names)
+    def append(
+        self, position: int, entry: bytes, names: Sequence[bytes], vector: RoundVector | None = None
+    ) -> None:
+        """Store the next entry, and that it names these blobs for good, and those until pruned."""
+        self._write("INSERT INTO entries VALUES (?, ?)", (position, entry), names, vector)
 
     def summary(self) -> object:
         """What was kept last, None if nothing was."""
@@ -113,18 +131,50 @@ class SqliteBoard:
             query = "SELECT digest, size FROM blobs INDEXED BY unnamed WHERE NOT named"
             return self._database.execute(query).fetchall()
 
+    def pruned(self) -> list[Row]:
+        """By study, the first round whose vectors are not given up."""
+        return _pruned(self._database, self._path)
+
+    def mark_pruned(self, study: str, before: int) -> None:
+        """Give up the vectors of a study's rounds before that one."""
+        self._write("INSERT OR REPLACE INTO pruned VALUES (?, ?)", (study, before))
+
+    def prune(self, limit: int) -> tuple[list[object], bool]:
+        """Forget so many names of vectors that are given up; whether there may be more.
+
+        Returns those of blobs that nothing else names, whose rows are gone.
+        """
+        gone = list[object]()
+        with self._transaction():
+            rows = self._database.execute(_GIVEN_UP, (limit,)).fetchall()
+            delete = "DELETE FROM vectors WHERE study = ? AND round = ? AND digest = ?"
+            self._database.executemany(delete, rows)
+            for digest in {digest for _, _, digest in rows}:
+                gone += [name for (name,) in self._database.execute(_IN_NO_OTHER, (digest,))]
+            names = [(digest,) for digest in gone]
+            self._database.executemany("DELETE FROM blobs WHERE digest = ?", names)
+        return gone, len(rows) == limit
+
     def _value(self, query: str, *values: object) -> object:
         with _database_errors(self._path):
             row = self._database.execute(query, values).fetchone()
         return None if row is None else row[0]
 
     def _write(
-        self, statement: str, values: tuple[object, ...], names: Sequence[bytes] = ()
+        self,
+        statement: str,
+        values: tuple[object, ...],
+        names: Sequence[bytes] = (),
+        vector: RoundVector | None = None,
     ) -> None:
+        study, number, chunks = vector or RoundVector("", 0, ())
         with self._transaction():
             self._database.execute(statement, values)
-            rows = [(name,) for name in names]
-            self._database.executemany("UPDATE blobs SET named = 1 WHERE digest = ?", rows)
+            named = [(_FOR_GOOD, name) for name in names] + [(_AS_VECTOR, name) for name in chunks]
+            update = "UPDATE blobs SET named = max(named, ?) WHERE digest = ?"
+            self._database.executemany(update, named)
+            rows = [(study, number, name) for name in chunks]
+            self._database.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", rows)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -145,10 +195,26 @@ def stored_entries(folder: Path) -> list[bytes]:
     Raises StoreDamaged, StoreFull.
     """
     path = folder / _NAME
+    with _opened(path) as database:
+        return list(in_order(_rows(database, path, 0, NO_END), 0)) if database else []
+
+
+def stored_pruned(folder: Path) -> list[Row]:
+    """By study, the first round whose vectors are not given up, in such a folder; as above."""
+    path = folder / _NAME
+    with _opened(path) as database:
+        return _pruned(database, path) if database else []
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """A database that another process may be writing to; None if there is none yet."""
     with disk_errors(path):
-        if not path.exists():
-            return []
+        exists = path.exists()
     with contextlib.ExitStack() as opened, _database_errors(path):
+        if not exists:
+            yield None
+            return
         try:
             database = opened.enter_context(_to_read(path))
             is_made = _is_made(database)
@@ -158,12 +224,12 @@ def stored_entries(folder: Path) -> list[bytes]:
                 raise
             database = opened.enter_context(_copied(path))
             is_made = _is_made(database)
-        return list(in_order(_rows(database, path, 0, NO_END), 0)) if is_made else []
+        yield database if is_made else None
 
 
 def _is_made(database: sqlite3.Connection) -> bool:
     """Whether there is a table yet: a service may be making it right now."""
-    return database.execute("PRAGMA table_info(entries)").fetchone() is not None
+    return database.execute("PRAGMA table_info(pruned)").fetchone() is not None
 
 
 @contextlib.contextmanager
@@ -189,6 +255,11 @@ def _rows(database: sqlite3.Connection, path: Path, after: int, last: int) -> It
     with _database_errors(path):
         query = "SELECT position, entry FROM entries WHERE position > ? AND position <= ?"
         yield from database.execute(query + " ORDER BY position", (after, last))
+
+
+def _pruned(database: sqlite3.Connection, path: Path) -> list[Row]:
+    with _database_errors(path):
+        return database.execute("SELECT study, before FROM pruned").fetchall()
 
 
 def _code(error: sqlite3.Error) -> int:

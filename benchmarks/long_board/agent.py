@@ -5,7 +5,6 @@ The command asks how the studies stand. It reads the board up to its head, and s
 
 import asyncio
 import json
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.long_board.cost import cost_of
-from benchmarks.long_board.generator import PASSPHRASE, LongBoard
+from benchmarks.long_board.generator import PASSPHRASE, LongBoard, linked
 from examples.demo.processes import aggregator, wait_for
 from participant import Hospital
 
@@ -27,17 +26,9 @@ def measure(made: LongBoard) -> dict[str, Any]:
     with TemporaryDirectory(dir=made.folder) as folder:
         place = Path(folder)
         shutil.copytree(made.hospitals[0].home, place / "home")
-        shutil.copytree(made.data, place / "aggregator", copy_function=_linked)
+        shutil.copytree(made.data, place / "aggregator", copy_function=linked)
         with _serving(made, place):
             return {name: _looked(made, place) for name in ("first start", "start again")}
-
-
-def _linked(source: str, target: str) -> None:
-    """Blobs are never written to again; all else is copied."""
-    if "/blobs/" in source:
-        os.link(source, target)
-    else:
-        shutil.copy2(source, target)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
 from aggregator.identity import load_key
@@ -24,9 +25,10 @@ from benchmarks.long_board.rounds import LongTable
 from examples.demo.processes import ROOT, Hospital, sign_terms
 from participant.agent import save_checkpoint
 from participant.home import Membership, Passphrase, enter, keep_share, now_ms, read_signed_terms
-from protocol.board import Entry
-from protocol.encoding import encode
+from protocol.board import Entry, Post
+from protocol.encoding import decode, encode
 from protocol.key import HeldKey
+from protocol.messages import MAX_POST_BYTES, chunks_of, read_session
 from tests.stage.toy import CeremonyTable, Federation, ToyEpoch, finished
 
 MEMBERS, QUORUM, KEY_BITS = 5, 3, 256
@@ -61,6 +63,24 @@ class LongBoard:
     def hospitals(self) -> list[Hospital]:
         """All members."""
         return _hospitals(self.folder)
+
+
+@contextmanager
+def copied(made: LongBoard) -> Iterator[LongBoard]:
+    """The aggregator's part of it, to be changed; blobs are the same files until one is deleted."""
+    with TemporaryDirectory(dir=made.folder.parent) as name:
+        copy = LongBoard(Path(name), made.rounds)
+        shutil.copy2(made.terms, copy.terms)
+        shutil.copytree(made.data, copy.data, copy_function=linked)
+        yield copy
+
+
+def linked(source: str, target: str) -> None:
+    """Copy a file; blobs are never written to again, and are the same file."""
+    if "/blobs/" in source:
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
 
 
 def long_board(rounds: int, folder: Path = FOLDER) -> LongBoard:
@@ -134,8 +154,17 @@ class _Store:
             place.mkdir(parents=True, exist_ok=True)
             (place / name.hex()).write_bytes(data)
         posts = [(entry.position, encode(entry)) for entry in entries]
-        sizes = [(name, len(data)) for name, data in blobs.items()]
+        said = [decode(entry.post.post, Post, "post", MAX_POST_BYTES) for entry in entries]
+        chunks = {
+            (session.study, session.number, name)
+            for post in said
+            for session in [read_session(post.session)]
+            for name in chunks_of(post.body)
+        }
+        vectors = {name for *_, name in chunks}
+        sizes = [(name, len(data), 1 if name in vectors else 2) for name, data in blobs.items()]
         self.database.execute("BEGIN")
         self.database.executemany("INSERT INTO entries VALUES (?, ?)", posts)
-        self.database.executemany("INSERT OR IGNORE INTO blobs VALUES (?, ?, 1)", sizes)
+        self.database.executemany("INSERT OR IGNORE INTO blobs VALUES (?, ?, ?)", sizes)
+        self.database.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", chunks)
         self.database.execute("COMMIT")

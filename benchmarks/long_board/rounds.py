@@ -28,6 +28,7 @@ from tests.stage.studies import training_study
 from tests.stage.toy import ToyEpoch
 
 STUDY, WEIGHTS = "years", 20
+KEPT = 10  # rounds whose vectors stay
 _AHEAD = 100  # rounds of the plan that are still to come, for whoever goes on with it
 _TICK_MS = 1_000  # by the aggregator's clock, from one post to the next
 
@@ -135,4 +136,5 @@ class LongTable(AggregatorTable):
 
 def planned(toy: ToyEpoch, rounds: int) -> Study:
     """The study, of all members."""
-    return training_study(toy.federation.terms, STUDY, rounds=rounds + _AHEAD, suite="hybrid")
+    work = {"rounds": rounds + _AHEAD, "suite": "hybrid", "keep_vectors": KEPT}
+    return training_study(toy.federation.terms, STUDY, **work)

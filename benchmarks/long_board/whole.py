@@ -3,20 +3,23 @@
 from typing import Any
 
 from aggregator.store import stored_entries
-from benchmarks.long_board import agent, aggregator, verify
-from benchmarks.long_board.generator import long_board
+from benchmarks.long_board import agent, aggregator, vectors, verify
+from benchmarks.long_board.generator import copied, long_board
 
 
 def measure(rounds: int) -> dict[str, Any]:
     """All costs, by party, on a board of so many rounds; made first, unless it was before."""
     made = long_board(rounds)
     entries = stored_entries(made.stored)
+    with copied(made) as copy:
+        pruned, started = vectors.measure(copy), aggregator.measure(copy)
     return {
         "benchmark": "long-board",
         "rounds": rounds,
         "entries": len(entries),
         "board_bytes": sum(map(len, entries)),
         "agent": agent.measure(made),
-        "aggregator": aggregator.measure(made),
+        "vectors": pruned,
+        "aggregator": started,
         "verify": verify.measure(made),
     }

@@ -28,6 +28,7 @@ from protocol.signing import public_bytes
 from protocol.terms import Terms
 from protocol.wire import (
     Accepted,
+    BlobAbsent,
     BlobChunk,
     BlobHave,
     Declined,
@@ -163,6 +164,8 @@ class Agent:
         elif isinstance(frame, BlobChunk):
             if request := self._downloads.received(frame):
                 self._outgoing.append(request)
+        elif isinstance(frame, BlobAbsent):
+            self.tasks.absent(frame.digest)
         elif isinstance(frame, Rejected):
             self._rejected(frame)
         elif isinstance(frame, Declined):

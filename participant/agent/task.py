@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from participant.errors import RejectedByAggregator
 from participant.waiting import Waiting
 from protocol.board import Board, Draft, Entry, Post, Posted
 
@@ -80,3 +81,7 @@ class Task(Protocol):
     def receive_blob(self, name: bytes, data: bytes) -> None:
         """Take the first of the wanted blobs, checked by its name."""
         raise AssertionError(f"blob {name.hex()} is not wanted")
+
+    def blob_absent(self, name: bytes) -> None:
+        """The aggregator does not have a blob that this task needs. Raises how that ends it."""
+        raise RejectedByAggregator("missing-blob", f"blob {name.hex()} is not here")

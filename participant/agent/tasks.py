@@ -130,6 +130,13 @@ class Tasks:
             raise error
         self._end(reader, error)
 
+    def absent(self, name: bytes) -> None:
+        """End those that need a blob which the aggregator does not have."""
+        for reader in list(self.readers):
+            if reader.uses(name):
+                with self.at(reader):
+                    reader.task.blob_absent(name)
+
     def begun(self) -> Iterator[Reader]:
         """Those that have begun; first the one that has not spoken for longest."""
         for reader in list(self.readers):

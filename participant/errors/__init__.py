@@ -71,7 +71,9 @@ from participant.errors.training import (
     ModelMismatch,
     ModelsDiffer,
     NoAppUser,
+    NotStated,
     OpenedWith,
     RoundHeldUp,
     UnfitNumbers,
+    VectorsGone,
 )

@@ -62,6 +62,30 @@ class RoundHeldUp(ParticipantError, says="{round_name}: {event}"):
     facts: dict[str, object]
 
 
+class VectorsGone(ParticipantError, says="round {round_name}: its vectors are gone"):
+    """The aggregator has a round's vectors no more, of which this hospital makes its next model.
+
+    kept: of how many rounds it keeps them by the plan, at least. is_due: whether it was to have
+    these. place: the study's models in this federation's folder.
+    """
+
+    round_name: str
+    kept: int
+    is_due: bool
+    place: str
+
+
+class NotStated(ParticipantError, says="round {round_name}: not the model that was stated"):
+    """A model was put here, and it is none that enough members have stated after that round.
+
+    place: its name in this federation's folder. needed: how many members are enough.
+    """
+
+    round_name: str
+    place: str
+    needed: int
+
+
 class ForeignModel(ParticipantError, says="round {round_name}: {reason}"):
     """The model that this hospital has after a round is one of another app."""
 

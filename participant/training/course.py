@@ -48,7 +48,7 @@ class StudyCourse:
         report: Report,
         board: Board,
     ) -> None:
-        """Raises BadApp, NoStart, ForeignModel and DamagedFile.
+        """Raises BadApp, NoStart, ForeignModel, NotStated and DamagedFile.
 
         Takes note of who has stated what on the board, which sums are open, and what was before a
         restore.
@@ -80,6 +80,7 @@ class StudyCourse:
         self._tell_standing()
         for posted in said_before(board, self.study, self._index, self.finished):
             self._stance.hear(read_session(posted.post.session).number, posted)
+        self._stance.check_given(standing)
 
     @property
     def done(self) -> bool:

@@ -36,11 +36,15 @@ _MISSING = "this hospital does not have that model"
 
 @dataclass(frozen=True)
 class Standing:
-    """The round that a hospital has finished, the model it holds, and the bounds that follow."""
+    """The round that a hospital has finished, the model it holds, and the bounds that follow.
+
+    Of a model that people have put here no bounds are known. Then the plan's own are asked for.
+    """
 
     number: int
     model: Model
     bounds: Bounds
+    is_given: bool = False  # by people: this hospital has not made that model
 
 
 class Forgone(Exception):
@@ -102,6 +106,7 @@ def stay(storage: Storage, study: str, number: int, before: Standing) -> None:
 def load(storage: Storage, study: str, number: int, layout: Layout) -> Standing | None:
     """The standing after a round, or before the first; None if it is not here.
 
+    The bounds are stored first: a model without them was put there by people.
     Raises ForeignModel if it is another app's, DamagedFile if it does not read.
     """
     stored = model_name(study, number)
@@ -111,10 +116,12 @@ def load(storage: Storage, study: str, number: int, layout: Layout) -> Standing 
     model, name = read_model(data, layout, study, number), _bounds_name(study, number)
     if not number:
         return Standing(0, model, Bounds())
+    if (kept := storage.read(name)) is None:
+        return Standing(number, model, Bounds(), is_given=True)
     try:
-        bounds = decode(storage.read(name) or b"", Bounds, "bounds", _MAX_BOUNDS_BYTES)
+        bounds = decode(kept, Bounds, "bounds", _MAX_BOUNDS_BYTES)
     except Malformed:
-        reason = f"{name}, which belongs to it, is missing or does not read"
+        reason = f"{name}, which belongs to it, does not read"
         raise DamagedFile(stored, reason, "model") from None
     return Standing(number, model, bounds)
 

@@ -7,8 +7,8 @@ before anything is contributed to it or taken from it.
 from collections.abc import Callable
 from typing import Any
 
-from participant.errors import ModelMismatch, OpenedWith
-from participant.model import Layout, list_of
+from participant.errors import ModelMismatch, NotStated, OpenedWith
+from participant.model import Layout, list_of, model_name
 from participant.training.agreement import Agreement
 from participant.training.outcome import Standing
 from protocol.board import Board, Draft, Posted, Study, suite_for
@@ -69,6 +69,13 @@ class Stance:
     def is_agreed(self, number: int, model: bytes) -> bool:
         """Whether enough members state, after a round, that they stand at that model."""
         return self._agreement.is_agreed(number, model)
+
+    def check_given(self, standing: Standing) -> None:
+        """Raises NotStated on a model that people have put here, and too few have stated."""
+        number, study = standing.number, self._study
+        if standing.is_given and not self.is_agreed(number, standing.model.digest):
+            place = model_name(study.name, number)
+            raise NotStated(f"{study.name}/{number}", place, study.least_agreeing)
 
     @property
     def differing(self) -> tuple[int, ...]:

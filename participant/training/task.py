@@ -7,6 +7,8 @@ from typing import Any
 from participant.agent import Task
 from participant.app import App
 from participant.disk import Storage
+from participant.errors import VectorsGone
+from participant.model import model_name
 from participant.rounds import Reading
 from participant.study import (
     GivenApp,
@@ -186,6 +188,16 @@ class TrainingTask(Task):
     def receive_blob(self, name: bytes, data: bytes) -> None:
         """Take the next chunk: one of the sum is opened and applied."""
         self._known.receive_blob(data)
+
+    def blob_absent(self, name: bytes) -> None:
+        """Raises VectorsGone for a vector of the round whose model is next."""
+        if self._course is None or name not in {wanted for wanted, _ in self.wanted_blobs()}:
+            return super().blob_absent(name)
+        study, number = self._course.study, self._course.finished + 1
+        kept, opened = study.training.keep_vectors, self._board.opened(self.name)
+        is_due = number > opened - 1 - kept
+        place = model_name(self.name, max(number, opened - 1))
+        raise VectorsGone(f"{self.name}/{number}", kept, is_due, place)
 
     @property
     def _known(self) -> StudyCourse:

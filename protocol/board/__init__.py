@@ -40,5 +40,5 @@ from protocol.board.post import (
     sign_post,
 )
 from protocol.board.rest import BoardState, PostedEntries
-from protocol.board.study import Studies, Study, StudyState, check_plan
+from protocol.board.study import AWAY, DAYS_AFTER_END, Studies, Study, StudyState, check_plan
 from protocol.board.suite import Suite, suite_for, suite_of

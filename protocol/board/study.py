@@ -30,6 +30,9 @@ from protocol.messages import (
 from protocol.terms import Terms
 
 MIN_CLIP, MAX_CLIP = 1e-9, 1e9
+# Vectors are kept for a hospital that is away: of so many times keep_vectors rounds at most, and
+# for so many days after a study's end.
+AWAY, DAYS_AFTER_END = 10, 30
 
 
 @dataclass(frozen=True)

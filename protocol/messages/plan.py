@@ -36,7 +36,8 @@ class Training(Message, frozen=True, tag="training"):
     ``start_federation``: the digest of the terms that this study was under, if they are terms
     before these. ``app``: SHA-256 of the app (participant/app), or nothing where each hospital
     chooses its own. ``run``: the run of a framework that it is trained for; empty where the first
-    program names it.
+    program names it. ``keep_vectors``: of so many rounds the aggregator keeps the vectors though
+    all have stated the model that came of them; more for who has not (aggregator/rounds/stated.py).
     """
 
     rounds: Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -50,6 +51,7 @@ class Training(Message, frozen=True, tag="training"):
     start_federation: Annotated[bytes, Meta(max_length=32)] = b""
     app: Annotated[bytes, Meta(max_length=32)] = b""
     run: RunName = ""
+    keep_vectors: Annotated[int, Meta(ge=1, le=1_000_000)] = 10
 
 
 class Statistic(Message, frozen=True, tag="statistic"):

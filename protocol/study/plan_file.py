@@ -103,7 +103,14 @@ def _training(table: Table, name: str) -> Training:
         start_federation=before,
         app=_hash(table.text("app")) if table.has("app") else b"",
         run=_run(table.text("run")) if table.has("run") else "",
+        **_kept(table),
     )
+
+
+def _kept(table: Table) -> dict[str, int]:
+    if not table.has("keep_vectors"):
+        return {}
+    return {"keep_vectors": _within(Training, "keep_vectors", table.number("keep_vectors"))}
 
 
 def _statistic(table: Table) -> Statistic:
@@ -240,6 +247,9 @@ def _training_lines(work: Training) -> Iterator[str]:
     yield _line("max_examples", work.max_examples)
     yield "# How updates are encrypted: paillier, hybrid, hybrid-s2, or auto, by the model's size."
     yield _line("suite", work.suite)
+    yield "# Of how many rounds the aggregator keeps the vectors once all have the model that came"
+    yield "# of them. A hospital whose disk is put back by no more rounds finds its way by itself."
+    yield _line("keep_vectors", work.keep_vectors)
     yield "# Where it starts: another study's model after one of its rounds, as STUDY/ROUND."
     yield "# Without this line it starts from the app's own initial parameters."
     start = f"{work.start_study}/{work.start_round}"

@@ -12,6 +12,7 @@ from protocol.wire.frames import (
     MAX_PAGE_BYTES,
     REQUESTED_BYTES,
     Accepted,
+    BlobAbsent,
     BlobChunk,
     BlobHave,
     BlobOffer,

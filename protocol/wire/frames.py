@@ -95,7 +95,6 @@ class Rejected(Message, frozen=True, tag="rejected"):
         "busy",
         "bad-post",
         "fork",
-        "missing-blob",
         "awaited-blob",
         "too-large",
         "malformed",
@@ -174,6 +173,12 @@ class BlobRequest(Message, frozen=True, tag="fetch"):
     offset: Size
 
 
+class BlobAbsent(Message, frozen=True, tag="absent"):
+    """Aggregator: I have no blob of that name, or no more: vectors of old rounds are pruned."""
+
+    digest: Digest
+
+
 class StatusRequest(Message, frozen=True, tag="status?"):
     """Member: how do things stand?"""
 
@@ -194,6 +199,7 @@ FromAggregator = (
     | Declined
     | BlobHave
     | BlobChunk
+    | BlobAbsent
     | StatusReport
 )
 

@@ -1,6 +1,6 @@
 """What both programs tell people alike of a round: what it waits for, and what it leaves out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from protocol.words.counted import number_of
 from protocol.words.foreign import shown
@@ -61,6 +61,34 @@ def lost(session: object, goes_on: object) -> str:
     if goes_on:
         return f"{said}. The study keeps the model of before that round."
     return f"{said}, and the study goes no further. What it is for can be proposed anew."
+
+
+def vector_lines(found: object) -> Iterator[str]:
+    """For whom a study's vectors are kept, and who lacks some; ``found`` may be anybody's words."""
+    if not isinstance(found, Mapping):
+        return
+    if behind := _names(found.get("behind")):
+        until = f"{shown(found.get('days_after_end'))} days after the study's end"
+        if round_ := found.get("until"):
+            until = f"when round {shown(round_)} opens"
+        yield (
+            f"{behind} {_is_behind(found.get('behind'))}: the aggregator keeps the vectors of "
+            f"round {shown(found.get('kept_from'))} and later ones for that. The first of them go "
+            f"{until}, if not before."
+        )
+    if stranded := _names(found.get("stranded")):
+        yield (
+            f"{stranded} can go on only from another hospital's model: the vectors before round "
+            f"{shown(found.get('kept_from'))} are deleted."
+        )
+
+
+def _names(found: object) -> str:
+    return ", ".join(map(shown, found)) if isinstance(found, list) else ""
+
+
+def _is_behind(found: object) -> str:
+    return number_of(len(found) if isinstance(found, list) else 0, "is behind", "are behind")
 
 
 def why_left_out(why: object, other: object) -> str:

@@ -8,9 +8,9 @@ from aggregator.identity import load_key
 from aggregator.record import RecordOutput
 from aggregator.record.export import export
 from aggregator.server import Aggregator
-from benchmarks.long_board import aggregator
+from benchmarks.long_board import aggregator, rounds, vectors
 from benchmarks.long_board.cost import CommandFailed, cost_of
-from benchmarks.long_board.generator import PASSPHRASE, long_board
+from benchmarks.long_board.generator import PASSPHRASE, copied, long_board
 from benchmarks.long_board.rounds import STUDY, LongTable
 from participant.agent import load_checkpoint
 from participant.home import Passphrase, enter, read_signed_terms
@@ -20,7 +20,7 @@ from protocol.record.audit import audit
 from tests.stage.record.story import Story, files_of, said_at
 from tests.stage.toy import CeremonyTable, finished, toy_federation
 
-ROUNDS = 2
+ROUNDS = 3
 
 
 def findings_in(files: RecordFiles) -> set[str]:
@@ -45,7 +45,8 @@ def test_nothing_is_wrong_with_the_rounds_that_are_made() -> None:
 
 
 @pytest.mark.slow  # passphrases are derived at their real cost
-def test_an_aggregator_and_agents_go_on_where_the_board_ends(tmp_path) -> None:
+def test_an_aggregator_and_agents_go_on_where_the_board_ends(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(rounds, "KEPT", 1)
     made = long_board(ROUNDS, tmp_path)
     file = read_signed_terms(made.terms)
     service = Aggregator(file.terms, load_key(made.data), made.stored, lambda: 0)
@@ -61,8 +62,11 @@ def test_an_aggregator_and_agents_go_on_where_the_board_ends(tmp_path) -> None:
     before = (made.folder / "federation.toml").read_bytes()
     assert long_board(ROUNDS, tmp_path) == made  # as it is
     service.close()
-    costs = aggregator.measure(made)
+    with copied(made) as copy:
+        found = vectors.measure(copy)
+        costs = aggregator.measure(copy)
     assert all(all(cost.values()) for cost in costs.values())
+    assert found["blob_bytes_a_round_after"] < found["blob_bytes_a_round_before"]
     assert (made.folder / "federation.toml").read_bytes() == before
 
 

@@ -22,13 +22,13 @@ _TRAINING, _STATISTIC = "training", "statistic"
 _ONLY: dict[str, tuple[str, ...]] = {
     _TRAINING: (
         "rounds", "clip", "bits", "max_examples", "weights", "suite", "start", "old", "app",
-        "run",
+        "run", "keep_vectors",
     ),
     _STATISTIC: ("data", "numbers", "label", "length", "decimals"),
 }  # fmt: skip
 _NAMED_OTHERWISE = {"members": "member", "labels": "label", "start_federation": "old"}
 _SECONDS = {_TRAINING: 600, _STATISTIC: 3_600}
-_ROUNDS, _CLIP, _BITS, _MAX_EXAMPLES = 10, 8.0, 32, 100_000
+_ROUNDS, _CLIP, _BITS, _MAX_EXAMPLES, _KEEP = 10, 8.0, 32, 100_000, 10
 _NO_KEY = mpz(1)  # no number that phe encrypted is under it
 
 
@@ -77,6 +77,9 @@ class NewStudy:
     ] = None
     run: Annotated[
         str | None, Option(metavar="RUN", help="Of a framework, such as flower/1234: no other.")
+    ] = None
+    keep_vectors: Annotated[
+        int | None, Option(help="Of how many rounds the aggregator keeps the vectors, else 10.")
     ] = None
     data: Annotated[
         str | None, Option(help="Name of the data. Statistics over one name are compared.")
@@ -139,6 +142,7 @@ class NewStudy:
             start_federation=b"" if self.old is None else read_terms(self.old).terms.federation,
             app=hash_of_app(self.app) if self.app is not None else b"",
             run=self.run or "",
+            keep_vectors=_KEEP if self.keep_vectors is None else self.keep_vectors,
         )
 
     def _statistic(self) -> Statistic:

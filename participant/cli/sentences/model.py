@@ -5,7 +5,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from participant.cli.sentences.sentence import Context, Said, Sentence
-from participant.errors import ForeignModel, ModelMismatch, ModelsDiffer
+from participant.errors import ForeignModel, ModelMismatch, ModelsDiffer, NotStated, VectorsGone
 from participant.model import described
 from protocol.words import shown
 from protocol.words.counted import counted
@@ -164,8 +164,33 @@ def _foreign_model(e: ForeignModel, c: Context) -> Sentence:
     )
 
 
+def _vectors_gone(e: VectorsGone, c: Context) -> Sentence:
+    kept = counted(e.kept, "round")
+    by_plan = f"By the plan it keeps those of the last {kept}"
+    if e.is_due:
+        by_plan += ", and this is one of them: ask its operator"
+    return Sentence(
+        f"{e.round_name}: the aggregator no longer has the vectors from which this hospital would "
+        f"make the next model. {by_plan}",
+        "copy that study's newest model from the data folder of another hospital of the study, "
+        f"under its own name. Its place here, for example: {c.placed(e.place)}. Then start train "
+        "again. It is taken only if enough hospitals have stated it",
+    )
+
+
+def _not_stated(e: NotStated, c: Context) -> Sentence:
+    return Sentence(
+        f"the model that was put here after {e.round_name} is not one that {e.needed} hospitals "
+        "have stated on the board",
+        f"put the right one in its place, or delete it: {c.placed(e.place)}. Its bounds, if this "
+        "hospital made it by itself, are missing beside it",
+    )
+
+
 MODELS: Said = {
     ModelMismatch: _mismatch,
     ModelsDiffer: _models_differ,
     ForeignModel: _foreign_model,
+    VectorsGone: _vectors_gone,
+    NotStated: _not_stated,
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from participant.home import federation_folder
 from participant.words import in_names
 from protocol.terms import Terms
 from protocol.words import pasted
@@ -52,6 +53,13 @@ class Context:
             f"{COMMAND} key restore FILE {self.here}; without a backup all members type: "
             f"{COMMAND} key refresh {self.pasted}"
         )
+
+    def placed(self, name: str) -> str:
+        """Where a file of this hospital is, by its name in the federation's folder."""
+        path = Path(name)
+        if self.home is not None and self.terms is not None:
+            path = federation_folder(self.home, self.terms.federation) / path
+        return pasted(path)
 
     def name(self, member: int) -> str:
         """A member's name."""

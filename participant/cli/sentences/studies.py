@@ -4,7 +4,6 @@ from pathlib import Path
 
 from participant import errors
 from participant.cli.sentences.sentence import COMMAND, REFUSED, Context, Said, Sentence, plain
-from participant.home import federation_folder
 from protocol.errors import BadPlan
 from protocol.words import pasted, shown
 
@@ -108,13 +107,10 @@ def _other_app(e: errors.OtherApp, c: Context) -> Sentence:
 
 
 def _no_start(e: errors.NoStart, c: Context) -> Sentence:
-    place = Path(e.place)
-    if c.home is not None and c.terms is not None:
-        place = federation_folder(c.home, c.terms.federation) / place
     return Sentence(
         f"{e.study} starts from the model of {e.start}, which cannot be had here: {e.reason}",
         "copy that model from the data folder of a hospital that has it. It is the same "
-        f"everywhere. Its place here: {pasted(place)}",
+        f"everywhere. Its place here: {c.placed(e.place)}",
     )
 
 

@@ -5,7 +5,7 @@ from textwrap import wrap
 
 from participant.words import start_words
 from participant.words.fingerprint import fingerprint
-from protocol.board import Study
+from protocol.board import AWAY, Study
 from protocol.messages import Statistic, Training
 from protocol.words import shown
 from protocol.words.counted import counted
@@ -156,12 +156,22 @@ def _rules(study: Study) -> Iterator[str]:
         f"{terms.lock_threshold} hospitals together may end the study",
     )
     if study.is_training:
+        yield from row("", _kept(study.training))
         other = "examples" if _is_equal(study.training) else "equal"
         yield from row(
             "",
             f'A hospital that has added to a study with weights = "{other}", from the same model '
             "or one near to it, adds nothing here",
         )
+
+
+def _kept(work: Training) -> str:
+    kept = work.keep_vectors
+    return (
+        f"The aggregator keeps the vectors of the last {counted(kept, 'round')}, and of up to "
+        f"{AWAY * kept} for a hospital that is away. Who is away for longer goes on from another "
+        "hospital's model"
+    )
 
 
 def _names(study: Study, members: Sequence[int]) -> str:

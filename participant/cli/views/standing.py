@@ -5,7 +5,15 @@ from typing import Any
 
 from participant.cli.sentences import Context, ceremony_remedy, ends, left_out_line, round_waiting
 from participant.cli.views.terminal import say
-from protocol.words import handover_lines, key_lines, lost, round_name, shown, ways_out
+from protocol.words import (
+    handover_lines,
+    key_lines,
+    lost,
+    round_name,
+    shown,
+    vector_lines,
+    ways_out,
+)
 from protocol.words.counted import counted
 from protocol.words.duration import duration
 
@@ -180,6 +188,8 @@ def _show_study(found: Mapping[str, Any]) -> None:
         ways = ways_out((), shown(found.get("votes_needed")), found.get("study"))
         for sentence in () if found.get("goes_on") else ways:
             say(f"    {sentence}")
+    for sentence in vector_lines(found.get("vectors")):
+        say(f"    {sentence}")
     for member, model in _pairs(found.get("disagreement")):
         say(f"    {shown(member)} stands at another model: {shown(model)[:16]}")
 

@@ -53,6 +53,7 @@ def decided(board: Board, rounds: Rounds) -> dict[str, Any]:
             found[f"open {name}"] = rounds.to_open(epoch, lambda since_ms, w=waited: w)  # type: ignore[misc]
     found["hybrid"] = [view.session for view in rounds.open_hybrid()]
     found["over"] = [name for name, s in rounds.studies.items() if s not in rounds.going_on()]
+    found["stated"] = rounds.stated.state
     found["next"] = {name: rounds.next_number(name) for name in rounds.studies}
     history = rounds.history
     found["handed on"] = history.handed_on()

@@ -17,6 +17,7 @@ from protocol.signing import public_bytes
 from protocol.wire.channel import SealedChannel
 from protocol.wire.frames import (
     Accepted,
+    BlobAbsent,
     BlobChunk,
     BlobOffer,
     BlobRequest,
@@ -150,7 +151,7 @@ async def test_a_guest_uploads_nothing_and_may_ask_for_blobs_and_for_the_status(
     async with serving(desk) as service, guest(service, 4, G1) as line:
         assert code(await line.ask(BlobOffer(b"b" * 32, 5_000))) == "not-allowed"
         assert code(await line.ask(BlobChunk(b"b" * 32, 5_000, 0, b"x"))) == "not-allowed"
-        assert code(await line.ask(BlobRequest(b"b" * 32, 0))) == "missing-blob"
+        assert await line.ask(BlobRequest(b"b" * 32, 0)) == BlobAbsent(b"b" * 32)
         assert isinstance(await line.ask(StatusRequest()), StatusReport)
     assert not list(desk.folder.rglob("*" + (b"b" * 32).hex() + "*"))
 

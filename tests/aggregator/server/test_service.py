@@ -20,6 +20,7 @@ from protocol.wire.frames import (
     MAX_PAGE_BYTES,
     REQUESTED_BYTES,
     Accepted,
+    BlobAbsent,
     BlobChunk,
     BlobHave,
     BlobOffer,
@@ -144,8 +145,8 @@ def test_a_blob_comes_back_in_chunks(desk: Desk) -> None:
     (answer,) = desk.service.receive(2, BlobRequest(blob_name(blob), len(blob)))
     assert isinstance(answer, BlobChunk)
     assert answer.data == b""
-    assert code(desk.ask(2, BlobRequest(b"x" * 32, 0))) == "missing-blob"
-    assert code(desk.ask(2, BlobRequest(blob_name(blob), len(blob) + 1))) == "missing-blob"
+    assert desk.ask(2, BlobRequest(b"x" * 32, 0)) == BlobAbsent(b"x" * 32)
+    assert code(desk.ask(2, BlobRequest(blob_name(blob), len(blob) + 1))) == "malformed"
 
 
 def test_an_upload_with_a_wrong_name_is_refused_and_forgotten(desk: Desk) -> None:

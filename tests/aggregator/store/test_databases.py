@@ -9,7 +9,7 @@ import pytest
 
 from aggregator.errors import AggregatorError, StoreDamaged
 from aggregator.store.board import BoardStore
-from aggregator.store.database import NO_END
+from aggregator.store.database import NO_END, RoundVector
 from protocol.board.post import Head, entry_hash
 from tests.stage.boards.backend import Backend
 from tests.stage.desk import Desk
@@ -186,3 +186,36 @@ def test_a_blob_that_the_board_names_and_that_is_not_recorded_is_named(
     desk.contribute(1, "study/cardio/1")
     backend.change("DELETE FROM blobs")
     assert "recorded" in damage_of(desk).reason
+
+
+# ── vectors ──
+
+
+def test_vectors_go_once_their_rounds_are_given_up_and_nothing_else_names_them(
+    backend: Backend,
+) -> None:
+    blobs = {k: bytes([k]) * 32 for k in range(1, 6)}
+    with closing(backend.open()) as database:
+        for name in blobs.values():
+            database.add_blob(name, 5)
+        database.append(1, b"one", [blobs[1]], RoundVector("s", 1, (blobs[1], blobs[2])))
+        database.append(2, b"two", (), RoundVector("s", 1, (blobs[2], blobs[3])))
+        database.append(3, b"three", (), RoundVector("s", 2, (blobs[3], blobs[4])))
+        database.append(4, b"four", (), RoundVector("t", 1, (blobs[5],)))
+        assert database.prune(9) == ([], False)
+        database.mark_pruned("s", 2)
+        assert database.pruned() == [("s", 2)]
+    with closing(backend.open()) as database:
+        assert database.pruned() == [("s", 2)]
+        gone, is_more = list[object](), True
+        while is_more:
+            found, is_more = database.prune(1)
+            gone += found
+        assert gone == [blobs[2]]  # for good is the first, and the third is in another round, too
+        there = {k for k, name in blobs.items() if database.blob_size(name) is not None}
+        assert there == {1, 3, 4, 5}
+        database.mark_pruned("s", 3)
+        found, _ = database.prune(9)
+        assert set(found) == {blobs[3], blobs[4]}
+        assert database.pruned() == [("s", 3)]
+        assert database.unnamed_blobs() == []

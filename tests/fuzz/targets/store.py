@@ -25,8 +25,9 @@ from aggregator.server.admission import NotAdmitted, identify
 from aggregator.server.waits import Waits
 from aggregator.status.file import STATUS_NAME, read_status
 from aggregator.store.board import BoardStore
+from aggregator.store.database import RoundVector
 from aggregator.store.heads import HeadLog
-from aggregator.store.sqlite import stored_entries
+from aggregator.store.sqlite import stored_entries, stored_pruned
 from protocol.board.board import Board
 from protocol.board.post import Head
 from protocol.encoding import encode
@@ -91,8 +92,10 @@ def _database() -> bytes:
     folder = scratch()
     store = BoardStore(folder)
     for position, entry in enumerate(entries()[:3], start=1):
-        store.append(Head(position, entry.hash), encode(entry))
+        vector = RoundVector("cardio", position, (DIGEST,))
+        store.append(Head(position, entry.hash), encode(entry), (), vector)
     store.add_blob(DIGEST, 5_000)
+    store.mark_pruned("cardio", 2)
     store.close()
     copy = folder / "copy.sqlite"
     with (
@@ -116,9 +119,12 @@ def board_database() -> Case:
         path.write_bytes(data)
         with suppress(AggregatorError):
             stored_entries(folder)
+            stored_pruned(folder)
             with closing(BoardStore(folder)) as store:
                 size = store.blob_size(DIGEST)
                 assert size is None or isinstance(size, int)
+                gone, _ = store.prune(2)
+                assert all(isinstance(name, bytes) for name in gone)
                 # Not as before it was opened: damage can make the file's header part of an entry.
                 assert list(store.entries()) == stored_entries(folder)
 
@@ -130,7 +136,7 @@ def board_summary() -> Case:
     board = Board(TERMS)
     board.append(entries()[0])
     rounds = Rounds(TERMS, board.studies, board.key, board.session)
-    honest = Summary(board.state, rounds.state)
+    honest = Summary(board.state, rounds.state, rounds.stated.state)
 
     def run(data: bytes) -> None:
         found = read_summary(_hash(data) + data)

@@ -22,6 +22,7 @@ from participant.errors import (
     NoStart,
     NotApproved,
     NotInStudy,
+    NotStated,
     OtherApp,
     OtherPlan,
     OutOfTime,
@@ -32,6 +33,7 @@ from participant.errors import (
     UnfitNumbers,
     UnknownStudy,
     UnpinnedApp,
+    VectorsGone,
 )
 from participant.handover import AnotherHandover, HandoverGivenUp
 from participant.waiting import Waiting
@@ -180,6 +182,9 @@ def test_no_sentence_is_for_an_error_that_is_gone() -> None:
         (OtherApp("c", "App", "approval", b"a" * 32, b""), REFUSED, ["no file", "approved here"]),
         (StudyEnded("cardio", ("H1", "H2"), 3), FAILED, ["H1, H2", "round 3"]),
         (NoStart("c", "b/7", "it is gone", "studies/b/m"), FAILED, ["of b/7, which", "it is gone"]),
+        (VectorsGone("c/7", 3, False, "studies/c/m"), FAILED, ["c/7", "the last 3 rounds"]),
+        (VectorsGone("c/7", 3, True, "studies/c/m"), FAILED, ["ask its operator"]),
+        (NotStated("c/7", "studies/c/m", 4), FAILED, ["c/7", "4 hospitals"]),
         (UnfitNumbers("n.csv", "2 numbers", "ask"), FAILED, ["n.csv", "2 numbers"]),
         (
             HandoverGivenUp("handover/1", ["H2", ""], ["a lie", "no sum"], "deal", ["H3"], False),

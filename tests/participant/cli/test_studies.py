@@ -106,6 +106,7 @@ def test_a_statistic_takes_labels_and_decimals_of_a_file_and_none_of_its_numbers
 @pytest.mark.parametrize(
     ("words", "exit_code", "said"),
     [
+        (["training", "--keep-vectors", "0"], 1, "--keep-vectors (training.keep_vectors): 0, and"),
         (["training", "--rounds", "0"], 1, "--rounds (training.rounds): 0, and it must be 1"),
         (["training", "--clip", "-1"], 1, "--clip (training.clip)"),
         (["training", "--bits", "99"], 1, "--bits (training.bits)"),

@@ -67,12 +67,21 @@ def test_a_forgone_outcome_leaves_the_model_and_bounds_that_have_room():
     assert stayed(disk) == Bounds((2, 1), (5, 9))
 
 
-def test_a_model_without_its_bounds_is_named():
+def test_a_model_whose_bounds_do_not_read_is_named():
+    disk = Disk()
+    Outcome(disk, STUDY, BEFORE, 1).abandon(ValueError("corrupt"))
+    disk.write("studies/cardio/bounds-1", b"x")
+    with pytest.raises(DamagedFile, match="bounds-1"):
+        load(disk, STUDY, 1, LAYOUT)
+
+
+def test_a_model_that_people_have_put_here_has_the_bounds_of_the_plan():
     disk = Disk()
     Outcome(disk, STUDY, BEFORE, 1).abandon(ValueError("corrupt"))
     disk.delete("studies/cardio/bounds-1")
-    with pytest.raises(DamagedFile, match="bounds-1"):
-        load(disk, STUDY, 1, LAYOUT)
+    found = load(disk, STUDY, 1, LAYOUT)
+    assert found is not None
+    assert (found.is_given, found.bounds) == (True, Bounds())
 
 
 # ── what bounds follow ──

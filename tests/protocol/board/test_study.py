@@ -113,7 +113,7 @@ def test_every_field_of_a_plan_its_name_and_the_federation_change_its_digest():
     works: list[dict[str, Any]] = [{"rounds": 6}, {"clip": 9.0}, {"bits": 25}]
     works += [{"max_examples": 999}, {"suite": "auto"}, {"weights": "equal"}]
     works += [{"start_study": "x"}, {"start_round": 1}, {"app": b"a" * 32}, {"run": "a/1"}]
-    works += [{"start_federation": b"f" * 32}]
+    works += [{"start_federation": b"f" * 32}, {"keep_vectors": 11}]
     other += [training_study(TERMS, **changes) for changes in plans + works]
     assert len({study.digest, *(one.digest for one in other)}) == len(other) + 1
     assert {k for c in plans for k in c} | {"work"} == set(Plan.__struct_fields__)

@@ -27,7 +27,7 @@ TERMS = Terms(
     aggregator_key=b"k" * 32,
     floors=Floors(3, 3, 1),
 )
-TRAINING = Plan("Whose hearts fail", (1, 2, 4), 3, 60, Training(10, 0.5, 16, 1_000))
+TRAINING = Plan("Whose hearts fail", (1, 2, 4), 3, 60, Training(10, 0.5, 16, 1_000, keep_vectors=7))
 STATISTIC = Plan("How old", (1, 2, 3, 4), 4, 60, Statistic(2, 3, "ages", ("sum", "n")))
 
 
@@ -156,6 +156,8 @@ OF_TRAINING: list[tuple[str, Any]] = [
     ("training.rounds", None),
     ("training.rounds", 0),
     ("training.rounds", 1_000_001),
+    ("training.keep_vectors", 0),
+    ("training.keep_vectors", 1_000_001),
     ("training.clip", None),
     ("training.clip", 0.0),
     ("training.clip", -1),

@@ -20,10 +20,12 @@ class Kind(NamedTuple):
     by: tuple[str, ...]
 
 
-SERVICES = ("ceremony service", "packed service", "vector service", "statistic service")
-BLOBS = ("ceremony service", "vector service")
-IDLE_AT_TIMES = ("ceremony service", "packed service", "vector service")
-SUMS = ("vector service",)
+SERVICES = (
+    "ceremony service", "packed service", "vector service", "pruning service", "statistic service",
+)  # fmt: skip
+BLOBS = ("ceremony service", "vector service", "pruning service")
+IDLE_AT_TIMES = ("ceremony service", "packed service", "vector service", "pruning service")
+SUMS = ("vector service", "pruning service")
 TALKERS = ("proposer", "withdrawer", "ender")
 WORKERS = ("trainer", "holder", "contributor", "reader")
 SPEAKERS = ("candidate", *TALKERS, *WORKERS, "mover")
@@ -39,6 +41,9 @@ OF_THE_AGGREGATOR = {
     "blob": Kind(r"name blobs/[0-9a-f]{2}/[0-9a-f]{64}", BLOBS),
     "summary": Kind(r"row summary", IDLE_AT_TIMES),
     "row of a blob": Kind(r"row blobs", BLOBS),
+    "mark of pruned rounds": Kind(r"row pruned", ("pruning service",)),
+    "end of vectors' rows": Kind(r"prune vectors", ("pruning service",)),
+    "end of a vector's blob": Kind(r"remove blobs/[0-9a-f]{2}/[0-9a-f]{64}", ("pruning service",)),
     "folder of sums": Kind(r"make sums(/study-\w+-\d+)?", SUMS),
     "new sum": Kind(r"sync sums/study-\w+-\d+/new", SUMS),
     "sum": Kind(r"name sums/study-\w+-\d+/chunk-\d+", SUMS),

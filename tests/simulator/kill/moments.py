@@ -143,9 +143,7 @@ def _removed(path: Any, *, dir_fd: int | None = None) -> tuple[str, Any]:
     return "remove", found if found.exists() else ""
 
 
-def _row(
-    board: SqliteBoard, statement: str, values: object, names: object = ()
-) -> tuple[str, Path]:
+def _row(board: SqliteBoard, statement: str, *values: object) -> tuple[str, Path]:
     table = statement.partition(" INTO ")[2].partition(" ")[0]
     return "row", board._path.with_name(table)
 
@@ -157,6 +155,10 @@ def _made(path: Any, *rest: Any, **named: Any) -> tuple[str, Any]:
 
 def _rows_gone(board: SqliteBoard, digests: Sequence[bytes]) -> tuple[str, Any]:
     return "rows gone", board._path.with_name("blobs")
+
+
+def _pruned(board: SqliteBoard, limit: int) -> tuple[str, Any]:
+    return "prune", board._path.with_name("vectors")
 
 
 def _synced(descriptor: int) -> tuple[str, str]:
@@ -172,6 +174,7 @@ _OF_A_DISK: tuple[tuple[Any, str, What], ...] = (
 _OF_THE_STORE: tuple[tuple[Any, str, What], ...] = (
     (SqliteBoard, "_write", _row),
     (SqliteBoard, "remove_blobs", _rows_gone),
+    (SqliteBoard, "prune", _pruned),
     (HeadLog, "note", lambda log, head: ("append", log._path)),
     (BlobStore, "_append", lambda store, path, have, data: ("append", path)),
 )

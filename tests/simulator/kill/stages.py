@@ -61,6 +61,7 @@ FOUNDED = Plan(seed=0, n_members=N, quorum=N, founded=True)  # nobody can be don
 STAGES = {
     "training": replace(FOUNDED, scripts=(training(2, "hybrid"),)),
     "vectors": replace(FOUNDED, scripts=(training(1, "hybrid"),)),
+    "pruned": replace(FOUNDED, scripts=(replace(training(3, "hybrid"), keep=1),)),
     "packed": replace(FOUNDED, scripts=(training(2, "auto"),)),
     "statistic": replace(FOUNDED, scripts=(helped(common(N, name="age", kind="statistic")),)),
     "talk": replace(FOUNDED, scripts=(TALK,)),
@@ -79,6 +80,7 @@ class Role(NamedTuple):
 ROLES = {
     "ceremony service": Role("ceremony", AGGREGATOR),
     "vector service": Role("vectors", AGGREGATOR),
+    "pruning service": Role("pruned", AGGREGATOR),
     "packed service": Role("packed", AGGREGATOR),
     "statistic service": Role("statistic", AGGREGATOR),
     "candidate": Role("ceremony", 2),

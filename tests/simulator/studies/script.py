@@ -35,7 +35,7 @@ class StudyScript:
     source: what it is made from. Training studies with the same one begin with the same model, and
     statistics with the same one are over the same numbers. data: what the plan calls those.
     after: a study and a round of it, whose model the first is. before: whether that is one of the
-    federation that this one took its key over from.
+    federation that this one took its key over from. keep: of how many rounds vectors stay.
     """
 
     name: str
@@ -49,6 +49,7 @@ class StudyScript:
     after: tuple[str, int] = ("", 0)
     before: bool = False
     variant: int = 0
+    keep: int = 10
 
     def study(self, terms: Terms) -> Study:
         """The study as it is proposed."""
@@ -56,7 +57,9 @@ class StudyScript:
         if self.kind == "training":
             before = terms.predecessor.federation if self.before and terms.predecessor else b""
             start = *self.after, before
-            work = Training(self.rounds, 1.0, 32, 1000, self.suite, "examples", *start)
+            work = Training(
+                self.rounds, 1.0, 32, 1000, self.suite, "examples", *start, keep_vectors=self.keep
+            )
         else:
             work = Statistic(2, 0, self.data)
         purpose = f"Variant {self.variant}." if self.variant else "A run."
