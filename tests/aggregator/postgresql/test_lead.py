@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from aggregator.errors import LeadLost
+from aggregator.postgresql import lead as module
 from aggregator.postgresql.database import PostgresBoard
 from aggregator.postgresql.lead import LOCK, Lead
 from aggregator.postgresql.stored import who_leads
@@ -53,7 +54,7 @@ class Table:
 
 
 @pytest.fixture
-def table(postgres: Server) -> Iterator[Table]:
+def table(postgres: Server, patient_database: None) -> Iterator[Table]:
     made = Table(postgres)
     yield made
     made.close()
@@ -126,7 +127,11 @@ def test_two_that_write_the_same_entry_write_it_once(table: Table) -> None:
     assert list(one.rows(0, NO_END)) == [(1, b"one")]
 
 
-def test_a_silent_leader_loses_the_lead_and_knows_it(table: Table) -> None:
+def test_a_silent_leader_loses_the_lead_and_knows_it(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SILENT_MS", 600)
+    monkeypatch.setattr(module, "_SURE_SECONDS", 0.5)
     first, old = table.led()
     freeze(first)
     second, _ = table.led()

@@ -14,7 +14,7 @@ __all__ = ["place", "run"]  # fixtures
 
 
 @pytest.fixture
-def board(place: Place, postgres: Server) -> InPostgres:
+def board(place: Place, postgres: Server, patient_database: None) -> InPostgres:
     """A board with three entries, which nobody serves."""
     made = InPostgres(postgres, place.terms.federation)
     desk = Desk(place.store, place.federation, database=made.open)

@@ -15,6 +15,7 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
     if request.param == "sqlite":
         yield InAFile(tmp_path / "database")
         return
+    request.getfixturevalue("patient_database")
     made = InPostgres(request.getfixturevalue("postgres"), federation().terms.federation)
     yield made
     made.close()
