@@ -47,6 +47,7 @@ from protocol.sealing import PUBLIC_BYTES
 from protocol.wire.channel import SealedChannel
 from protocol.wire.frames import (
     Accepted,
+    BlobAbsent,
     BlobChunk,
     BlobHave,
     BlobOffer,
@@ -233,6 +234,7 @@ def frame_from_aggregator() -> Case:
         Accepted(DIGEST, 4),
         Declined(DIGEST, "study/age/1: its sender has said this before"),
         BlobHave(DIGEST, 100, 5_000, True),
+        BlobAbsent(DIGEST),
         BlobChunk(DIGEST, 5_000, 100, b"data"),
         StatusReport(b"{}"),
     ]
