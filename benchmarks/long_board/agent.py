@@ -1,13 +1,15 @@
-"""A hospital's agent and a long board: a command that reads it first, and the same once more.
+"""Hospitals' agents and a long board: commands that read it first, and the same with a copy of it.
 
-The command asks how the studies stand. It reads the board up to its head, and says nothing.
+One command asks how the studies stand: it reads the board up to its head, and says nothing. The
+other trains: it goes on from the last model, and is ended once it has made its contribution to the
+round that the aggregator opens after that.
 """
 
 import asyncio
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,20 +17,30 @@ from typing import Any
 
 from benchmarks.long_board.cost import cost_of
 from benchmarks.long_board.generator import PASSPHRASE, LongBoard, linked
+from benchmarks.long_board.rounds import STUDY, Counter
 from examples.demo.processes import aggregator, wait_for
 from participant import Hospital
 
 _MODULE = "benchmarks.long_board.agent"
+_SECONDS = 600  # for a command, at most
 
 
 def measure(made: LongBoard) -> dict[str, Any]:
-    """The costs of both. Raises CommandFailed."""
+    """The costs of each. Raises CommandFailed."""
     with TemporaryDirectory(dir=made.folder) as folder:
         place = Path(folder)
-        shutil.copytree(made.hospitals[0].home, place / "home")
+        homes = [place / "one", place / "other"]
+        for hospital, home in zip(made.hospitals, homes, strict=False):
+            shutil.copytree(hospital.home, home)
         shutil.copytree(made.data, place / "aggregator", copy_function=linked)
+        one, other = homes
         with _serving(made, place):
-            return {name: _looked(made, place) for name in ("first start", "start again")}
+            return {
+                "list, first start": _worked(made, one, "list"),
+                "list, start again": _worked(made, one, "list"),
+                "train, first start": _worked(made, other, "train"),
+                "train, start again": _worked(made, one, "train"),
+            }
 
 
 @contextmanager
@@ -39,17 +51,50 @@ def _serving(made: LongBoard, place: Path) -> Iterator[None]:
         yield
 
 
-def _looked(made: LongBoard, place: Path) -> dict[str, Any]:
-    out = place / "facts.json"
-    command = [sys.executable, "-m", _MODULE, str(made.terms), str(place / "home"), str(out)]
+def _worked(made: LongBoard, home: Path, name: str) -> dict[str, Any]:
+    out = home.parent / "facts.json"
+    command = [sys.executable, "-m", _MODULE, name, str(made.terms), str(home), str(out)]
     return {**cost_of(command).facts(), **json.loads(out.read_text())}
 
 
-def _look(terms: str, home: str, out: str) -> None:
+async def _look(hospital: Hospital) -> None:
+    await hospital.studies(timeout=_SECONDS)
+
+
+async def _train(hospital: Hospital) -> None:
+    """Up to where its contribution is made; the post is on its way then, or about to be."""
+    contributed, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def hear(event: Mapping[str, Any]) -> None:
+        if event["event"] == "contributed":
+            loop.call_soon_threadsafe(contributed.set)
+
+    async def train() -> None:
+        study = hospital.study(STUDY)
+        async for _ in study.train(Counter(), timeout=_SECONDS, on_event=hear):
+            pass
+
+    work = asyncio.create_task(train())
+    await asyncio.wait(
+        [work, asyncio.create_task(contributed.wait())], return_when=asyncio.FIRST_COMPLETED
+    )
+    if work.done():
+        work.result()
+    work.cancel()
+    await asyncio.wait([work])
+
+
+_KINDS: Mapping[str, Callable[[Hospital], Coroutine[Any, Any, None]]] = {
+    "list": _look,
+    "train": _train,
+}
+
+
+def _work(kind: str, terms: str, home: str, out: str) -> None:
     hospital = Hospital.open(terms, passphrase=PASSPHRASE, home=home)
-    asyncio.run(hospital.studies(timeout=600))
+    asyncio.run(_KINDS[kind](hospital))
     Path(out).write_text(json.dumps({"bytes_down": hospital.traffic.down}))
 
 
 if __name__ == "__main__":
-    _look(*sys.argv[1:])
+    _work(*sys.argv[1:])

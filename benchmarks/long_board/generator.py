@@ -21,10 +21,12 @@ from typing import Self
 from aggregator.identity import load_key
 from aggregator.store import BoardStore
 from aggregator.store.heads import HeadLog
-from benchmarks.long_board.rounds import LongTable
+from benchmarks.long_board.rounds import STUDY, LongTable, model_after
 from examples.demo.processes import ROOT, Hospital, sign_terms
 from participant.agent import save_checkpoint
 from participant.home import Membership, Passphrase, enter, keep_share, now_ms, read_signed_terms
+from participant.training.bounds import Bounds
+from participant.training.outcome import Standing, stay
 from protocol.board import Entry, Post
 from protocol.encoding import decode, encode
 from protocol.key import HeldKey
@@ -115,8 +117,10 @@ def _make(made: LongBoard) -> None:
             table.entries.clear()
             table.blobs.clear()
     HeadLog(made.stored / "heads").note(table.board.head)
+    last = Standing(0, model_after(made.rounds), Bounds())
     for member in members:
         save_checkpoint(member.storage, table.board.head)
+        stay(member.storage, STUDY, made.rounds, last)
 
 
 def _with_key(made: LongBoard, members: Sequence[Membership]) -> ToyEpoch:

@@ -1,7 +1,8 @@
 """Rounds of a study as five hospitals and an aggregator post them, without their machines.
 
 All is signed and proved, and every sum is right. What is left out is who waits for whom: nobody
-decides anything, and nobody opens a sum. A model is a name, and nobody has trained it.
+decides anything, and nobody opens a sum. A model is that of ``Counter``, which nobody has trained
+in these rounds, but anybody could from then on.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from keyshare.hybrid import write_checksum
+from participant.model import Layout, Model, checked
 from protocol.board import Draft, Entry, Posted, SignedPost, Study, suite_of
-from protocol.encoding import digest
 from protocol.key import Epoch, EpochSecret
 from protocol.messages import Partial, SetLock, Statement
 from protocol.rounds import LockedSum
@@ -31,6 +32,30 @@ STUDY, WEIGHTS = "years", 20
 KEPT = 10  # rounds whose vectors stay
 _AHEAD = 100  # rounds of the plan that are still to come, for whoever goes on with it
 _TICK_MS = 1_000  # by the aggregator's clock, from one post to the next
+
+
+class Counter:
+    """An app whose weights all count the rounds."""
+
+    def initial_parameters(self, config: Any) -> Any:
+        return weights_after(0)
+
+    def fit(self, parameters: Any, config: Any) -> Any:
+        return {name: values + 1 for name, values in parameters.items()}, 100, {}
+
+    def evaluate(self, parameters: Any, config: Any) -> Any:
+        return 0.0, 100, {}
+
+
+def weights_after(number: int) -> dict[str, Any]:
+    """The weights after so many rounds."""
+    return {"weights": np.full(WEIGHTS, float(number))}
+
+
+def model_after(number: int) -> Model:
+    """The model that everybody states then."""
+    weights = weights_after(number)
+    return Model.of(checked(weights, Layout.of(weights, ()), "weights"))
 
 
 @dataclass(frozen=True)
@@ -127,10 +152,10 @@ class LongTable(AggregatorTable):
 
     def _state(self, number: int) -> None:
         """All state the model that they hold after a round."""
-        work = self._study.training
-        model = digest("quorate/benchmark model", number.to_bytes(8, "big"))
+        work, model = self._study.training, model_after(number)
+        bounds = work.clip, work.max_examples
+        said = Statement(model.digest, WEIGHTS, *bounds, model.layout.digest)
         for member in self._study.members:
-            said = Statement(model, WEIGHTS, work.clip, work.max_examples)
             self.say(member, Draft(self._study.round(number), said))
 
 

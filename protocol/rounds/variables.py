@@ -8,7 +8,14 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from protocol.messages import AlikeStarts, InheritedStart, InheritedSum, InheritedSums, Near
+from protocol.messages import (
+    NEAR_TO_NOTHING,
+    AlikeStarts,
+    InheritedStart,
+    InheritedSum,
+    InheritedSums,
+    Near,
+)
 from protocol.terms import Terms
 
 
@@ -148,7 +155,8 @@ class Variables:
 
     def add(self, session: str, member: int, near: Near) -> None:
         """Take note of a member's contribution to a round."""
-        if (start := self.starts.get(session)) is not None:
+        start = self.starts.get(session)
+        if start is not None and near != NEAR_TO_NOTHING:  # as most are
             for other in self._named(start, member, near):
                 self.classes.join(member, start, other)
         self._added[member].append(session)

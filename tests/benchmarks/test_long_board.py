@@ -8,7 +8,7 @@ from aggregator.identity import load_key
 from aggregator.record import RecordOutput
 from aggregator.record.export import export
 from aggregator.server import Aggregator
-from benchmarks.long_board import aggregator, rounds, vectors
+from benchmarks.long_board import agent, aggregator, rounds, vectors
 from benchmarks.long_board.cost import CommandFailed, cost_of
 from benchmarks.long_board.generator import PASSPHRASE, copied, long_board
 from benchmarks.long_board.rounds import STUDY, LongTable
@@ -65,7 +65,10 @@ def test_an_aggregator_and_agents_go_on_where_the_board_ends(tmp_path, monkeypat
     with copied(made) as copy:
         found = vectors.measure(copy)
         costs = aggregator.measure(copy)
+    costs |= (agents := agent.measure(made))
     assert all(all(cost.values()) for cost in costs.values())
+    whole, new = (agents[f"train, {what}"]["bytes_down"] for what in ("first start", "start again"))
+    assert new < whole / 2
     assert found["blob_bytes_a_round_after"] < found["blob_bytes_a_round_before"]
     assert (made.folder / "federation.toml").read_bytes() == before
 
