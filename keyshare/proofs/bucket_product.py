@@ -20,7 +20,7 @@ from gmpy2 import mpz
 from numpy.typing import NDArray
 
 MANY = 512  # bases from which on this is the faster way
-_TOGETHER = 2_048  # bases that stay near the processor while they are small
+_TOGETHER = 4_096  # bases that stay near the processor while they are small
 _DIGIT_BITS = 8
 
 

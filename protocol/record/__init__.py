@@ -15,6 +15,7 @@ from protocol.record.files import (
     blob_path,
     check_countersignature,
     countersign,
+    digest_in,
     entry_path,
     head_path,
     is_recorded,

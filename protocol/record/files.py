@@ -64,6 +64,14 @@ def head_path(member: int) -> str:
     return f"heads/{member}.msgpack"
 
 
+def digest_in(path: str) -> bytes:
+    """The hash that a file has for its name; no bytes if it has another name."""
+    try:
+        return bytes.fromhex(path.rpartition("/")[2].partition(".")[0])
+    except ValueError:
+        return b""
+
+
 class Manifest(Message, frozen=True):
     """What ``record.json`` says: where to begin reading, backwards."""
 

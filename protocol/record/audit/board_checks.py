@@ -12,6 +12,7 @@ from protocol.record import (
     Countersignature,
     blob_path,
     check_countersignature,
+    digest_in,
     entry_path,
     head_path,
     is_recorded,
@@ -57,19 +58,11 @@ def check_chain(evidence: Evidence, result: Result) -> None:
     few |= {head_path(i) for i in range(1, evidence.terms.n_members + 1)}
     entries = frozenset(chain.hashes)
     for path in evidence.files.paths():
-        digest = _digest_in(path)
+        digest = digest_in(path)
         is_entry = digest in entries and path == entry_path(digest)
         is_blob = digest in chain.named and path == blob_path(digest)
         if not (path in few or is_entry or is_blob):
             result.fail(0, RECORD, f"{shown(path)} does not belong to this record")
-
-
-def _digest_in(path: str) -> bytes:
-    """The hash that a file has for its name; no bytes if it has another name."""
-    try:
-        return bytes.fromhex(path.rpartition("/")[2].partition(".")[0])
-    except ValueError:
-        return b""
 
 
 @check(
