@@ -26,7 +26,7 @@ class RecordFolder:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self._places = folder, _Places()
+        self.folder, self._places = folder, Places()
         if not os.path.lexists(folder / MANIFEST_PATH):
             if (found := kind_of(folder)) not in (None, Kind.FOLDER):
                 raise WrongKind(str(folder), str(found), "record")
@@ -71,7 +71,7 @@ class RecordFolder:
                 raise DiskError.of(self.folder / path, error) from None
 
 
-class _Places:
+class Places:
     """Folders of a record that stay open, so that each is looked for once; closed when let go."""
 
     def __init__(self) -> None:
@@ -89,9 +89,9 @@ class _Places:
             self._open[folder] = found
         return self._open[folder]
 
-    def __reduce__(self) -> tuple[type["_Places"], tuple[()]]:
+    def __reduce__(self) -> tuple[type["Places"], tuple[()]]:
         """Another process opens its own."""
-        return _Places, ()
+        return Places, ()
 
     def __del__(self) -> None:
         for descriptor in self._open.values():

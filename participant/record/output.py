@@ -4,7 +4,7 @@ from pathlib import Path
 
 from participant.disk import make_folder
 from participant.errors import DiskError
-from participant.record.folder import RecordFolder
+from participant.record.folder import Places, RecordFolder
 from protocol.errors import WrongKind
 from protocol.programs.file_kind import Kind, kind_of
 from protocol.programs.record_output import PUBLIC_FOLDER, OutputFolder
@@ -23,4 +23,5 @@ class RecordOutput(OutputFolder, RecordFolder):
         make_folder(folder)
         if is_new:
             folder.chmod(PUBLIC_FOLDER)
-        super().__init__(folder, DiskError.of)
+        OutputFolder.__init__(self, folder, DiskError.of)
+        self._places = Places()  # of the folder that is there now

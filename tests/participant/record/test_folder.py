@@ -7,6 +7,7 @@ import pytest
 
 from participant.errors import MissingFile
 from participant.record.folder import RecordFolder
+from participant.record.output import RecordOutput
 from protocol.errors import Malformed
 
 
@@ -68,3 +69,10 @@ def test_a_folder_without_a_record_is_named(tmp_path: Path) -> None:
 def test_a_name_that_is_no_text_is_listed_all_the_same(folder: Path) -> None:
     (folder / os.fsdecode(b"\xff")).write_bytes(b"")
     assert "\\xff" in RecordFolder(folder).paths()
+
+
+def test_a_folder_that_is_being_written_is_read_the_same_way(tmp_path: Path) -> None:
+    files = RecordOutput(tmp_path / "record")
+    assert files.read("terms.toml", 10) is None
+    files.write("terms.toml", b"terms")
+    assert files.read("terms.toml", 10) == b"terms"
