@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from aggregator.record import read_board
 from benchmarks.phases import board_rounds, phase_seconds
 from benchmarks.shaping import Shape, shaped
 from benchmarks.timing import spread
@@ -31,6 +30,7 @@ from examples.demo.processes import (
     signed,
     wait_for,
 )
+from examples.demo.stored import stored_board
 from protocol.board import Posted
 from protocol.encoding import encode
 from protocol.terms import parse
@@ -96,7 +96,7 @@ def run_once(folder: Path, bits: int, parties: int, shape: Shape | None) -> Run:
         with at_work(hospitals, folder, "ceremony", str(file), "--json") as processes:
             finish(processes, "the ceremony", _LIMIT_SECONDS)
         seconds = time.monotonic() - started
-    posts = read_board(folder / "aggregator" / terms.federation.hex()[:16], terms)[0].entries
+    posts = stored_board(folder / "aggregator" / terms.federation.hex()[:16], terms).entries
     return _run(seconds, began, posts, [_events(folder / f"{h.number}.log") for h in hospitals])
 
 

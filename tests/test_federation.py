@@ -16,7 +16,6 @@ import pytest
 from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
-from aggregator.store.sqlite import stored_entries
 from examples.demo.processes import (
     ROOT,
     Hospital,
@@ -28,6 +27,7 @@ from examples.demo.processes import (
     sign_terms,
     wait_for,
 )
+from examples.demo.stored import stored_entries
 from participant.cli import app
 from participant.model.file import model_name
 from protocol.board.board import Board

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from aggregator.errors import BoardRefused, LeadLost, NotYetReady
-from aggregator.store import BoardDatabase, Row, hold, holder, stored_entries, stored_pruned
+from aggregator.store import BoardDatabase, ReadEntries, Row, hold, holder, stored_pruned, to_read
 
 _SERVING = "serve"
 
@@ -34,8 +34,8 @@ class PlaceOfBoard(Protocol):
     def served_by(self) -> int | None:
         """The process that serves it, None if none does. Raises NotYetReady while one begins."""
 
-    def entries(self) -> list[bytes]:
-        """All that is stored, also while a service is at work."""
+    def to_read(self) -> contextlib.AbstractContextManager[ReadEntries]:
+        """Reads what is stored, also while a service is at work."""
 
     def pruned(self) -> list[Row]:
         """By study, the first round whose vectors are not given up."""
@@ -61,9 +61,9 @@ class InFolder:
             raise NotYetReady
         return held[0]
 
-    def entries(self) -> list[bytes]:
+    def to_read(self) -> contextlib.AbstractContextManager[ReadEntries]:
         """Raises StoreDamaged, StoreFull."""
-        return stored_entries(self._stored)
+        return to_read(self._stored)
 
     def pruned(self) -> list[Row]:
         """Raises StoreDamaged, StoreFull."""
@@ -94,9 +94,9 @@ class InPostgresql:
         leader = self._postgresql.who_leads(self._address, self._federation)
         return None if leader is None else leader.process
 
-    def entries(self) -> list[bytes]:
+    def to_read(self) -> contextlib.AbstractContextManager[ReadEntries]:
         """Raises BoardRefused, StoreDamaged, StoreFull."""
-        return self._postgresql.stored_entries(self._address, self._federation)
+        return self._postgresql.to_read(self._address, self._federation)
 
     def pruned(self) -> list[Row]:
         """Raises BoardRefused, StoreDamaged, StoreFull."""

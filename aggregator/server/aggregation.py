@@ -171,9 +171,9 @@ class Aggregation:
         if not self._stored.exists():
             load_key(self.folder)  # is this a data folder at all?
         if (process := self._board.served_by()) is None:
-            found_in = self._board.entries, self._board.pruned
+            board = self._board.to_read(), self._board.pruned
             card = self._newest_card()
-            return stored_report(self._stored, self.terms, _now_ms, card, *found_in)
+            return stored_report(self._stored, self.terms, _now_ms, card, *board)
         found = read_status(self.folder)
         if found is None or found.get("pid") != process:
             raise NotYetReady
@@ -193,8 +193,8 @@ class Aggregation:
         Raises NoBoard, StoreDamaged, StoreFull, WrongKind, UnfitRecord and Fork.
         """
         files = RecordOutput(Path(out))
-        entries = self._board.entries
-        return export(self._stored, self.terms, self._signatures, files, progress, entries)
+        board = self._board.to_read()
+        return export(self._stored, self.terms, self._signatures, files, progress, board)
 
 
 def _data_folder(path: str | Path) -> Path:

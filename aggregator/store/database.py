@@ -1,6 +1,6 @@
 """What a board is kept in: tables of entries, of blobs' names and of a summary, with one writer."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from aggregator.errors import StoreDamaged
@@ -8,6 +8,7 @@ from aggregator.errors import StoreDamaged
 NO_END = (1 << 63) - 1  # as a position
 
 Row = tuple[object, object]
+ReadEntries = Callable[[int, int], Iterator[bytes]]  # from one position to another, in order
 
 
 class RoundVector(NamedTuple):
@@ -71,6 +72,11 @@ class BoardDatabase(Protocol):
 
         Returns those of blobs that nothing else names, whose rows are gone.
         """
+
+
+def no_entries(first: int, last: int) -> Iterator[bytes]:
+    """Where there is no board."""
+    return iter(())
 
 
 def in_order(rows: Iterable[Row], after: int) -> Iterator[bytes]:

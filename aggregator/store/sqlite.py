@@ -6,11 +6,12 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
 from aggregator.errors import StoreDamaged, StoreFull
-from aggregator.store.database import NO_END, RoundVector, Row, in_order
+from aggregator.store.database import ReadEntries, RoundVector, Row, in_order, no_entries
 from aggregator.store.durable import disk_errors
 
 _NAME = "board.sqlite"
@@ -189,14 +190,19 @@ class SqliteBoard:
                 raise
 
 
-def stored_entries(folder: Path) -> list[bytes]:
-    """The entries in a folder that another process may be serving; none if there is no board.
+@contextlib.contextmanager
+def to_read(folder: Path) -> Iterator[ReadEntries]:
+    """Reads the entries in a folder that another process may be serving; none if it has no board.
 
-    Raises StoreDamaged, StoreFull.
+    Raises StoreDamaged, StoreFull, also while it is read.
     """
     path = folder / _NAME
     with _opened(path) as database:
-        return list(in_order(_rows(database, path, 0, NO_END), 0)) if database else []
+        yield partial(_in_order, database, path) if database else no_entries
+
+
+def _in_order(database: sqlite3.Connection, path: Path, first: int, last: int) -> Iterator[bytes]:
+    return in_order(_rows(database, path, first - 1, last), first - 1)
 
 
 def stored_pruned(folder: Path) -> list[Row]:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aggregator.record import read_board
 from benchmarks.handover.clock import Clock
 from benchmarks.handover.dealt_key import put_key
 from benchmarks.timing import spread
 from examples.demo.processes import Hospital, aggregator, at_work, finish, signed, wait_for
+from examples.demo.stored import stored_board, stored_entries
 from participant.home import Membership, Passphrase, enter, read_signed_terms
-from protocol.board import Board, Entry
+from protocol.board import Board, Entry, decode_entry
 from protocol.encoding import encode
 from protocol.handover import word_of
 from protocol.messages import Said
@@ -98,15 +98,15 @@ def run_once(folder: Path, sizes: Sizes, bits: int) -> Run:
     members = [_member(hospital, file) for hospital in hospitals]
     put_key(terms, members, stored)
     before = _longest_share(members)
-    known = len(read_board(stored, terms)[1])
+    known = len(stored_entries(stored))
     with aggregator(file, folder / "aggregator", folder / "aggregator.log") as service:
         wait_for("the aggregator", (folder / "aggregator.log").read_text, [service], 30)
         clock = Clock(service.pid)
         with at_work(hospitals, folder, "key", "refresh", str(file), "--json") as processes:
             finish(processes, "the refresh", _LIMIT_SECONDS)
         whole, spent, served, others = clock.read()
-    board, entries = read_board(stored, terms)
-    words = entries[known:]
+    board = stored_board(stored, terms)
+    words = [decode_entry(data) for data in stored_entries(stored)[known:]]
     steps = _steps(board, words)
     return Run(
         max(steps.values()),

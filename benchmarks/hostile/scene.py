@@ -22,7 +22,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aggregator.store import stored_entries
 from benchmarks.large_round import PLAN, STUDY, VARIABLES, peak_kib
 from examples.demo.processes import (
     ROOT,
@@ -35,6 +34,7 @@ from examples.demo.processes import (
     propose,
     signed,
 )
+from examples.demo.stored import stored_entries
 from participant.home import Passphrase, load
 from participant.network import Caller, Traffic, open_link
 from protocol.board import Post, decode_entry

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from aggregator.store import stored_entries
 from benchmarks.long_board import agent, aggregator, vectors, verify
 from benchmarks.long_board.generator import copied, long_board
+from examples.demo.stored import stored_entries
 
 
 def measure(rounds: int) -> dict[str, Any]:

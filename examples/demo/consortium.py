@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aggregator.identity import CARD_NAME, CERTIFICATE_NAME, TLS_KEY_NAME
-from aggregator.record import read_board
 from examples.demo.processes import Hospital, aggregator, approve, sign_terms
+from examples.demo.stored import stored_board
 from examples.demo.study import Training, handwriting, tumours
 from participant.home import VAULT_NAME, Passphrase, Vault
 from protocol.board import Board, Study
@@ -45,7 +45,7 @@ class Consortium:
 
     def read_board(self) -> Board:
         """The aggregator's board, every entry verified again."""
-        return read_board(self.data / self.terms.federation.hex()[:16], self.terms)[0]
+        return stored_board(self.data / self.terms.federation.hex()[:16], self.terms)
 
     def study(self, name: str) -> Study:
         """A study as it was proposed on the board."""

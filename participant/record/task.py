@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -21,6 +22,7 @@ from protocol.record import (
     finish,
     head_path,
     missing_blobs,
+    recorded,
     write_entries,
     written,
 )
@@ -99,8 +101,9 @@ class RecordTask(Task):
         self._board, self.head = board, board.head
         before = written(self._files, self._terms)
         write_entries(self._files, self._entries, before)
+        found = recorded(islice(board.entries, self.head.position), self._terms.n_members)
         self._entries = []
-        self._blobs = deque(missing_blobs(self._files, board, self.head, before))
+        self._blobs = deque(missing_blobs(self._files, found, before))
         self._to_fetch = sum(a.size for a in self._blobs)
         self._finish_if_whole()
 

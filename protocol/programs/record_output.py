@@ -8,6 +8,7 @@ from protocol.programs.refusals import Refusal, refusals
 from protocol.programs.temporary import aside, check_ordinary, entries, sweep, sync
 from protocol.record import FOLDERS
 
+_UNSETTLED = 4_096  # files at most that are waited for at one time
 PUBLIC_FOLDER, _PUBLIC_FILE = 0o755, 0o644  # it is there to be handed on
 
 
@@ -44,6 +45,8 @@ class OutputFolder:
                 os.fchmod(file.descriptor, _PUBLIC_FILE)
                 os.rename(file.temporary, target)
         self._unsettled.append(target)
+        if len(self._unsettled) == _UNSETTLED:
+            self.settle()
 
     def settle(self) -> None:
         """Wait until all that was written is durable: much faster than one by one."""

@@ -22,6 +22,7 @@ from protocol.record.files import (
     read_countersignature,
     read_entries,
     read_manifest,
+    recorded,
 )
 from protocol.record.verified import MAX_VERIFIED_BYTES, Verified, read_verified
 from protocol.record.writing import (

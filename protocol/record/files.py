@@ -12,7 +12,7 @@ The vectors of hybrid contributions stay out too; their posts name them.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -29,7 +29,7 @@ from protocol.board import (
 )
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
-from protocol.messages import Abort, Attachment, Count, Digest, Index, Signature
+from protocol.messages import Abort, Attachment, Certificate, Count, Digest, Index, Signature
 from protocol.signing import sign, verify
 
 FORMAT = "quorate record 1"
@@ -154,13 +154,18 @@ def read_entries(files: RecordFiles, head: Head) -> Iterator[Entry]:
         position, expected = position - 1, entry.previous
 
 
-def recorded(entries: Sequence[Posted], n_members: int) -> Iterator[tuple[int, Attachment]]:
-    """The attachments whose blobs belong into the record, with the positions of their entries."""
-    aborted = aborted_ceremonies([posted.post for posted in entries], n_members)
-    for posted in entries:
-        for attachment in posted.attachments:
-            if is_recorded(attachment, posted.post.session in aborted):
-                yield posted.position, attachment
+def recorded(entries: Iterable[Posted], n_members: int) -> list[tuple[int, Attachment]]:
+    """The attachments whose blobs belong into the record, with the positions of their entries.
+
+    entries: from the first on, in order; they are read once.
+    """
+    ends, blobs = list[Post](), list[tuple[int, str, Attachment]]()
+    for position, post, attachments in ((p.position, p.post, p.attachments) for p in entries):
+        if isinstance(post.body, Abort | Certificate):
+            ends.append(post)
+        blobs += [(position, post.session, a) for a in attachments if a.is_blob]
+    aborted = aborted_ceremonies(ends, n_members)
+    return [(at, a) for at, session, a in blobs if is_recorded(a, session in aborted)]
 
 
 def aborted_ceremonies(posts: Sequence[Post], n_members: int) -> set[str]:

@@ -27,7 +27,6 @@ from protocol.record.files import (
     read_countersignature,
     read_entries,
     read_manifest,
-    recorded,
     write_manifest,
 )
 from protocol.terms import Terms, parse, render, render_signature
@@ -185,10 +184,9 @@ def write_entries(
 
 
 def missing_blobs(
-    files: RecordFiles, board: Board, head: Head, before: AlreadyWritten = NOTHING
+    files: RecordFiles, found: Iterable[tuple[int, Attachment]], before: AlreadyWritten = NOTHING
 ) -> Sequence[Attachment]:
-    """The payloads that a record up to the head still lacks, each once, in their order."""
-    found = recorded(board.entries[: head.position], board.terms.n_members)
+    """The payloads that a record still lacks, each once, in their order; found: ``recorded``."""
     wanted = {
         attachment.digest: attachment
         for position, attachment in found

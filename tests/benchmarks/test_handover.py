@@ -9,12 +9,12 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from aggregator.record import read_board
 from benchmarks.__main__ import main
 from benchmarks.handover import growth, whole
 from benchmarks.handover.clock import Clock
 from benchmarks.handover.dealt_key import deal_state, put_key
 from benchmarks.handover.whole import Sizes
+from examples.demo.stored import stored_board
 from keyshare.errors import BadCombination
 from keyshare.handover import LAMBDA, KeyState
 from keyshare.key import SecretShare
@@ -50,9 +50,9 @@ def test_a_dealt_key_stands_where_a_ceremony_leaves_it(tmp_path) -> None:
     made = found(tmp_path)
     members = [made.member(i) for i in (1, 2, 3)]
     epoch = put_key(made.terms, members, tmp_path / "stored")
-    board, entries = read_board(tmp_path / "stored", made.terms)
+    board = stored_board(tmp_path / "stored", made.terms)
     assert board.epoch == epoch
-    assert len(entries) == len(members)
+    assert board.head.position == len(members)
     for member in members:
         assert member.held_key().epoch == epoch
 

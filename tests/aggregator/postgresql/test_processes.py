@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from aggregator.postgresql.stored import stored_entries
 from protocol.wire.frames import Accepted
 from tests.stage.boards.cluster import Cluster, Member, answers, wait_until
 from tests.stage.boards.server import Server, running
+from tests.stage.boards.stored import stored_entries
 from tests.stage.caller import stranger
 from tests.stage.programs.place import Place, join, place, run
 

@@ -9,7 +9,8 @@ import pytest
 from aggregator.errors import AggregatorError, StoreDamaged
 from aggregator.store.board import BoardStore
 from aggregator.store.heads import HeadLog
-from aggregator.store.sqlite import SqliteBoard, stored_entries
+from aggregator.store.sqlite import SqliteBoard
+from examples.demo.stored import stored_entries
 from protocol.board.post import Head
 from tests.stage.desk import Desk
 from tests.stage.files import flipped

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from aggregator.store.sqlite import stored_entries
 from examples.demo.processes import aggregate, checked, finish, wait_for
+from examples.demo.stored import stored_entries
 from participant.model.file import model_name
 from tests.test_federation import Federation, finish_all, give_patients, train
 

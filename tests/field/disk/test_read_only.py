@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from aggregator.errors import NoBoard, StoreDamaged, StoreFull
-from aggregator.record.export import read_board
+from aggregator.record import replayed
 from aggregator.status.stored import stored_report
 from aggregator.store import sqlite as store
+from aggregator.store.sqlite import to_read
 from participant.agent.snapshot import Snapshot
 from participant.disk import files
 from participant.disk.lock import hold, look
@@ -23,8 +24,10 @@ from participant.errors import AlreadyRunning, DiskError
 from participant.home.membership import enter
 from participant.home.terms_file import read_signed_terms
 from participant.network.status import local_facts
+from protocol.board.board import Board
 from protocol.messages.attachment import attach
 from protocol.messages.ceremony import Join, Step
+from protocol.terms.terms import Terms
 from tests.stage.consortium import Consortium, found
 from tests.stage.desk import Desk
 from tests.stage.programs.place import Place, Run, join, place, run
@@ -33,6 +36,15 @@ from tests.stage.toy_home import PASSPHRASE, member_at
 
 __all__ = ["place", "run"]  # fixtures
 REFUSALS = [errno.EROFS, errno.EACCES, errno.ENOSPC]
+
+
+def replayed_board(folder: Path, terms: Terms) -> Board:
+    """The board in a folder, as ``export`` and ``status`` read it."""
+    board = Board(terms)
+    with to_read(folder) as read:
+        for _ in replayed(board, folder, read):
+            pass
+    return board
 
 
 @contextmanager
@@ -174,11 +186,11 @@ def test_a_board_is_read_where_sqlite_cannot_write(
         desk.service.close()
     before = sorted(desk.folder.rglob("*"))
     refuse_to_read(monkeypatch, desk.folder, code)
-    board, _ = read_board(desk.folder, desk.federation.terms)
+    board = replayed_board(desk.folder, desk.federation.terms)
     assert board.head.position == 2
     assert sorted(desk.folder.rglob("*")) == before
     with pytest.raises(NoBoard):
-        read_board(tmp_path / "nothing", desk.federation.terms)
+        replayed_board(tmp_path / "nothing", desk.federation.terms)
 
 
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR_READ])
@@ -187,7 +199,7 @@ def test_a_board_that_sqlite_refuses_for_another_reason_is_not_copied(
 ) -> None:
     refuse_to_read(monkeypatch, desk.folder, code)
     with pytest.raises(StoreFull):
-        read_board(desk.folder, desk.federation.terms)
+        replayed_board(desk.folder, desk.federation.terms)
 
 
 @pytest.mark.parametrize("is_gone", [False, True], ids=["emptied", "gone"])

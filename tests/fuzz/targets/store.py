@@ -27,7 +27,8 @@ from aggregator.status.file import STATUS_NAME, read_status
 from aggregator.store.board import BoardStore
 from aggregator.store.database import RoundVector
 from aggregator.store.heads import HeadLog
-from aggregator.store.sqlite import stored_entries, stored_pruned
+from aggregator.store.sqlite import stored_pruned
+from examples.demo.stored import stored_entries
 from protocol.board.board import Board
 from protocol.board.post import Head
 from protocol.encoding import encode
@@ -107,7 +108,7 @@ def _database() -> bytes:
     return copy.read_bytes()
 
 
-@target("board-database", "aggregator.store.sqlite.SqliteBoard and stored_entries", limit=16_384)
+@target("board-database", "aggregator.store.sqlite.SqliteBoard and to_read", limit=16_384)
 def board_database() -> Case:
     folder = scratch()
     path = folder / "board.sqlite"

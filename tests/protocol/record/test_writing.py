@@ -17,6 +17,7 @@ from protocol.record.files import (
     head_path,
     read_entries,
     read_manifest,
+    recorded,
 )
 from protocol.record.writing import (
     check_history,
@@ -68,7 +69,8 @@ def write(files: Files, at: Table) -> Head:
     check_history(files, TOY.terms, at.board)
     before = written(files, TOY.terms)
     write_entries(files, at.entries, before)
-    for attachment in missing_blobs(files, at.board, at.board.head, before):
+    found = recorded(at.board.entries, at.board.terms.n_members)
+    for attachment in missing_blobs(files, found, before):
         files.write(blob_path(attachment.digest), at.blobs[attachment.digest])
     finish(files, TOY.terms, at.board.head)
     return at.board.head

@@ -11,11 +11,12 @@ import psycopg
 
 from aggregator.postgresql.database import PostgresBoard
 from aggregator.postgresql.lead import Lead
-from aggregator.postgresql.stored import stored_entries as stored_entries_of
 from aggregator.store.database import BoardDatabase
-from aggregator.store.sqlite import SqliteBoard, stored_entries
+from aggregator.store.sqlite import SqliteBoard
 from examples.demo.processes import wait_for
+from examples.demo.stored import stored_entries
 from tests.stage.boards.server import Server
+from tests.stage.boards.stored import stored_entries as stored_entries_of
 
 PATIENCE = 30.0  # seconds; only a failing test waits for so long
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from aggregator.identity import read_card
-from aggregator.postgresql.stored import stored_entries
 from examples.demo.processes import aggregate, checked, ending, finish, wait_for
 from protocol.board.board import Board
 from protocol.board.post import decode_entry
 from tests.stage.boards.cluster import Balancer, Cluster, wait_until
 from tests.stage.boards.server import Server
+from tests.stage.boards.stored import stored_entries
 from tests.test_federation import Federation, finish_all, give_patients, train
 
 PROCESSES, ROUNDS, STUDY = 3, 5, "risk"

@@ -13,8 +13,8 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from aggregator.server.aggregation import Aggregation
-from aggregator.store.sqlite import stored_entries
 from examples.demo.processes import aggregate, aggregator, checked, ending, free_port, wait_for
+from examples.demo.stored import stored_entries
 from participant.home.folders import federation_folder
 from participant.home.terms_file import read_aggregator_card
 from participant.model.file import model_name

@@ -1,0 +1,10 @@
+"""What a board in PostgreSQL holds, for a test that looks into it."""
+
+from aggregator.postgresql import to_read
+from aggregator.store import NO_END
+
+
+def stored_entries(address: str, federation: bytes) -> list[bytes]:
+    """The entries of a federation, none if there is no board; raises as ``to_read`` does."""
+    with to_read(address, federation) as read:
+        return list(read(1, NO_END))
