@@ -40,6 +40,20 @@ class StoreFull(AggregatorError, says="{path}: {reason}"):
         return cls(path, error.strerror or str(error), error.errno or 0)
 
 
+DatabaseFault = Literal[
+    "address",
+    "secret",
+    "extra",
+    "connection",
+    "login",
+    "missing",
+    "rights",
+    "release",
+    "format",
+    "federation",
+]
+
+
 class BoardRefused(AggregatorError, says="{place}: {reason}"):
     """A database that a board cannot be in, or that cannot be had.
 
@@ -49,7 +63,7 @@ class BoardRefused(AggregatorError, says="{place}: {reason}"):
     """
 
     place: str
-    kind: str
+    kind: DatabaseFault
     reason: str
 
 

@@ -9,7 +9,14 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from aggregator.errors import AggregatorError, BoardRefused, LeadLost, StoreDamaged, StoreFull
+from aggregator.errors import (
+    AggregatorError,
+    BoardRefused,
+    DatabaseFault,
+    LeadLost,
+    StoreDamaged,
+    StoreFull,
+)
 
 Connection = psycopg.Connection[Any]
 
@@ -143,7 +150,7 @@ def _words(error: psycopg.Error) -> str:
     return said.strip().splitlines()[0].strip().rstrip(".")
 
 
-def _kind_of(reason: str) -> str:
+def _kind_of(reason: str) -> DatabaseFault:
     """Which remedy fits: libpq gives no code for a connection that does not come about."""
     if "password" in reason or "authentication" in reason:
         return "login"
