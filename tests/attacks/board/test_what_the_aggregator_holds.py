@@ -5,7 +5,6 @@ decryption, every content key and the sum, and searches for each of them in ever
 think of: in every file, in every frame, and in everything that the service's object refers to.
 """
 
-import gc
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from protocol.rounds.partial_payload import LockedSum
 from protocol.rounds.view import RoundView
 from protocol.sealing import SealContext, SealingKey
 from tests.stage.hall import Hall
+from tests.stage.referents import referents
 from tests.stage.rounds.other_parts import Doubling, OtherParts
 from tests.stage.rounds.wrong_part import parts_of, posted_as, right_parts
 from tests.stage.studies import SESSION, STUDY
@@ -200,7 +200,7 @@ def reachable(root: object) -> Iterator[Any]:
         elif isinstance(found, types.FunctionType):
             waiting += [*(found.__closure__ or ()), *(found.__defaults__ or ())]
         else:
-            waiting += gc.get_referents(found)
+            waiting += referents(found)
 
 
 # ── the claims ──

@@ -1,6 +1,5 @@
 """Tasks outlive an epoch: a refresh gives the same key with new shares while they are at work."""
 
-import gc
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +23,7 @@ from protocol.key.epoch import EpochSecret, HeldKey
 from protocol.messages.check import CheckPart
 from protocol.messages.rounds import Contribution, Partial, Refusal, SetLock
 from protocol.sealing import SealingKey
+from tests.stage.referents import referents
 from tests.stage.rounds.rings import held_in, refreshed
 from tests.stage.rounds.round_table import RoundTable, Steps
 from tests.stage.studies import STATISTIC, statistic_study
@@ -335,7 +335,7 @@ def secrets_in(task: Task) -> Iterator[EpochSecret | SealingKey]:
         seen.add(id(found))
         if isinstance(found, EpochSecret | SealingKey):
             yield found
-        due += gc.get_referents(found)
+        due += referents(found)
 
 
 def check_key(table: TwoEpochs) -> None:

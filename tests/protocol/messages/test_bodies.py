@@ -212,6 +212,7 @@ FRAMES: dict[type, st.SearchStrategy[Any]] = {
     wire.Submit: st.builds(wire.Submit, signed_posts),
     wire.Accepted: st.builds(wire.Accepted, digests, counts),
     wire.Declined: st.builds(wire.Declined, digests, texts),
+    wire.BlobAbsent: st.builds(wire.BlobAbsent, digests),
     wire.BlobOffer: st.builds(wire.BlobOffer, digests, st.integers(0, 1 << 20)),
     wire.BlobHave: st.builds(
         wire.BlobHave, digests, st.integers(0, 1 << 20), st.integers(0, 1 << 20), st.booleans()

@@ -35,6 +35,7 @@ def _training(**changes: Any) -> list[Any]:
         "start_federation": b"f" * 32,
         "app": b"x" * 32,
         "run": "flower/" + "1" * 193,
+        "keep_vectors": 1_000_000,
     }
     return ["plan", "why", [1], 3, 10, ["training", *(fields | changes).values()]]
 
@@ -76,6 +77,8 @@ def _training(**changes: Any) -> list[Any]:
         _training(run="a run"),
         _training(run="x" * 201),
         _training(run="run\u00e9"),
+        _training(keep_vectors=0),
+        _training(keep_vectors=1_000_001),
         ["plan", "p" * 501, [1], 3, 10, ["statistic", 5, 0, "ages", []]],
         ["plan", "two\nlines", [1], 3, 10, ["statistic", 5, 0, "ages", []]],
         ["plan", "why", [1] * 17, 3, 10, ["statistic", 5, 0, "ages", []]],

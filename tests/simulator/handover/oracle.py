@@ -1,7 +1,6 @@
 """What must be true of the refreshes of a run, named by what goes wrong else."""
 
 import contextlib
-import gc
 import itertools
 from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -33,6 +32,7 @@ from tests.simulator.oracle import judge
 from tests.simulator.plan import Plan
 from tests.simulator.studies.person import Person
 from tests.simulator.studies.studied import Violation
+from tests.stage.referents import referents
 
 HELP = SetLock | Partial
 
@@ -289,7 +289,7 @@ def epochs_in_memory(hospital: KeepingHospital) -> dict[int, str]:
             if one not in known:
                 found[0] = path
         else:
-            todo += [(other, path) for other in gc.get_referents(one)]
+            todo += [(other, path) for other in referents(one)]
     return found
 
 

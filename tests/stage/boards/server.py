@@ -18,7 +18,7 @@ import pytest
 
 from examples.demo.processes import free_port
 
-_PLACES = "/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin"
+_PLACES = "/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin"
 _SETTINGS = {
     "fsync": "off", "full_page_writes": "off", "listen_addresses": "127.0.0.1",
     "shared_buffers": "16MB", "max_connections": "60", "logging_collector": "off",
