@@ -67,6 +67,18 @@ class BoardRefused(AggregatorError, says="{place}: {reason}"):
     reason: str
 
 
+class SumsRefused(AggregatorError, says="{place}: {reason}"):
+    """Where sums cannot be made.
+
+    kind: which remedy fits. address, plain: the address itself. certificates: the files for it.
+    extra: what speaks with a scheduler is not installed.
+    """
+
+    place: str
+    kind: str
+    reason: str
+
+
 class LeadLost(AggregatorError, says="{place}: {reason}"):
     """This process may write to the board no more: another may do so by now."""
 

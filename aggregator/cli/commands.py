@@ -23,6 +23,7 @@ from aggregator.errors import AggregatorError, LeadLost, StoppedWaiting, StoreFu
 from aggregator.identity import CARD_NAME, TlsFiles
 from aggregator.server import Aggregation
 from aggregator.status import render
+from aggregator.sums import SumsTls
 from protocol.errors import ProtocolError
 from protocol.programs.streams import LOST_REMEDY, lost, make_lasting
 from protocol.words import lines, pasted
@@ -136,12 +137,40 @@ def serve(
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate (chain) in PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key in PEM.")] = None,
     board: Board = None,
+    sums: Annotated[
+        str | None,
+        typer.Option(
+            envvar="QUORATE_AGGREGATOR_SUMS",
+            metavar="tls://...",
+            help="Dask scheduler whose workers add long vectors; else they are added here.",
+        ),
+    ] = None,
+    sums_ca: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="QUORATE_AGGREGATOR_SUMS_CA",
+            help="Certificate in PEM that vouches for the scheduler.",
+        ),
+    ] = None,
+    sums_cert: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="QUORATE_AGGREGATOR_SUMS_CERT", help="Certificate in PEM shown to the scheduler."
+        ),
+    ] = None,
+    sums_key: Annotated[
+        Path | None,
+        typer.Option(envvar="QUORATE_AGGREGATOR_SUMS_KEY", help="Its private key in PEM."),
+    ] = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Serve a federation until interrupted. With --board, stand by while another process does."""
     if (tls_cert is None) != (tls_key is None):
         raise typer.BadParameter("give both --tls-cert and --tls-key, or neither")
-    service = Aggregation(federation, data, board)
+    files = [path for path in (sums_ca, sums_cert, sums_key) if path is not None]
+    if len(files) not in (0, 3) or (files and sums is None):
+        raise typer.BadParameter("give --sums with --sums-ca, --sums-cert and --sums-key together")
+    service = Aggregation(federation, data, board, sums, SumsTls(*files) if files else None)
     tls = TlsFiles(tls_cert, tls_key) if tls_cert and tls_key else None
     start_log()
     asyncio.run(_serve(service, host, port, tls))

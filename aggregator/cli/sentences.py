@@ -15,6 +15,7 @@ from aggregator.errors import (
     StoppedWaiting,
     StoreDamaged,
     StoreFull,
+    SumsRefused,
     UnfitTerms,
 )
 from aggregator.identity import BadHost, IdentityExists, NoIdentity
@@ -178,6 +179,32 @@ def _board_refused(error: BoardRefused) -> tuple[str, str]:
     return text[:1].upper() + text[1:], remedy
 
 
+_OF_SUMS = {  # by its kind: what went wrong, and what to do about it
+    "address": (
+        "What --sums names is no address of a scheduler: {place}: {reason}.",
+        "Give it as --sums tls://HOST:PORT",
+    ),
+    "plain": (
+        "Sums at {place} are refused: {reason}. Whoever speaks with a scheduler can run programs "
+        "on its workers.",
+        "Give it as --sums tls://HOST:PORT with --sums-ca, --sums-cert and --sums-key.",
+    ),
+    "certificates": (
+        "Sums at {place} need certificates: {reason}.",
+        "Give PEM files as --sums-ca, --sums-cert and --sums-key.",
+    ),
+    "extra": (
+        "Sums at {place} need more than is installed: {reason}.",
+        "Install it into the same environment: pip install 'quorate-fl[dask]'",
+    ),
+}
+
+
+def _sums_refused(error: SumsRefused) -> tuple[str, str]:
+    what, remedy = _OF_SUMS[error.kind]
+    return what.format(place=error.place, reason=error.reason), remedy
+
+
 SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
     UnfitTerms: _unfit_terms,
     WrongKind: _wrong_kind,
@@ -221,6 +248,7 @@ SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
         "Give the --data folder that the service was started with, and the same federation.toml.",
     ),
     BoardRefused: _board_refused,
+    SumsRefused: _sums_refused,
     LeadLost: lambda e: (
         f"This process no longer leads: {e.place}: {e.reason}.",
         "Start it again: it stands by until it may lead. Nothing acknowledged is lost.",

@@ -10,5 +10,6 @@ from aggregator.rounds.omission import Reason
 from aggregator.rounds.pruning import Pruning
 from aggregator.rounds.schedule import Rounds
 from aggregator.rounds.stated import CourseState
+from aggregator.rounds.summation import InProcess, Summation
 from aggregator.rounds.summing import Summing
-from aggregator.rounds.vector_sum import remove_sums
+from aggregator.rounds.vector_sum import Vector, VectorSum, folder_of_sum, remove_sums

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aggregator.rounds.omission import TOO_LATE, TOO_NEAR, Reason, Unfit
+from aggregator.rounds.summation import Summation
 from aggregator.rounds.sums import OpenRound
 from aggregator.rounds.vector_sum import Vector, VectorSum
 from aggregator.store import BlobStore
@@ -42,6 +43,7 @@ class HybridRound(OpenRound):
         epoch: Epoch,
         blobs: BlobStore,
         history: OpenedSets,
+        summation: Summation,
     ) -> None:
         super().__init__(view, state, epoch, blobs, history)
         opening = self._opened.post.body
@@ -49,6 +51,7 @@ class HybridRound(OpenRound):
         assert suite.lattice is not None
         self._lattice: Lattice = suite.lattice
         self._slot_count = suite.slot_count(opening.length)
+        self._summation = summation
         self._sum = VectorSum(folder, view.session, suite.lattice, self._slot_count)
         self._summands: dict[int, _Summand] = {}  # of all who were judged fit
         self._chosen = Members()
@@ -78,8 +81,7 @@ class HybridRound(OpenRound):
                 return False  # who is chosen may not be all who are fit: nothing is added yet
         vectors = self._vectors
         if vectors and self._sum.summed(vectors) < self.chunks:
-            self._sum.advance(vectors, self._blobs.read)
-            return True
+            return self._summation.advance(self._sum, vectors, self._blobs)
         if not self.is_decided or len(self._names) == self.chunks:
             return False
         data = self._sum.read(len(self._names), vectors)

@@ -12,6 +12,7 @@ from aggregator.rounds.hybrid import HybridRound
 from aggregator.rounds.omission import Reason
 from aggregator.rounds.packed import PackedRound
 from aggregator.rounds.schedule import Rounds, is_hybrid
+from aggregator.rounds.summation import Summation
 from aggregator.store import BlobStore
 from protocol.board import StudyState
 from protocol.key import Epoch
@@ -39,8 +40,13 @@ class Summing:
         blobs: BlobStore,
         folder: Path,
         say: Callable[[str, Body], None],
+        summation: Summation,
     ) -> None:
-        """epochs: by digest; say: put the aggregator's word on the board, in a session."""
+        """epochs: by digest; say: put the aggregator's word on the board, in a session.
+
+        summation: where vectors are added.
+        """
+        self._summation = summation
         self._rounds, self._epochs = rounds, epochs
         self._blobs, self._folder, self._say = blobs, folder, say
         self.left_out: dict[str, dict[int, Reason]] = {}
@@ -186,7 +192,9 @@ class Summing:
 
     def _hybrid_round(self, view: RoundView) -> HybridRound:
         if view.session not in self._hybrid:
-            self._hybrid[view.session] = HybridRound(self._folder, view, *self._about(view))
+            self._hybrid[view.session] = HybridRound(
+                self._folder, view, *self._about(view), self._summation
+            )
         return self._hybrid[view.session]
 
 

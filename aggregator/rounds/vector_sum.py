@@ -5,8 +5,10 @@ the sum that it holds. A file is replaced as a whole, so whenever the process di
 what its sum includes; one that does not read is made anew from the contributions' blobs.
 """
 
+import os
+import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.store import disk_errors
-from keyshare.hybrid import Lattice, add_chunk, write_sum
+from keyshare.hybrid import Lattice, add_chunk, read_words, write_sum
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
 from protocol.messages import Contributor
@@ -23,9 +25,11 @@ from protocol.programs.temporary import sync
 _DIGEST_BYTES = 32
 _FEW_BYTES = 16  # how long the coefficients are
 _WORD_BYTES = 8
+_SAMPLES, _SAMPLE_WORDS = 4, 16  # of a chunk that another process has made
 
 Coefficients = npt.NDArray[np.uint64]
 ReadBlob = Callable[[bytes], bytes]
+ReadPart = Callable[[bytes, int, int], bytes]  # name, offset, bytes
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,8 @@ class VectorSum:
 
     def __init__(self, folder: Path, session: str, lattice: Lattice, length: int) -> None:
         """length: values of a vector, the contribution's own weight included."""
-        self._folder = folder / "sums" / session.replace("/", "-")
-        self._session, self._lattice, self._length = session, lattice, length
+        self.data_folder, self._folder = folder, folder_of_sum(folder, session)
+        self.session, self.lattice, self.length = session, lattice, length
         # Whom each file includes, encoded, as far as this object has read or written it.
         self._included: dict[int, bytes] = {}
         with disk_errors(self._folder):
@@ -60,7 +64,7 @@ class VectorSum:
     @property
     def chunk_count(self) -> int:
         """How many chunks the sum has."""
-        return self._lattice.chunk_count(self._length)
+        return self.lattice.chunk_count(self.length)
 
     def summed(self, vectors: Mapping[int, Vector]) -> int:
         """How many chunks include these members' vectors and no other."""
@@ -69,20 +73,65 @@ class VectorSum:
 
     def advance(self, vectors: Mapping[int, Vector], read_blob: ReadBlob) -> bool:
         """Add what is missing of one chunk of at least one vector; whether more chunks wait."""
-        contributors = _contributors(vectors)
-        wanted = encode(contributors)
+        wanted = encode(_contributors(vectors))
         chunk = self._unlike(wanted)
         if chunk is None:
             return False
+        self.make(chunk, vectors, read_blob)
+        return self._unlike(wanted) is not None
+
+    def lacking(self, vectors: Mapping[int, Vector]) -> Iterator[int]:
+        """The chunks that are not known to include just these."""
+        wanted = encode(_contributors(vectors))
+        return (c for c in range(self.chunk_count) if self._included.get(c) != wanted)
+
+    def make(self, chunk: int, vectors: Mapping[int, Vector], read_blob: ReadBlob) -> None:
+        """Add what one chunk lacks of these vectors."""
+        contributors = _contributors(vectors)
         total, included = self._read(chunk, contributors)
         for contributor in contributors:
             if contributor not in included:
                 data = read_blob(vectors[contributor.member].chunks[chunk])
-                total = add_chunk(total, data, self._lattice)
+                total = add_chunk(total, data, self.lattice)
         if total is not None and included != contributors:
             self._write(chunk, ChunkSum(contributors, total.astype("<u8", copy=False).tobytes()))
-        self._included[chunk] = wanted
-        return self._unlike(wanted) is not None
+        self._included[chunk] = encode(contributors)
+
+    def written(self, chunk: int) -> tuple[bytes, int] | None:
+        """The digest that a chunk's file begins with and the file's bytes; None without one."""
+        try:
+            with self._path(chunk).open("rb") as file:
+                return file.read(_DIGEST_BYTES), os.fstat(file.fileno()).st_size
+        except OSError:
+            return None
+
+    def accept(self, chunk: int, vectors: Mapping[int, Vector], read_part: ReadPart) -> bool:
+        """Take a chunk's file that another process has written; whether it is that of ``vectors``.
+
+        Runs of words at random places are added again: a whole check would cost what the sum does.
+        """
+        contributors = _contributors(vectors)
+        total, included = self._read(chunk, contributors)
+        if total is None or included != contributors:
+            return False
+        names = [vector.chunks[chunk] for vector in vectors.values()]
+        if not all(self._agrees(total, names, read_part) for _ in range(_SAMPLES)):
+            return False
+        self._included[chunk] = encode(contributors)
+        return True
+
+    def _agrees(self, total: Coefficients, names: list[bytes], read_part: ReadPart) -> bool:
+        width, start = self.lattice.contribution_bytes, secrets.randbelow(len(total))
+        expected = total[start : start + _SAMPLE_WORDS]
+        parts = (read_part(name, start * width, len(expected) * width) for name in names)
+        found = sum((read_words(part, width) for part in parts), np.zeros_like(expected))
+        return bool(np.array_equal(found, expected))
+
+    def discard(self, chunk: int) -> None:
+        """Delete a chunk's file, which is not what it says."""
+        self._included.pop(chunk, None)
+        with disk_errors(self._path(chunk)):
+            self._path(chunk).unlink(missing_ok=True)
 
     def read(self, chunk: int, vectors: Mapping[int, Vector]) -> bytes | None:
         """A chunk of the sum as it is sent; None if its file has been damaged since.
@@ -94,7 +143,7 @@ class VectorSum:
         if total is None or included != contributors:
             self._included.pop(chunk, None)
             return None
-        return write_sum(total, self._lattice)
+        return write_sum(total, self.lattice)
 
     def remove(self) -> None:
         """Delete the files."""
@@ -109,8 +158,8 @@ class VectorSum:
         self, chunk: int, wanted: tuple[Contributor, ...]
     ) -> tuple[Coefficients | None, tuple[Contributor, ...]]:
         """A stored sum with what it includes; none if it is not one of some of ``wanted``."""
-        blocks = self._lattice.blocks_of(chunk, self._length)
-        size = blocks * self._lattice.ring.degree * _WORD_BYTES
+        blocks = self.lattice.blocks_of(chunk, self.length)
+        size = blocks * self.lattice.ring.degree * _WORD_BYTES
         most = len(encode(ChunkSum(wanted, b""))) + size + _FEW_BYTES
         try:
             data = self._path(chunk).read_bytes()
@@ -126,7 +175,7 @@ class VectorSum:
 
     def _write(self, chunk: int, found: ChunkSum) -> None:
         body = encode(found)
-        path, aside = self._path(chunk), self._folder / "new"
+        path, aside = self._path(chunk), self._folder / f"new-{secrets.token_hex(8)}"
         with disk_errors(path):
             with aside.open("wb") as file:
                 file.write(self._digest(chunk, body))
@@ -136,11 +185,16 @@ class VectorSum:
             sync(self._folder)
 
     def _digest(self, chunk: int, body: bytes) -> bytes:
-        place = self._session.encode(), chunk.to_bytes(8, "big")
+        place = self.session.encode(), chunk.to_bytes(8, "big")
         return digest("quorate/chunk sum", *place, body)
 
     def _path(self, chunk: int) -> Path:
         return self._folder / f"chunk-{chunk}"
+
+
+def folder_of_sum(folder: Path, session: str) -> Path:
+    """Where the files of a round's sum are."""
+    return folder / "sums" / session.replace("/", "-")
 
 
 def remove_sums(folder: Path, but: frozenset[str]) -> None:

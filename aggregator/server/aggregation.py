@@ -40,6 +40,7 @@ from aggregator.record.export import export
 from aggregator.server.server import Server
 from aggregator.server.service import Aggregator
 from aggregator.status import Report, read_status, remove_status, stored_report
+from aggregator.sums import SumsTls, read_place, summation_at
 from protocol.board import Head
 from protocol.errors import BadTerms, UnsignedTerms, WrongKind
 from protocol.programs.file_kind import Kind, kind_of, kind_of_data
@@ -64,17 +65,25 @@ class Aggregation:
     """
 
     def __init__(
-        self, federation: str | Path, folder: str | Path, board: str | None = None
+        self,
+        federation: str | Path,
+        folder: str | Path,
+        board: str | None = None,
+        sums: str | None = None,
+        sums_tls: SumsTls | None = None,
     ) -> None:
         """federation: the terms, signed by all members. board: where it is, if not in the folder.
 
+        sums: the address of a Dask scheduler whose workers add vectors, with certificates for it.
         Raises UnfitTerms, WrongKind, StoreFull for a ``~`` that is nowhere, and BoardRefused for
-        what is no ``postgresql://`` address, or has a password in it.
+        what is no ``postgresql://`` address, or has a password in it. SumsRefused for what
+        is no address of a scheduler.
         """
         self.folder = _data_folder(folder)
         self.terms, self._signatures = _read_signed(Path(federation))
         self._stored = self.folder / self.terms.federation.hex()[:16]  # each has its own board
         self._board = place_of_board(board, self.folder, self._stored, self.terms.federation)
+        self._sums = None if sums is None else read_place(sums, sums_tls), sums_tls
         self._running: Server | None = None
         self._stop: tuple[asyncio.Event, asyncio.AbstractEventLoop] | None = None
 
@@ -119,7 +128,8 @@ class Aggregation:
         host, port: where to listen, if not where the newest card says; 0 is any free port. tls:
         other files than ``init`` made. The stored board is read first, and the loop waits for that.
         Raises AnotherAggregator, AnotherCertificate, NoIdentity, AlreadyRunning, StoreDamaged,
-        StoreFull, CannotListen. With PostgreSQL also BoardRefused, LeadLost and StoppedWaiting.
+        StoreFull, CannotListen, SumsRefused. With PostgreSQL also BoardRefused, LeadLost and
+        StoppedWaiting.
         """
         key, files = load_key(self.folder), tls or own_tls(self.folder)
         if public_bytes(key) != self.terms.aggregator_key:
@@ -133,8 +143,11 @@ class Aggregation:
         self._stop = stop, loop = asyncio.Event(), asyncio.get_running_loop()
         async with self._board.at_work(stop) as (database, lead):
             remove_status(self.folder)
-            core = Aggregator(self.terms, key, self._stored, _now_ms, _steady_ms, database)
-            with contextlib.closing(core):
+            summation = summation_at(*self._sums)
+            core = Aggregator(
+                self.terms, key, self._stored, _now_ms, _steady_ms, database, summation
+            )
+            with contextlib.closing(summation), contextlib.closing(core):
                 server = Server(core, cards, self.folder)
                 async with server.listening(*address, context) as found:
                     self._running = server

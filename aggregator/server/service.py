@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aggregator.board import KeptBoard
 from aggregator.clock import BoardClock
 from aggregator.errors import BadUpload, StoreFull
-from aggregator.rounds import Pruning, Summing, remove_sums
+from aggregator.rounds import InProcess, Pruning, Summation, Summing, remove_sums
 from aggregator.server.waits import Waits
 from aggregator.status import AtWork
 from aggregator.status.report import report
@@ -64,6 +64,7 @@ class Aggregator:
 
     now_ms: the machine's clock; steady_ms: one that nobody sets, for the pace of all waits.
     database: the board's, by default a file in the folder; it is closed with the service.
+    summation: where vectors are added, by default here.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Aggregator:
         now_ms: Callable[[], int],
         steady_ms: Callable[[], int] | None = None,
         database: BoardDatabase | None = None,
+        summation: Summation | None = None,
     ) -> None:
         self.terms, self._key, self._folder = terms, key, folder
         self._store = BoardStore(folder, database)
@@ -86,7 +88,9 @@ class Aggregator:
             self.board, self.rounds = self._kept.board, self._kept.rounds
             epochs = self.board.key.by_digest
             self._pruning = Pruning(self.rounds.stated, self._blobs)
-            self.summing = Summing(self.rounds, epochs, self._blobs, folder, self._say)
+            self.summing = Summing(
+                self.rounds, epochs, self._blobs, folder, self._say, summation or InProcess()
+            )
             self._look_for_blobs()
             remove_sums(folder, frozenset(view.session for view in self.rounds.open_hybrid()))
         except BaseException:

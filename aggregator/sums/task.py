@@ -1,0 +1,67 @@
+"""What a worker runs: it adds contributions' chunks to the file of a sum's chunk.
+
+A task has names alone. The worker sees the aggregator's folder under the same path.
+"""
+
+import os
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from aggregator.rounds import Vector, VectorSum, folder_of_sum
+from aggregator.store import stored_blob
+from keyshare.hybrid import RINGS, Lattice
+
+RELEASE = f"{version('quorate-fl')}, chunk sums 1"  # the number changes with the file's format
+
+_OFTEN = "65536"  # what Dask's nanny sets
+
+
+@dataclass(frozen=True)
+class ChunkTask:
+    """One chunk of a sum to be made. ring, members, per_coefficient: the lattice.
+
+    length: values of a vector. vectors: member, post and name of this chunk.
+    """
+
+    folder: str
+    session: str
+    ring: str
+    members: int
+    per_coefficient: int
+    length: int
+    chunk: int
+    vectors: tuple[tuple[int, bytes, bytes], ...]
+
+
+@dataclass(frozen=True)
+class ChunkDone:
+    """A file that was written: its digest and bytes. trims: the worker's malloc gives back often.
+
+    refused: why nothing was done, empty otherwise.
+    """
+
+    digest: bytes
+    size: int
+    trims: bool = False
+    refused: str = ""
+
+
+def make_chunk(task: ChunkTask, release: str) -> ChunkDone:
+    """Add what the chunk lacks. Raises StoreDamaged and StoreFull."""
+    if release != RELEASE:
+        return ChunkDone(b"", 0, refused=f"it is of release {RELEASE}, the aggregator of {release}")
+    if not folder_of_sum(Path(task.folder), task.session).is_dir():
+        return ChunkDone(b"", 0, refused=f"it does not see the folder {task.folder}")
+    lattice = Lattice(RINGS[task.ring], task.members, task.per_coefficient)
+    total = VectorSum(Path(task.folder), task.session, lattice, task.length)
+    names = {member: name for member, _, name in task.vectors}
+    vectors = {
+        member: Vector(post, (b"",) * task.chunk + (names[member],))
+        for member, post, _ in task.vectors
+    }
+    total.make(task.chunk, vectors, lambda name: stored_blob(Path(task.folder), name))
+    written = total.written(task.chunk)
+    if written is None:
+        return ChunkDone(b"", 0, refused="the file that it wrote is gone")
+    return ChunkDone(*written, trims=os.environ.get("MALLOC_TRIM_THRESHOLD_") == _OFTEN)

@@ -1,0 +1,166 @@
+"""What is true of sums wherever they are made: in this process, and by real workers of Dask."""
+
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aggregator.rounds import InProcess, Summation, VectorSum
+from aggregator.rounds.vector_sum import ChunkSum
+from aggregator.sums.connection import Connection
+from aggregator.sums.on_dask import OnDask
+from protocol.encoding import decode
+from tests.stage.sums.certificates import issue
+from tests.stage.sums.cluster import Cluster, cluster, wait_until
+from tests.stage.sums.vectors import CHUNKS, MEMBERS, StoredVectors
+
+pytestmark = pytest.mark.slow
+
+
+@contextlib.contextmanager
+def on_dask(found: Cluster) -> Iterator[OnDask]:
+    connection = Connection(found.place, None)
+    with contextlib.closing(OnDask(connection)) as summation:
+        wait_until(lambda: connection.client is not None)
+        yield summation
+
+
+@pytest.fixture(params=["in process", "dask"])
+def summation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Summation]:
+    if request.param == "in process":
+        yield InProcess()
+        return
+    with cluster(tmp_path / "dask", 2) as found, on_dask(found) as made:
+        yield made
+
+
+def finish(made: Summation, total: VectorSum, stored: StoredVectors, *members: int) -> None:
+    vectors = stored.of(*members)
+
+    def is_done() -> bool:
+        made.advance(total, vectors, stored.blobs)
+        return total.summed(vectors) == CHUNKS
+
+    wait_until(is_done)
+    for chunk in range(CHUNKS):
+        assert total.read(chunk, vectors) == stored.expected(chunk, *members)
+
+
+def test_members_come_together_or_one_by_one(summation: Summation, tmp_path: Path) -> None:
+    stored = StoredVectors(tmp_path / "data")
+    total = stored.sum()
+    for members in ((2,), (1, 2), MEMBERS):
+        finish(summation, total, stored, *members)
+
+
+def test_a_new_object_goes_on_with_what_is_there(summation: Summation, tmp_path: Path) -> None:
+    stored = StoredVectors(tmp_path / "data")
+    finish(summation, stored.sum(), stored, 1, 2)
+    finish(summation, stored.sum(), stored, *MEMBERS)
+
+
+def test_a_killed_workers_task_runs_on_another(tmp_path: Path) -> None:
+    stored = StoredVectors(tmp_path / "data")
+    with cluster(tmp_path / "dask") as found, on_dask(found) as made:
+        total = stored.sum()
+        os.kill(found.workers[0].pid, signal.SIGSTOP)  # so it dies with its tasks undone
+        assert not made.advance(total, stored.of(*MEMBERS), stored.blobs)
+        found.add_worker()
+        found.workers[0].kill()
+        finish(made, total, stored, *MEMBERS)
+
+
+def test_while_the_scheduler_is_gone_sums_are_made_here(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored = StoredVectors(tmp_path / "data")
+    caplog.set_level(logging.INFO)
+    with cluster(tmp_path / "dask") as found, on_dask(found) as made:
+        total = stored.sum()
+        made.advance(total, stored.of(1, 2), stored.blobs)
+        found.scheduler.kill()
+        found.scheduler.wait()
+        finish(made, total, stored, 1, 2)
+        wait_until(lambda: made._connection.client is None)
+        finish(made, total, stored, *MEMBERS)
+        found.restart()
+        found.add_worker()
+        wait_until(lambda: made._connection.client is not None)
+        finish(made, stored.sum(), stored, *MEMBERS)
+    assert "sums are made here" in caplog.text
+    assert caplog.text.count("sums are made by the workers") == 2
+
+
+def add_one(body: ChunkSum) -> np.ndarray:
+    return np.frombuffer(body.coefficients, "<u8") + np.uint64(1)
+
+
+def leave_all_out(body: ChunkSum) -> np.ndarray:
+    return np.zeros(len(body.coefficients) // 8, dtype="<u8")
+
+
+@pytest.mark.parametrize("lie", [add_one, leave_all_out])
+def test_a_lying_worker_is_told_of_and_its_sum_is_made_here(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, lie: Callable[[ChunkSum], np.ndarray]
+) -> None:
+    """It writes another sum, with a digest that fits, as a worker can that has the code."""
+    stored = StoredVectors(tmp_path / "data")
+    with cluster(tmp_path / "dask") as found, on_dask(found) as made:
+        real = made._wrong
+
+        def lied_to(answer, chunk, vectors, total, blobs):
+            data = total._path(chunk).read_bytes()
+            body = decode(data[32:], ChunkSum, "chunk sum", len(data))
+            total._write(chunk, ChunkSum(body.contributors, lie(body).tobytes()))
+            digest, size = total.written(chunk)
+            return real(type(answer)(digest, size), chunk, vectors, total, blobs)
+
+        made._wrong = lied_to
+        finish(made, stored.sum(), stored, *MEMBERS)
+    assert "wrote a wrong sum" in caplog.text
+
+
+def test_a_worker_of_another_release_adds_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aggregator.sums.on_dask.RELEASE", "0.0.9, chunk sums 1")
+    stored = StoredVectors(tmp_path / "data")
+    with cluster(tmp_path / "dask") as found, on_dask(found) as made:
+        finish(made, stored.sum(), stored, *MEMBERS)
+    assert "the aggregator of 0.0.9" in caplog.text
+
+
+def test_a_worker_that_gives_memory_back_too_often_is_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored = StoredVectors(tmp_path / "data")
+    with cluster(tmp_path / "dask", 0) as found:
+        found.add_worker(MALLOC_TRIM_THRESHOLD_="65536")
+        with on_dask(found) as made:
+            finish(made, stored.sum(), stored, *MEMBERS)
+    assert "MALLOC_TRIM_THRESHOLD_=65536" in caplog.text
+
+
+def test_certificates_of_another_authority_get_nowhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine, other = issue(tmp_path / "mine"), issue(tmp_path / "other")
+    stored = StoredVectors(tmp_path / "data")
+    with cluster(tmp_path / "dask", 1, mine) as found:
+        right, wrong = Connection(found.place, mine), Connection(found.place, other)
+        with (
+            contextlib.closing(OnDask(right)) as made,
+            contextlib.closing(OnDask(wrong)) as refused,
+        ):
+            wait_until(lambda: right.client is not None)
+            finish(made, stored.sum(), stored, 1, 2)
+            wait_until(lambda: "cannot be reached" in caplog.text)
+            time.sleep(0.5)
+            assert wrong.client is None
+            finish(refused, stored.sum(), stored, *MEMBERS)
