@@ -19,8 +19,19 @@ DOCUMENTS = ids([page for page in OF_TODAY if page.name != "CONTRIBUTING.md"])
 FOR_HOSPITALS = ("README.md", "docs/tutorial.md")  # which surely name options
 NAMED = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 STYLES = ROOT / "participant/report/style.py"  # whose variables begin alike
-# Of the benchmarks, of fuzzing, and of Flower's SuperNode.
-OF_OTHERS = {"--help", "--mbit", "--delay-ms", "--peer", "--jobs", "--node-config"}
+# Of Dask, the benchmarks, fuzzing, and Flower's SuperNode.
+OF_OTHERS = {
+    "--nthreads",
+    "--no-dashboard",
+    "--protocol",
+    "--tls-ca-file",
+    "--help",
+    "--mbit",
+    "--delay-ms",
+    "--peer",
+    "--jobs",
+    "--node-config",
+}
 GATE = ROOT / "integrations/quorate_flower/quorate_flower/gate/command.py"  # needs Flower to run
 SITE = ROOT / "integrations" / "quorate_nvflare" / "quorate_nvflare" / "site.py"
 

@@ -1,6 +1,7 @@
 """Sums made by the workers of a Dask scheduler."""
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from aggregator.sums.task import RELEASE, ChunkDone, ChunkTask, make_chunk
 log = logging.getLogger("quorate.aggregator")
 
 _AT_ONCE = 64  # tasks of a round that are with the scheduler
+_PATIENCE_SECONDS = 60  # without an answer to any of them
 
 
 @dataclass
@@ -20,6 +22,7 @@ class _Asked:
     """What the scheduler has of a round: by chunk, the task's future and what it adds."""
 
     client: Any
+    heard: float = 0.0  # when there last was an answer, or nothing to answer
     futures: dict[int, tuple[Any, Mapping[int, Vector]]] = field(default_factory=dict)
 
 
@@ -42,7 +45,15 @@ class OnDask:
             asked = self._asked[total.session] = _Asked(client)
         done = next((c for c, future in asked.futures.items() if future[0].done()), None)
         if done is not None:
+            asked.heard = time.monotonic()
             self._take(done, *asked.futures.pop(done), total, blobs)
+            return True
+        if not asked.futures:
+            asked.heard = time.monotonic()
+        elif time.monotonic() > asked.heard + _PATIENCE_SECONDS:
+            self._tell("does not answer: this aggregator adds here what it should have added")
+            chunk, (_, wanted) = asked.futures.popitem()
+            total.make(chunk, wanted, blobs.read)
             return True
         for chunk in total.lacking(vectors):
             if len(asked.futures) >= _AT_ONCE:

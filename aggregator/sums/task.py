@@ -48,7 +48,7 @@ class ChunkDone:
 
 
 def make_chunk(task: ChunkTask, release: str) -> ChunkDone:
-    """Add what the chunk lacks. Raises StoreDamaged and StoreFull."""
+    """Add what the chunk lacks. What goes wrong is in the answer."""
     if release != RELEASE:
         return ChunkDone(b"", 0, refused=f"it is of release {RELEASE}, the aggregator of {release}")
     if not folder_of_sum(Path(task.folder), task.session).is_dir():
@@ -60,7 +60,10 @@ def make_chunk(task: ChunkTask, release: str) -> ChunkDone:
         member: Vector(post, (b"",) * task.chunk + (names[member],))
         for member, post, _ in task.vectors
     }
-    total.make(task.chunk, vectors, lambda name: stored_blob(Path(task.folder), name))
+    try:
+        total.make(task.chunk, vectors, lambda name: stored_blob(Path(task.folder), name))
+    except Exception as error:  # Dask loses some of those that it is to carry
+        return ChunkDone(b"", 0, refused=f"it failed ({type(error).__name__}: {error})")
     written = total.written(task.chunk)
     if written is None:
         return ChunkDone(b"", 0, refused="the file that it wrote is gone")

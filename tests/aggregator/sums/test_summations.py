@@ -5,17 +5,17 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from aggregator.rounds import InProcess, Summation, VectorSum
-from aggregator.rounds.vector_sum import ChunkSum
 from aggregator.sums.connection import Connection
 from aggregator.sums.on_dask import OnDask
-from protocol.encoding import decode
+from tests.stage.desk import SECONDS
+from tests.stage.rounds.served_hybrid import Hospitals, hybrid_desk
+from tests.stage.studies import SESSION
 from tests.stage.sums.certificates import issue
 from tests.stage.sums.cluster import Cluster, cluster, wait_until
 from tests.stage.sums.vectors import CHUNKS, MEMBERS, StoredVectors
@@ -76,6 +76,17 @@ def test_a_killed_workers_task_runs_on_another(tmp_path: Path) -> None:
         finish(made, total, stored, *MEMBERS)
 
 
+def test_a_frozen_workers_sums_are_made_here(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aggregator.sums.on_dask._PATIENCE_SECONDS", 0.5)
+    stored = StoredVectors(tmp_path / "data")
+    with cluster(tmp_path / "dask") as found, on_dask(found) as made:
+        os.kill(found.workers[0].pid, signal.SIGSTOP)
+        finish(made, stored.sum(), stored, *MEMBERS)
+    assert "does not answer" in caplog.text
+
+
 def test_while_the_scheduler_is_gone_sums_are_made_here(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -97,33 +108,48 @@ def test_while_the_scheduler_is_gone_sums_are_made_here(
     assert caplog.text.count("sums are made by the workers") == 2
 
 
-def add_one(body: ChunkSum) -> np.ndarray:
-    return np.frombuffer(body.coefficients, "<u8") + np.uint64(1)
+LIAR = """
+from aggregator.rounds.vector_sum import ChunkSum, VectorSum
+import numpy as np
+
+real = VectorSum._write
+
+def lie(total, chunk, found):
+    words = np.frombuffer(found.coefficients, "<u8")
+    real(total, chunk, ChunkSum(found.contributors, {words}.tobytes()))
+
+VectorSum._write = lie
+"""
 
 
-def leave_all_out(body: ChunkSum) -> np.ndarray:
-    return np.zeros(len(body.coefficients) // 8, dtype="<u8")
-
-
-@pytest.mark.parametrize("lie", [add_one, leave_all_out])
+@pytest.mark.parametrize("words", ["(words + np.uint64(1))", "np.zeros_like(words)"])
 def test_a_lying_worker_is_told_of_and_its_sum_is_made_here(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, lie: Callable[[ChunkSum], np.ndarray]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, words: str
 ) -> None:
-    """It writes another sum, with a digest that fits, as a worker can that has the code."""
-    stored = StoredVectors(tmp_path / "data")
-    with cluster(tmp_path / "dask") as found, on_dask(found) as made:
-        real = made._wrong
-
-        def lied_to(answer, chunk, vectors, total, blobs):
-            data = total._path(chunk).read_bytes()
-            body = decode(data[32:], ChunkSum, "chunk sum", len(data))
-            total._write(chunk, ChunkSum(body.contributors, lie(body).tobytes()))
-            digest, size = total.written(chunk)
-            return real(type(answer)(digest, size), chunk, vectors, total, blobs)
-
-        made._wrong = lied_to
-        finish(made, stored.sum(), stored, *MEMBERS)
+    stored, preload = StoredVectors(tmp_path / "data"), tmp_path / "liar.py"
+    preload.write_text(LIAR.replace("{words}", words))
+    with cluster(tmp_path / "dask", 0) as found:
+        found.add_worker(preload)
+        with on_dask(found) as made:
+            finish(made, stored.sum(), stored, *MEMBERS)
     assert "wrote a wrong sum" in caplog.text
+
+
+def test_a_round_at_the_service_is_summed_by_workers(tmp_path: Path) -> None:
+    desk = hybrid_desk(tmp_path / "data")
+    desk.open_training(length=10_000)
+    with cluster(tmp_path / "dask") as found, on_dask(found) as made:
+        desk.service.summing._summation = made
+        hospitals = Hospitals(desk)
+        values = sum(each.values for each in hospitals.fill())
+        desk.time_ms += int(1000 * SECONDS)
+
+        def is_closed() -> bool:
+            desk.service.tick()
+            return desk.closing(SESSION) is not None
+
+        wait_until(is_closed)
+    assert (hospitals.opened_sum() == values).all()
 
 
 def test_a_worker_of_another_release_adds_nothing(
