@@ -108,17 +108,17 @@ def test_while_the_scheduler_is_gone_sums_are_made_here(
     assert caplog.text.count("sums are made by the workers") == 2
 
 
-LIAR = """
+LIAR = """# Dask runs this twice.
 from aggregator.rounds.vector_sum import ChunkSum, VectorSum
 import numpy as np
 
-real = VectorSum._write
+real = getattr(VectorSum, "real", VectorSum._write)
 
 def lie(total, chunk, found):
     words = np.frombuffer(found.coefficients, "<u8")
     real(total, chunk, ChunkSum(found.contributors, {words}.tobytes()))
 
-VectorSum._write = lie
+VectorSum.real, VectorSum._write = real, lie
 """
 
 
