@@ -75,7 +75,7 @@ class SumsRefused(AggregatorError, says="{place}: {reason}"):
     """
 
     place: str
-    kind: str
+    kind: Literal["address", "plain", "certificates", "extra"]
     reason: str
 
 
