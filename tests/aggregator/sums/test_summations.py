@@ -31,11 +31,22 @@ def on_dask(found: Cluster) -> Iterator[OnDask]:
         yield summation
 
 
+@pytest.fixture
+def workers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process adds nothing itself, as it may where a worker does not."""
+
+    def make(*given: object) -> None:
+        pytest.fail("this process has made a sum that was a worker's")
+
+    monkeypatch.setattr(VectorSum, "make", make)
+
+
 @pytest.fixture(params=["in process", "dask"])
 def summation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Summation]:
     if request.param == "in process":
         yield InProcess()
         return
+    request.getfixturevalue("workers_alone")
     with cluster(tmp_path / "dask", 2) as found, on_dask(found) as made:
         yield made
 
@@ -65,6 +76,7 @@ def test_a_new_object_goes_on_with_what_is_there(summation: Summation, tmp_path:
     finish(summation, stored.sum(), stored, *MEMBERS)
 
 
+@pytest.mark.usefixtures("workers_alone")
 def test_a_killed_workers_task_runs_on_another(tmp_path: Path) -> None:
     stored = StoredVectors(tmp_path / "data")
     with cluster(tmp_path / "dask") as found, on_dask(found) as made:
@@ -72,6 +84,7 @@ def test_a_killed_workers_task_runs_on_another(tmp_path: Path) -> None:
         os.kill(found.workers[0].pid, signal.SIGSTOP)  # so it dies with its tasks undone
         assert not made.advance(total, stored.of(*MEMBERS), stored.blobs)
         found.add_worker()
+        wait_until(lambda: len(made._connection.client.scheduler_info()["workers"]) == 2)
         found.workers[0].kill()
         finish(made, total, stored, *MEMBERS)
 
@@ -135,11 +148,12 @@ def test_a_lying_worker_is_told_of_and_its_sum_is_made_here(
     assert "wrote a wrong sum" in caplog.text
 
 
+@pytest.mark.usefixtures("workers_alone")
 def test_a_round_at_the_service_is_summed_by_workers(tmp_path: Path) -> None:
     desk = hybrid_desk(tmp_path / "data")
-    desk.open_training(length=10_000)
     with cluster(tmp_path / "dask") as found, on_dask(found) as made:
         desk.service.summing._summation = made
+        desk.open_training(length=10_000)
         hospitals = Hospitals(desk)
         values = sum(each.values for each in hospitals.fill())
         desk.time_ms += int(1000 * SECONDS)

@@ -25,7 +25,7 @@ from protocol.rounds.partial_payload import LockedSum
 from protocol.rounds.view import RoundView
 from protocol.sealing import SealContext, SealingKey
 from tests.stage.hall import Hall
-from tests.stage.referents import referents
+from tests.stage.programs.referents import referents
 from tests.stage.rounds.other_parts import Doubling, OtherParts
 from tests.stage.rounds.wrong_part import parts_of, posted_as, right_parts
 from tests.stage.studies import SESSION, STUDY

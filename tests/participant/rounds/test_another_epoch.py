@@ -23,7 +23,7 @@ from protocol.key.epoch import EpochSecret, HeldKey
 from protocol.messages.check import CheckPart
 from protocol.messages.rounds import Contribution, Partial, Refusal, SetLock
 from protocol.sealing import SealingKey
-from tests.stage.referents import referents
+from tests.stage.programs.referents import referents
 from tests.stage.rounds.rings import held_in, refreshed
 from tests.stage.rounds.round_table import RoundTable, Steps
 from tests.stage.studies import STATISTIC, statistic_study

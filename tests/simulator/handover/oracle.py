@@ -32,7 +32,7 @@ from tests.simulator.oracle import judge
 from tests.simulator.plan import Plan
 from tests.simulator.studies.person import Person
 from tests.simulator.studies.studied import Violation
-from tests.stage.referents import referents
+from tests.stage.programs.referents import referents
 
 HELP = SetLock | Partial
 
