@@ -32,6 +32,7 @@ def main() -> None:
     _add_app_process(commands.add_parser("app", help="an app in a process of its own"))
     _add_long_board(commands.add_parser("long-board", help="a board that has grown for years"))
     _add_failover(commands.add_parser("failover", help="a board in PostgreSQL, and its leaders"))
+    _add_sums(commands.add_parser("sums", help="long vectors added here, and by Dask's workers"))
     trips = commands.add_parser("trips", help="moves between files in one round")
     trips.set_defaults(measure=_measure_trips)
     reporting = commands.add_parser("report", help="run all, write docs/benchmarks.md and .svg")
@@ -127,6 +128,18 @@ def _measure_failover(options: argparse.Namespace) -> dict[str, object]:
     from benchmarks.failover import whole  # plays at the tests' table, and needs PostgreSQL
 
     return whole.measure(options.kills, options.freezes)
+
+
+def _add_sums(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--contributions", type=int, default=32)
+    parser.add_argument("--weights", type=int, default=100_000_000, help="3 bytes each, on disk")
+    parser.set_defaults(measure=_measure_sums)
+
+
+def _measure_sums(options: argparse.Namespace) -> dict[str, object]:
+    from benchmarks.sums import whole  # starts the tests' workers, and needs Dask
+
+    return whole.measure(options.contributions, options.weights)
 
 
 def _add_multiplication(parser: argparse.ArgumentParser) -> None:

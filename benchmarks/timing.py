@@ -28,6 +28,12 @@ def median_seconds(work: Callable[[], Any], runs: int) -> float:
     return statistics.median(taken)
 
 
+def cpu_of(pid: int) -> float:
+    """Seconds of processors that a process has had which runs; for Linux."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def processor() -> str:
     """Its model's name."""
     with Path("/proc/cpuinfo").open() as lines:

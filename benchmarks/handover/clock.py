@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.timing import cpu_of
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 _IDLE = (3, 4)  # of the times in /proc/stat: idle, and idle while a disk works
 
@@ -38,13 +40,7 @@ class Clock:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         children = used.ru_utime + used.ru_stime
         own = time.process_time()
-        return time.monotonic(), children, _cpu_of(self._service), _busy(), own
-
-
-def _cpu_of(pid: int) -> float:
-    """Seconds of a process that runs."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+        return time.monotonic(), children, cpu_of(self._service), _busy(), own
 
 
 def _busy() -> float:
