@@ -291,8 +291,13 @@ def test_streams_that_are_closed_full_or_broken_are_not_our_fault(
 def test_no_signal_is_our_fault(place: Place, number: signal.Signals) -> None:
     words = ("--home", place.home, "--passphrase-file", place.words)
     train = ("train", place.file, "--study", "a", "--app", place.app, *words)
+    heeding = (  # also where these tests are run with a signal ignored, as nohup has it
+        "import os, signal, sys; signal.signal(int(sys.argv[1]), signal.SIG_DFL); "
+        "os.execv(sys.executable, [sys.executable, '-m', 'participant', *sys.argv[2:]])"
+    )
     with subprocess.Popen(
-        [sys.executable, "-m", "participant", *map(str, train)], cwd=place.folder, text=True,
+        [sys.executable, "-c", heeding, str(int(number)), *map(str, train)],
+        cwd=place.folder, text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     ) as running:  # fmt: skip
