@@ -20,11 +20,11 @@ def shifting_sums() -> Iterator[None]:
 
     def read(found: VectorSum, chunk: int, vectors: Mapping[int, Vector]) -> bytes | None:
         data = real(found, chunk, vectors)
-        if data is None or found._session != SHIFTED:
+        if data is None or found.session != SHIFTED:
             return data
-        words = read_words(data, found._lattice.sum_bytes)
-        words[_PLACE] += np.uint64(found._lattice.delta)
-        return write_sum(words, found._lattice)
+        words = read_words(data, found.lattice.sum_bytes)
+        words[_PLACE] += np.uint64(found.lattice.delta)
+        return write_sum(words, found.lattice)
 
     with patch.object(VectorSum, "read", read):
         yield
