@@ -20,8 +20,9 @@ might be sealed to honest hospitals alone.
 4. no combination over the rationals of all that is open, but zero, holds what one honest hospital
    alone encrypted from a model or of a column, even when that of the colluders is taken out, and if
    they knew all that was encrypted from other models and of other columns; nor, the colluders
-   counted as well, of fewer than ``least_difference`` members (what a colluder says of what it adds
-   is its own affair: it counts once, and as the same where the model or the data is);
+   counted as well, of fewer than ``least_difference`` members, of whom one is honest (what a
+   colluder says of what it adds is its own affair: it counts once, and as the same where the model
+   or the data is. Calling two things of its own near, it has a difference of these two opened);
 5. nobody's numbers are opened, and nobody helps to open any, but under a plan that it has approved
    for that; nobody's are that withdrew before the closing, and none are that are closed after the
    study's end.
@@ -36,7 +37,7 @@ even when they lose it, as long as the ledger of chosen sets is there.
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gmpy2 import mpz
@@ -194,7 +195,7 @@ class Knowledge:
                 own = {(m, closed.start, -1): 1 for m in closed.members & self.colluders}
                 lines[named, place].append(of_honest | own)
         for found in lines.values():
-            if few := smallest_support(found, least - 1):
+            if few := smallest_support(found, least - 1, self.colluders):
                 raise Violation(f"of members {[m for m, *_ in few]} alone a difference is open")
 
     def _named(self, row: Row) -> Row:
@@ -235,16 +236,26 @@ def alone(rows: Sequence[Row]) -> int | None:
     return None
 
 
-def smallest_support(rows: Sequence[Row], most: int) -> tuple[Unknown, ...] | None:
-    """The fewest unknowns, ``most`` or fewer, that a nonzero combination of the rows holds.
+def smallest_support(
+    rows: Sequence[Row], most: int, colluders: frozenset[int] = frozenset()
+) -> tuple[Unknown, ...] | None:
+    """The fewest unknowns, ``most`` or fewer, of a combination of the rows that honest ones are in.
 
-    A combination within T exists exactly if the rows lose rank when the columns of T are deleted.
+    The combinations within T are as many as the ranks that the rows lose when the columns of T are
+    deleted. Honest unknowns are in some of them exactly if these are more than the combinations
+    within the colluders' part of T.
     """
     columns = sorted({unknown for row in rows for unknown in row})
     full = rank(rows, columns)
+
+    def within(support: Collection[Unknown]) -> int:
+        return full - rank(rows, [c for c in columns if c not in support])
+
     for size in range(1, most + 1):
         for support in itertools.combinations(columns, size):
-            if rank(rows, [c for c in columns if c not in support]) < full:
+            if within(support) and within(support) > within(
+                [unknown for unknown in support if unknown[0] in colluders]
+            ):
                 return support
     return None
 

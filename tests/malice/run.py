@@ -1,4 +1,8 @@
-"""Sequences of moves by the number: which are chosen follows from the seed."""
+"""Sequences of moves by the number.
+
+Which are chosen follows from the seed, and from the constants in the modules that are imported:
+Hypothesis draws these as well. So other tests beside these, or another line of code, may show more.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, field

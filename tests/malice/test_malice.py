@@ -40,6 +40,17 @@ def test_the_oracle_subtracts_sums():
     assert smallest_support([row(1, 2, 3), row(1, 2, 4)], 2) == ((3, M, 0), (4, M, 0))
 
 
+def test_the_oracle_lets_colluders_show_what_is_their_own_and_nothing_beside_it():
+    own, other = (2, M, -1), (2, b"o", -1)
+    two_of_its_own = [row(1, 3) | {own: 1}, row(1, 3) | {other: 1}]
+    assert smallest_support(two_of_its_own, 2) == (own, other)
+    assert smallest_support(two_of_its_own, 2, frozenset({2})) is None
+    with_another = [row(1, 3) | {own: 1}, row(3) | {own: 1}]
+    assert smallest_support(with_another, 2, frozenset({2})) == ((1, M, 0),)
+    beside_it = [row(1, 3) | {own: 1}, row(3) | {other: 1}, {own: 1}]
+    assert smallest_support(beside_it, 2, frozenset({2})) == ((1, M, 0), other)
+
+
 def test_the_oracle_counts_multiplicities_models_and_places():
     assert alone([{(1, M, 0): 2, (2, M, 0): 1}, row(1, 2)]) == 1
     other = row(1, 2, of=b"o")
@@ -166,6 +177,18 @@ def test_studies_of_both_weightings_have_their_numbers_at_the_same_places():
     terms = consortium(5, 3).federation.terms
     cardio, peers = (suite_of("paillier", study_of(terms, name)) for name in ("cardio", "peers"))
     assert cardio.ciphertext_count(3) == peers.ciphertext_count(3) == 1
+
+
+def test_a_colluder_that_calls_its_own_numbers_near_opens_a_difference_of_its_own_alone():
+    """From a board over the same hospitals: honest numbers are the same, and cancel out."""
+    machine = MaliciousAggregator()
+    machine.begin(consortium(4, 3), frozenset({2}), ("age", "stay"))
+    goes(machine, 0)
+    machine.lie_of_near(Course(1, 1, 0, 0, False), mask=1, which=1)
+    goes(machine, 1)
+    a: Aggregator = machine.a
+    assert sorted(studies_of(a)) == ["study/age/1", "study/stay/1"]
+    assert not rules_of(a)
 
 
 # ── thefts ──
