@@ -132,7 +132,9 @@ def _measure_failover(options: argparse.Namespace) -> dict[str, object]:
 
 def _add_sums(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--contributions", type=int, default=32)
-    parser.add_argument("--weights", type=int, default=100_000_000, help="3 bytes each, on disk")
+    parser.add_argument(
+        "--weights", type=int, default=100_000_000, help="of each; 3 bytes, on disk"
+    )
     parser.set_defaults(measure=_measure_sums)
 
 
