@@ -135,7 +135,7 @@ class StatedModels:
         first = max(before, min(least, agreed) - keep + 1, agreed - AWAY * keep + 1)
         usual = agreed - keep + 1
         behind = [m for m, last in helped.items() if first < usual and last < agreed]
-        stranded = [m for m, last in at.items() if last < before - 1]
+        stranded = [m for m, last in at.items() if last < min(before - 1, agreed)]
         return Kept(first, agreed, tuple(behind), tuple(stranded))
 
     def is_past(self, name: str, waited: Waited) -> bool:

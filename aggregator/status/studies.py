@@ -96,7 +96,7 @@ def _vectors(state: StudyState, rounds: Rounds, pruned_before: int) -> Report | 
         return None
     until = kept.first + AWAY * study.training.keep_vectors + 1
     return {
-        "kept_from": kept.first,
+        "kept_from": min(kept.first, study.rounds + 1),  # the next one, where all are gone
         "behind": [name_of(m) for m in kept.behind],
         "until": until if until <= study.rounds else None,
         "days_after_end": DAYS_AFTER_END,

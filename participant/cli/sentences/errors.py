@@ -84,6 +84,8 @@ def _rejected(e: participant_errors.RejectedByAggregator, c: Context) -> Sentenc
     what = f"the aggregator does not accept this hospital's messages ({e.code}): {e.reason}"
     if e.code == "over-budget":
         what = f"this is more than one hospital may say: {e.reason}"
+    if e.code == "missing-blob":
+        what = f"the aggregator does not have what this hospital needs from it: {e.reason}"
     if e.code == "false-decline":
         what = (
             f"the aggregator declines a message that is within this hospital's budget: {e.reason}"

@@ -7,6 +7,7 @@ from typing import Any
 from participant.cli.sentences.sentence import Context, Said, Sentence
 from participant.errors import ForeignModel, ModelMismatch, ModelsDiffer, NotStated, VectorsGone
 from participant.model import described
+from protocol.board import DAYS_AFTER_END
 from protocol.words import shown
 from protocol.words.counted import counted
 
@@ -166,9 +167,10 @@ def _foreign_model(e: ForeignModel, c: Context) -> Sentence:
 
 def _vectors_gone(e: VectorsGone, c: Context) -> Sentence:
     kept = counted(e.kept, "round")
-    by_plan = f"By the plan it keeps those of the last {kept}"
+    until = f"until {DAYS_AFTER_END} days after the study's end"
+    by_plan = f"By the plan it keeps those of the last {kept}, {until}"
     if e.is_due:
-        by_plan += ", and this is one of them: ask its operator"
+        by_plan += ". This is one of them: if the study goes on, ask its operator"
     return Sentence(
         f"{e.round_name}: the aggregator no longer has the vectors from which this hospital would "
         f"make the next model. {by_plan}",

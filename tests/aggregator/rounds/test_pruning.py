@@ -191,8 +191,19 @@ def test_all_go_some_days_after_the_end_whoever_has_stated_the_last_model(tmp_pa
     going.desk.time_ms += 1_000
     work(going.desk, seconds=DAY)
     assert going.kept == []
+    assert "another hospital's model" not in going.told  # all have the last one
     going.desk.restart()  # nothing of them is looked for
     assert not work(going.desk)
+
+
+def test_who_lacks_the_last_model_is_named_when_all_are_gone(tmp_path: Path) -> None:
+    going = begun(tmp_path, rounds=2)
+    going.run(1)
+    going.run(2, 1, 2, 3)
+    work(going.desk, seconds=(DAYS_AFTER_END + 1) * DAY)
+    assert going.kept == []
+    deleted = "the vectors before round 3 are deleted"
+    assert f"; H4 can go on only from another hospital's model: {deleted}" in going.told
 
 
 def test_a_study_that_ends_by_votes_keeps_what_it_has_for_some_days(going: Going) -> None:

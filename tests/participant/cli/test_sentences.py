@@ -156,6 +156,7 @@ def test_no_sentence_is_for_an_error_that_is_gone() -> None:
         (IdentityInUse(3, "study/cardio/1"), ABORTED, ["entry 3"]),
         (RejectedByAggregator("fork", "x"), ABORTED, ["fork"]),
         (RejectedByAggregator("identity-in-use", "since noon"), FAILED, ["since noon"]),
+        (RejectedByAggregator("missing-blob", "blob 00"), FAILED, ["does not have", "blob 00"]),
         (
             OutOfTime(5, Waiting("contributions", (1, 5), {"session": "study/cardio/2"})),
             FAILED,
