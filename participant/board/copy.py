@@ -31,7 +31,7 @@ from protocol.terms import Terms
 
 _SPAN_BYTES = 4 << 20  # of entries, after which a span is full as well
 _SPAN_LIMIT = _SPAN_BYTES + 2 * MAX_ENTRY_BYTES
-_INDEX_LIMIT = 64 << 20
+_INDEX_LIMIT = 1 << 30  # members may call 64 rounds near in each contribution
 SELDOM = 256  # entries that have come, before they are stored while the agent is at work
 _FOLDER, _INDEX = "board/", "board/index"
 _MAC_BYTES = 32

@@ -11,16 +11,7 @@ from typing import Literal
 
 from protocol.board import Posted, StudyState
 from protocol.encoding import Message
-from protocol.messages import (
-    Clip,
-    Contribution,
-    Count,
-    Near,
-    Opening,
-    Sender,
-    Session,
-    read_session,
-)
+from protocol.messages import Clip, Contribution, Count, Near, Sender, Session, read_session
 from protocol.rounds.variables import OpenSum, Start, Variables
 from protocol.rounds.view import RoundView
 from protocol.terms import Terms
@@ -98,8 +89,8 @@ class KnownRounds:
         view = self.held.setdefault(session, RoundView(session))
         view.receive(posted)
         body, sender = posted.post.body, posted.post.sender
-        if isinstance(body, Opening) and view.opening is posted:
-            self._open(session, self._start_of(view, body))
+        if view.opening is posted:
+            self._open(session, self.start(view))
         elif isinstance(body, Contribution) and view.contributions.get(sender) is posted:
             self.variables.add(session, sender, body.near)
         elif view.closing is posted:
@@ -131,8 +122,6 @@ class KnownRounds:
 
     def recall(self, session: str, posts: Iterable[Posted]) -> None:
         """Hold a round again, with all that was said in it so far."""
-        if session in self.held:
-            return
         self._past.pop(session, None)
         self._wanting.pop(session, None)
         view = self.held[session] = RoundView.of(session, posts)
@@ -170,14 +159,14 @@ class KnownRounds:
         return self._of_start.get(start, ())
 
     def start(self, view: RoundView) -> Start:
-        """What a round with an opening starts from."""
-        assert view.opening is not None
-        return self._start_of(view, view.opening.post.body)
+        """What a round with an opening starts from, by what had been proposed before that.
 
-    def _start_of(self, view: RoundView, opening: Opening) -> Start:
-        state = self._studies.get(view.study)
-        if state is None or state.study.is_training:
-            return Start("model", opening.model)
+        An aggregator may open one of a study that is proposed later.
+        """
+        opened, state = view.opening, self._studies.get(view.study)
+        assert opened is not None
+        if state is None or state.position > opened.position or state.study.is_training:
+            return Start("model", opened.post.body.model)
         return Start("data", state.study.statistic.data.encode())
 
     def may_be_open(self, session: str) -> bool:
@@ -217,10 +206,10 @@ class KnownRounds:
     def _counted(self, view: RoundView) -> PastRound:
         opened = view.opening
         assert opened is not None
-        posts = sorted(view.contributions.values(), key=lambda posted: posted.position)
+        posts = view.contributions.values()
         said = (PastContribution(p.position, p.post.sender, p.post.body.near) for p in posts)
         locks, chosen = view.locks, self._chosen.get(view.session)
-        locked = list(locks.values()).count(chosen) if chosen is not None else 0
+        locked = sum(lock == chosen for lock in locks.values())
         return PastRound(
             view.session,
             opened.position,

@@ -5,14 +5,19 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from participant.board.copy import SELDOM, BoardCopy, CopyIndex, often
+from keyshare.ceremony import MAX_MEMBERS
+from participant.board.copy import _INDEX_LIMIT, SELDOM, BoardCopy, CopiedSpan, CopyIndex, often
 from participant.errors import DamagedFile, DiskError
 from protocol.board.board import Board
 from protocol.board.post import decode_entry
-from protocol.encoding import encode
+from protocol.board.rest import BoardState
+from protocol.encoding import Message, encode
+from protocol.messages.fields import MAX_NEAR
 from protocol.rounds.history import OpenedSets
+from protocol.rounds.known import PastContribution, PastRound
 from tests.protocol.rounds.test_known import decided, story
 from tests.simulator.disk import Crash, Disk
+from tests.stage.rounds.contribution import near_to
 from tests.stage.saying import FEDERATION, proposing
 from tests.stage.toy import next_post
 
@@ -253,6 +258,7 @@ def test_a_file_that_is_damaged_later_is_named_and_the_next_start_reads_all_anew
     with pytest.raises(DamagedFile, match=r"board/4-6"):
         _ = board.entries[4]
     assert not read(disk)
+    assert not disk.names()
     assert read(stored(8, disk)) == ENTRIES
 
 
@@ -262,6 +268,32 @@ def test_a_board_that_is_not_that_of_the_entries_is_read_from_these() -> None:
     mixed = CopyIndex(copy_index(disk).spans, copy_index(other).state, ())
     disk.write(INDEX, kept._mac(encode(mixed)) + encode(mixed))
     assert read(disk) == ENTRIES[:7]
+
+
+def test_an_index_of_another_release_is_not_read_and_all_comes_anew() -> None:
+    disk, kept = stored(7), copy(Disk())
+    index = copy_index(disk)
+    other = encode(IndexBefore(index.spans, index.state))
+    disk.write(INDEX, kept._mac(other) + other)
+    kept = copy(disk)
+    assert not taken(kept)
+    assert isinstance(kept.trouble, DamagedFile)
+    assert read(stored(8, disk)) == ENTRIES
+
+
+class IndexBefore(Message, frozen=True):
+    """An index without what counts of rounds at rest."""
+
+    spans: tuple[CopiedSpan, ...]
+    state: BoardState
+
+
+def test_an_index_of_a_long_board_reads_whatever_members_have_called_near() -> None:
+    session, everybody = f"study/{'n' * 64}/999999999", tuple(range(1, MAX_MEMBERS + 1))
+    near = near_to(*[session] * MAX_NEAR)
+    said = tuple(PastContribution(1 << 40, m, near) for m in everybody)
+    about = session, 1 << 40, "model", bytes(32), 8.0, everybody, said, 1, 1, 1, everybody
+    assert len(encode(PastRound(*about))) * 10_000 < _INDEX_LIMIT  # type: ignore[arg-type]
 
 
 def copy_index(disk: Disk) -> CopyIndex:

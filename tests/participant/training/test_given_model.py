@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from participant.agent.agent import Agent
+from participant.agent.task import Task
+from participant.agent.tasks import Reader, Tasks
 from participant.errors import NotStated, RejectedByAggregator, VectorsGone
 from participant.model.file import model_name
 from participant.training.task import TrainingTask
@@ -83,11 +85,19 @@ def test_a_vector_that_is_gone_ends_the_training_with_a_word_of_whether_it_was_d
 
 
 def test_only_who_needs_an_absent_blob_is_ended() -> None:
-    table = RoundTable()
+    table, name = RoundTable(), b"x" * 32
     disk, federation = table.disks[1], table.toy.federation
-    task = TrainingTask(federation.terms, STUDY, table.ring(1), Steps(), disk)
-    agent = Agent(federation.terms, 1, federation.keys[1], disk, task)
-    agent.receive(BlobAbsent(b"x" * 32))
-    agent.tasks.readers[0].streamed.add(b"x" * 32)
-    with pytest.raises(RejectedByAggregator):
-        agent.receive(BlobAbsent(b"x" * 32))
+    place = federation.terms, STUDY, table.ring(1), Steps(), disk
+    needing, other = TrainingTask(*place), TrainingTask(*place)
+    ended = list[tuple[Task, Exception | None]]()
+    tasks = Tasks(lambda task, error: ended.append((task, error)))
+    agent = Agent(federation.terms, 1, federation.keys[1], disk, tasks)
+    tasks.readers += map(Reader, (needing, other))
+    agent.receive(BlobAbsent(name))
+    assert not ended
+    tasks.readers[0].streamed.add(name)
+    agent.receive(BlobAbsent(name))
+    ((task, error),) = ended
+    assert task is needing
+    assert isinstance(error, RejectedByAggregator)
+    assert [reader.task for reader in tasks.readers] == [other]

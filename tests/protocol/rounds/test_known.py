@@ -13,6 +13,7 @@ from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
 from protocol.board.post import Entry
 from protocol.board.rest import BoardState
+from protocol.board.study import Study
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed
 from protocol.messages.attachment import attach
@@ -82,7 +83,7 @@ class Play:
         if (number := self.opened[study.name] + 1) <= study.rounds:
             if study.is_training:
                 model = self.drawn.choice(MODELS)
-                opening = Opening(study.digest, bytes(32), model, 4, "paillier", 8.0, 1_000)
+                opening = opening_of(study, model)
             else:
                 opening = opening_for(study, bytes(32))
             self.say(0, study.round(number), opening)
@@ -279,19 +280,68 @@ def test_a_round_counts_as_at_rest_only_if_it_rests_on_the_board() -> None:
 
 def test_a_sum_that_nobody_has_opened_is_handed_on_to_nobody() -> None:
     """An aggregator closes a round that it has not opened, and a hospital locks that."""
-    table = Table(FEDERATION)
-    study = training_study(TERMS)
-    table.found(study)
-    session = study.round(1)
-    some = tuple(Contributor(m, bytes(32)) for m in (1, 2, 3))
-    table.say(0, Draft(session, Closing(some, attach(b"+"))))
-    chosen = RoundView.of(session, table.board.session(session)).chosen(TERMS.federation)
+    play = Play(0)
+    study = play.studies[0]
+    closed(play, study.round(1), (1, 2, 3), (1,))
+    assert not isinstance(play.table.board.entries[-1].post.body, Surplus)
+    assert not OpenedSets.of(play.table.board).handed_on().sums
+    play.say(0, study.round(1), opening_of(study))
+    assert len(OpenedSets.of(play.table.board).handed_on().sums) == 1
+
+
+def opening_of(study: Study, model: bytes = MODELS[0]) -> Opening:
+    return Opening(study.digest, bytes(32), model, 4, "paillier", 8.0, 1_000)
+
+
+def closed(play: Play, session: str, members: Sequence[int], locking: Sequence[int]) -> None:
+    """A round is closed over these, and some lock that."""
+    some = (Contributor(m, bytes(32)) for m in members)
+    play.say(0, session, Closing(tuple(some), attach(b"+")))
+    chosen = play.view(session).chosen(TERMS.federation)
     assert chosen is not None
-    table.say(1, Draft(session, SetLock(chosen)))
-    assert not isinstance(table.board.entries[-1].post.body, Surplus)
-    assert not OpenedSets.of(table.board).handed_on().sums
-    table.say(0, Draft(session, Opening(study.digest, bytes(32), MODELS[0], 4)))
-    assert len(OpenedSets.of(table.board).handed_on().sums) == 1
+    for member in locking:
+        play.say(member, session, SetLock(chosen))
+
+
+def test_a_round_that_is_opened_twice_is_one_from_what_it_was_opened_from_first() -> None:
+    play = Play(0)
+    study, other = play.studies[:2]
+    for model in MODELS:
+        play.say(0, study.round(1), opening_of(study, model))
+    play.say(0, other.round(1), opening_of(other))
+    sums = OpenedSets.of(play.table.board)
+    assert sums.unended(play.view(other.round(1)), 5) == (study.round(1),)
+
+
+def test_a_round_that_is_opened_before_its_study_starts_from_one_thing_for_all() -> None:
+    """Or else who goes on from a copy would take it for a sum of the data, and others would not."""
+    play = Play(0)
+    study = statistic_study(TERMS, name="late", data="data")
+    play.say(0, study.round(1), opening_for(study, bytes(32)))
+    play.table.found(study)
+    closed(play, study.round(1), (1, 2, 3), (1,))
+    (board, sums), stored = resting(TERMS), Stored(play.table.entries)
+    for entry in play.table.entries:
+        board.append(entry)
+        sums.handed_on()  # so that it has read each entry before the next one
+    assert (expected := decided(board, sums))["handed on"].sums
+    sums.rest(0, stored)
+    assert decided(board, resumed(board, sums, stored)[1]) == expected
+
+
+def test_what_is_locked_too_early_or_by_who_refuses_too_ends_no_round() -> None:
+    early, both = Play(0), Play(0)
+    first, second = (study.round(1) for study in early.studies[:2])
+    for play in (early, both):
+        for study in play.studies[:2]:
+            play.say(0, study.round(1), opening_of(study))
+    for member in range(1, 6):
+        early.say(member, first, SetLock(b"o" * 32))
+    closed(both, first, (1, 2, 3), (1, 2, 3))
+    for member in (1, 2, 3):
+        both.say(member, first, Refusal("differencing", 1, "No."))
+    for play in (early, both):
+        assert OpenedSets.of(play.table.board).unended(play.view(second), 5) == (first,)
 
 
 def test_whoever_asks_for_the_sums_of_a_board_shares_them() -> None:
@@ -303,16 +353,11 @@ def test_whoever_asks_for_the_sums_of_a_board_shares_them() -> None:
 
 def test_a_sum_over_nobody_is_none() -> None:
     """Else who keeps what counts of a round would hand on another list than who has read it."""
-    table = Table(FEDERATION)
-    study = training_study(TERMS)
-    table.found(study)
-    session = study.round(1)
-    table.say(0, Draft(session, Opening(study.digest, bytes(32), MODELS[0], 4)))
-    table.say(0, Draft(session, Closing((), attach(b"+"))))
-    chosen = RoundView.of(session, table.board.session(session)).chosen(TERMS.federation)
-    assert chosen is not None
-    table.say(1, Draft(session, SetLock(chosen)))
-    assert not OpenedSets.of(table.board).handed_on().sums
+    play = Play(0)
+    study = play.studies[0]
+    play.say(0, study.round(1), opening_of(study))
+    closed(play, study.round(1), (), (1,))
+    assert not OpenedSets.of(play.table.board).handed_on().sums
 
 
 # ── a round as its entries tell it ──
