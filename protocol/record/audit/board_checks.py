@@ -76,6 +76,8 @@ def check_posts(evidence: Evidence, result: Result) -> None:
     result.count += len(replay.entries)
     if isinstance(error := replay.error, BadEntry):
         result.fail(error.position, replay.speaker, error.reason)
+    elif isinstance(error, Malformed):
+        result.fail(0, RECORD, f"it has changed since check 2.1 read it: {error}")
     for posted in evidence.entries:
         if isinstance(posted.post.body, Surplus):
             reason = f"beyond its budget, it counts for nothing: {posted.post.body.reason}"

@@ -82,13 +82,14 @@ class Chain:
 class Replay:
     """The board with all entries up to the first that breaks a rule, and that error.
 
+    It is Malformed where a file was taken away or changed after the chain was read: nobody's fault.
     entries: all of them, where the board holds those of its last rounds.
     """
 
     board: Board
     entries: Sequence[Posted]
     error: BadEntry | Fork | Malformed | None
-    speaker: str  # the name of who said what breaks it
+    speaker: str  # the name of who said what breaks it; empty where nobody did
 
 
 class Before(NamedTuple):
@@ -162,8 +163,7 @@ class Evidence:
         """The post as it was signed, though it was beyond its sender's budget."""
         if not isinstance(posted.post.body, Surplus):
             return posted.post
-        entry = decode_entry(self.required(entry_path(posted.hash), MAX_ENTRY_BYTES))
-        return decode(entry.post.post, Post, "post", MAX_POST_BYTES)
+        return decode(self._entry(posted.hash).post.post, Post, "post", MAX_POST_BYTES)
 
     def required(self, path: str, limit: int) -> bytes:
         """A file's bytes; raises Malformed if it is not there or longer."""
@@ -209,17 +209,17 @@ class Evidence:
         hashes, entries = self.chain.hashes, list[Posted]()
         board = Board(self.terms, Lean(self.terms.federation, hashes))
         for expected, is_signed in zip(hashes, self._signed(), strict=False):
-            data = self.required(entry_path(expected), MAX_ENTRY_BYTES)
-            entry = decode_entry(data)
             try:
-                is_same = is_signed and entry_hash(data) == expected
-                (board.restore if is_same else board.append)(entry)
-            except (BadEntry, Fork, Malformed) as error:
+                entry = self._entry(expected)
+                (board.restore if is_signed else board.append)(entry)
+            except (BadEntry, Fork) as error:
                 post = _unverified(entry)
                 speaker = (
                     board.name_of(post.session, post.sender) if post else self.name(AGGREGATOR)
                 )
                 return Replay(board, entries, error, speaker)
+            except Malformed as error:  # of this entry, or of one of a round at rest
+                return Replay(board, entries, error, "")
             entries.append(board.entries[-1])  # lean
             if len(entries) % _AT_ONCE == 0:
                 board.rest(len(entries) - _AT_ONCE, self._entries)
@@ -227,8 +227,15 @@ class Evidence:
 
     def _entries(self, first: int, last: int) -> Iterator[Entry]:
         """Entries of the record once more, from one position to another."""
-        for expected in self.chain.hashes[first - 1 : last]:
-            yield decode_entry(self.required(entry_path(expected), MAX_ENTRY_BYTES))
+        return map(self._entry, self.chain.hashes[first - 1 : last])
+
+    def _entry(self, expected: bytes) -> Entry:
+        """An entry of the chain; raises Malformed if its file is not as the chain was read."""
+        path = entry_path(expected)
+        data = self.required(path, MAX_ENTRY_BYTES)
+        if entry_hash(data) != expected:
+            raise Malformed(path, "it has not the hash that its name gives")
+        return decode_entry(data)
 
     def _signed(self) -> Iterator[bool]:
         """Whether each entry's signature is known to fit before the board takes it."""
