@@ -2,7 +2,6 @@
 
 import hashlib
 from functools import cache
-from itertools import chain
 from operator import index
 
 from gmpy2 import mpz
@@ -16,7 +15,9 @@ class Digest:
 
     def add(self, *parts: bytes) -> None:
         """Hash the next byte strings."""
-        self._state.update(b"".join(chain(*((len(p).to_bytes(8, "big"), p) for p in parts))))
+        for part in parts:
+            self._state.update(len(part).to_bytes(8, "big"))
+            self._state.update(part)
 
     @property
     def value(self) -> bytes:
@@ -27,19 +28,15 @@ class Digest:
 @cache
 def _begun(domain: str) -> "hashlib._Hash":
     """What has hashed a domain alone; there are few."""
-    state, name = hashlib.sha256(), domain.encode()
-    state.update(len(name).to_bytes(8, "big"))
-    state.update(name)
-    return state
+    name = domain.encode()
+    return hashlib.sha256(len(name).to_bytes(8, "big") + name)
 
 
 def digest(domain: str, *parts: bytes) -> bytes:
     """The ``Digest`` of a domain and byte strings."""
-    state = _begun(domain).copy()
-    for part in parts:
-        state.update(len(part).to_bytes(8, "big"))
-        state.update(part)
-    return state.digest()
+    state = Digest(domain)
+    state.add(*parts)
+    return state.value
 
 
 def expand(key: bytes, count: int, bits: int) -> list[mpz]:
