@@ -80,3 +80,18 @@ def test_an_empty_folder_is_no_record() -> None:
     assert not found.holds
     assert found.federation is None
     assert found.head is None
+
+
+def test_a_file_that_is_named_by_a_hash_belongs_where_that_hash_lies_alone() -> None:
+    """Such files are looked for by the hash in their names."""
+    entry = whole().entries[0].hash.hex()
+    blob = next(path for path in whole().files if path.startswith("blobs/"))[6:-4]
+    strays = [
+        *(f"copies/{entry}.msgpack", f"{entry}.msgpack", f"blobs/{entry}.bin"),
+        *(f"entries/{entry.upper()}.msgpack", f"entries/{entry}", f"entries/{entry}.2.msgpack"),
+        *(f"entries/{'0' * 64}.msgpack", f"blobs/{'0' * 64}.bin"),
+        *(f"entries/{blob}.msgpack", f"blobs/{blob}.msgpack", f"blobs/{blob.upper()}.bin"),
+    ]
+    found = audited({**whole().files, **dict.fromkeys(strays, b"")})
+    (chain,) = [r for r in found.results if r.number == "2.1"]
+    assert [f.reason.split()[0] for f in chain.failures] == sorted(strays)
