@@ -74,7 +74,8 @@ class RoundContents(Mapping[int, bytes]):
     def check(
         self, found: Encrypted, body: Contribution, session: str, member: int, key: EncryptionKey
     ) -> None:
-        """As ``check_proof``, of a contribution of this round under its one key."""
+        """As ``check_proof``, of the member's contribution to this round under its one key."""
+        assert body is self._view.contributions[member].post.body  # what is known is of no other
         if member not in self._checked:
             try:
                 check_proof(found, body, session, member, key)

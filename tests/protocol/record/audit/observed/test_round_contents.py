@@ -5,7 +5,9 @@ from unittest.mock import patch
 import pytest
 
 from keyshare.proofs import plaintext_batch
+from protocol.messages.rounds import Contribution
 from protocol.record.audit.checks import audit
+from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.observed import judged_round, round_contents
 from protocol.record.audit.results import Remark
 from tests.stage.record.broken import TAMPERINGS
@@ -61,3 +63,37 @@ def test_no_more_rounds_are_held_at_one_time_than_have_so_many_bytes() -> None:
         ):
             assert audit(files, NONCE) == whole
         assert (max(len(call.args[0]) for call in checked.call_args_list) > 1) == (held > 1)
+
+
+def test_what_answers_no_opening_is_not_asked_about() -> None:
+    """Else it would have the proofs of all others checked one by one."""
+    broken = TAMPERINGS["contribution_to_another_opening"](good())
+    evidence, others = Evidence(MemoryFiles(broken.files), None, None, NONCE), 0
+    for one in evidence.rounds:
+        said = one.view.contributions
+        opening = one.view.opening.digest if one.view.opening else b""
+        due = {m for m, posted in said.items() if posted.post.body.opening == opening}
+        assert one.to_judge.contents(evidence.payload).proved().keys() == due
+        others += len(said) - len(due)
+    assert others == 1
+
+
+def test_what_is_known_of_a_contribution_is_said_of_no_other() -> None:
+    """Of the same member to another round, or of another member to the same one."""
+    evidence = Evidence(MemoryFiles(write(good().story).files), None, None, NONCE)
+    first, second = [one for one in evidence.rounds if len(one.view.contributions) > 1][:2]
+    contents = first.to_judge.contents(evidence.payload)
+    contents.believe(contents)
+    member, other = list(contents)[:2]
+    opening, key = first.opening, contents.key
+    assert opening is not None
+    assert key is not None
+    found = contents.read(contents[member], opening, first.study, key.encryptor.n)
+
+    def check(body: Contribution) -> None:
+        contents.check(found, body, first.session, member, key)
+
+    check(first.view.contributions[member].post.body)
+    for body in (first.view.contributions[other], second.view.contributions[member]):
+        with pytest.raises(AssertionError):
+            check(body.post.body)
