@@ -6,7 +6,9 @@ from functools import cache
 import pytest
 
 from protocol.board.post import SignedPost
+from protocol.messages.rounds import Contribution
 from protocol.record.audit.checks import Audit, audit
+from protocol.record.files import blob_path
 from tests.stage.files import flipped
 from tests.stage.record.good import good
 from tests.stage.record.memory import MemoryFiles
@@ -95,3 +97,13 @@ def test_a_file_that_is_named_by_a_hash_belongs_where_that_hash_lies_alone() -> 
     found = audited({**whole().files, **dict.fromkeys(strays, b"")})
     (chain,) = [r for r in found.results if r.number == "2.1"]
     assert [f.reason.split()[0] for f in chain.failures] == sorted(strays)
+
+
+def test_that_a_contributions_payload_is_missing_is_nobodys_fault() -> None:
+    contributions = [p for p in good().story.said if isinstance(p.body, Contribution)]
+    said = next(one.body.ciphertexts for one in contributions if one.body.ciphertexts.is_blob)
+    found = audited({k: v for k, v in whole().files.items() if k != blob_path(said.digest)})
+    assert found.failed == ("2.4",)
+    (units,) = [r for r in found.results if r.number == "4.2"]
+    assert "is missing" in units.not_run
+    assert not units.findings
