@@ -12,10 +12,10 @@ proofs say E_i = 1, and together ∏ E_i^(e_i) = 1, whose e_i nobody knew who ma
   ciphertext, holds 0. Together they say that Σ e_i·(what E_i holds) = 0 mod N. If an E_i does not
   hold 0 modulo some factor of N, one e_i modulo that factor fits: once in 2^128 times, as factors
   are longer. Nothing is assumed for this.
-- The same answer as one by one. Squares are a group of odd order. If some E_i is not 1, one e_i
-  modulo its order fits. That order is a multiple of a factor of N, or whoever made E_i can name
-  an element of small odd order in Z*_N, as in ``equality_proof``. Without squares E_i = -1 would
-  do, which everyone can name: two of them would pass every second time.
+- The same answer as one by one. If some E_i is not 1, one e_i modulo its order fits. That order
+  has more than 128 bits, or whoever made E_i can name an element of small order in Z*_N beside 1
+  and -1, as in ``equality_proof``: E_i or its root. Without squares E_i = -1 would do, which
+  everyone can name: two of them would pass every second time.
 
 Source: the small exponents test of Bellare, Garay, Rabin, EUROCRYPT 1998, §3; what goes wrong in a
 group with elements of small order: Boyd, Pavlovski, ASIACRYPT 2000.
