@@ -23,7 +23,11 @@ _reading = threading.Lock()
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Base of everything that is said: immutable, positional, no unknown fields."""
+    """Base of everything that is said: immutable, positional, no unknown fields.
+
+    What a long board has most of is ``gc=False``: no message refers back to what holds it, and the
+    search for such circles would go through all of them again and again.
+    """
 
 
 def encode(message: Any) -> bytes:
