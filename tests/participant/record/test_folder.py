@@ -1,6 +1,8 @@
 """A record in a folder is read strictly: whoever made it is not trusted."""
 
 import os
+import pickle
+import stat
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,42 @@ def test_only_regular_files_are_read(folder: Path) -> None:
     for name in ("pipe", "folder"):
         with pytest.raises(Malformed, match="not a regular file"):
             files.read(f"entries/{name}.msgpack", 100)
+
+
+@pytest.mark.parametrize(
+    ("size", "at_once"), [(0, 100), (3, 100), (3, 2), (5, 2), (5, 100), (9, 1), (9, 100)]
+)
+def test_a_file_that_changes_while_it_is_read_is_read_to_its_end_and_no_further_than_allowed(
+    folder: Path, size: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """size: what it seemed to have; the system may give less at a time than it is asked for."""
+    real, path = os.read, "entries/one.msgpack"
+    monkeypatch.setattr(os, "read", lambda file, count: real(file, min(count, at_once)))
+    monkeypatch.setattr(
+        os, "fstat", lambda file: os.stat_result([stat.S_IFREG, *[0] * 5, size, 0, 0, 0])
+    )
+    files = RecordFolder(folder)
+    assert files.read(path, 9) == b"entry"
+    if size < 5:
+        with pytest.raises(Malformed, match="more than 4 bytes"):
+            files.read(path, 4)
+
+
+def test_no_folder_stays_open_longer_than_it_is_read(folder: Path) -> None:
+    files = RecordFolder(folder)
+    before = set(os.listdir("/proc/self/fd"))
+    files.read("entries/one.msgpack", 5)
+    assert set(os.listdir("/proc/self/fd")) - before
+    del files
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_another_process_reads_the_same_record(folder: Path) -> None:
+    files = RecordFolder(folder)
+    files.read("entries/one.msgpack", 5)
+    there = pickle.loads(pickle.dumps(files))
+    del files
+    assert there.read("entries/one.msgpack", 5) == b"entry"
 
 
 def test_a_folder_without_a_record_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Proofs of contributions are checked together, and whose does not hold is named all the same."""
 
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -12,6 +13,7 @@ from protocol.record.audit.observed import judged_round, round_contents
 from protocol.record.audit.results import Remark
 from tests.stage.record.broken import TAMPERINGS
 from tests.stage.record.good import good
+from tests.stage.record.handed import handed_over
 from tests.stage.record.memory import MemoryFiles
 from tests.stage.record.story import write
 
@@ -49,6 +51,20 @@ def test_did_all_hold_whatever_they_say_nobody_would_be_named(name: str) -> None
     broken = TAMPERINGS[name](good())
     with patch.object(round_contents, "all_hold", return_value=True):
         assert not remarks(MemoryFiles(broken.files))
+
+
+def test_proofs_under_each_key_are_checked_together() -> None:
+    """Under another key none would hold, and each would be checked by itself."""
+    found = list[bool]()
+
+    def answer(*asked: Any) -> bool:
+        found.append(plaintext_batch.all_hold(*asked))
+        return found[-1]
+
+    with patch.object(round_contents, "all_hold", side_effect=answer):
+        assert audit(MemoryFiles(write(handed_over()).files), NONCE).holds
+    assert len(found) > 1
+    assert all(found)
 
 
 def test_no_more_rounds_are_held_at_one_time_than_have_so_many_bytes() -> None:
