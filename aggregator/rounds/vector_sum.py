@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from aggregator.errors import StoreFull
 from aggregator.store import disk_errors
 from keyshare.hybrid import Lattice, add_chunk, read_words, write_sum
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
 from protocol.messages import Contributor
-from protocol.programs.temporary import sync
+from protocol.programs.temporary import aside, sweep, sync
 
 _DIGEST_BYTES = 32
 _FEW_BYTES = 16  # how long the coefficients are
@@ -175,14 +176,10 @@ class VectorSum:
 
     def _write(self, chunk: int, found: ChunkSum) -> None:
         body = encode(found)
-        path, aside = self._path(chunk), self._folder / f"new-{secrets.token_hex(8)}"
-        with disk_errors(path):
-            with aside.open("wb") as file:
-                file.write(self._digest(chunk, body))
-                file.write(body)
-            sync(aside)
-            aside.rename(path)
-            sync(self._folder)
+        with aside(self._path(chunk), StoreFull.of) as file:
+            file.write(self._digest(chunk, body))
+            file.write(body)
+            file.take_name()
 
     def _digest(self, chunk: int, body: bytes) -> bytes:
         place = self.session.encode(), chunk.to_bytes(8, "big")
@@ -198,11 +195,17 @@ def folder_of_sum(folder: Path, session: str) -> Path:
 
 
 def remove_sums(folder: Path, but: frozenset[str]) -> None:
-    """Delete what is left of all rounds' sums but those of the sessions in ``but``."""
+    """Delete what is left of all rounds' sums but those of the sessions in ``but``.
+
+    Of these, what dead processes left half written.
+    """
     kept = {session.replace("/", "-") for session in but}
     for path in (folder / "sums").glob("*"):
         if path.name not in kept:
             shutil.rmtree(path, ignore_errors=True)
+            continue
+        with disk_errors(path):
+            sweep(path)
 
 
 def _contributors(vectors: Mapping[int, Vector]) -> tuple[Contributor, ...]:

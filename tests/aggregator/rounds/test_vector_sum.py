@@ -1,6 +1,8 @@
 """The running sum on disk: resumable at any point, mended where damaged, one chunk in memory."""
 
+import errno
 import itertools
+import os
 import shutil
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -10,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aggregator.errors import StoreFull
 from aggregator.rounds.vector_sum import Vector, VectorSum, remove_sums
 from keyshare.hybrid.lattice import S1, S2, Lattice, Ring
 from protocol.encoding import encode
 from protocol.messages.attachment import blob_name
+from protocol.programs.temporary import aside
 from tests.stage.desk import SECONDS, Desk
 from tests.stage.files import flipped
 from tests.stage.mortal import survived
@@ -165,6 +169,38 @@ def test_what_is_left_of_closed_rounds_goes(tmp_path: Path) -> None:
         VectorSum(tmp_path, session, SHAPE, LENGTH).advance(vectors.of(1, 2), vectors.read)
     remove_sums(tmp_path, frozenset({"study/cardio/2"}))
     assert [path.name for path in (tmp_path / "sums").iterdir()] == ["study-cardio-2"]
+
+
+@pytest.mark.usefixtures("short_chunks")
+def test_what_a_dead_process_was_writing_goes_and_what_a_living_one_writes_stays(
+    tmp_path: Path,
+) -> None:
+    vectors = Vectors()
+    finish(vectors.sum(tmp_path), vectors, 1, 2)
+    folder = tmp_path / "sums" / "study-cardio-1"
+    dead = folder / f".quorate-{'0' * 32}.tmp"
+    dead.write_bytes(b"half a su")
+    with aside(folder / "chunk-9", StoreFull.of) as living:
+        remove_sums(tmp_path, frozenset({SESSION}))
+        found = {path.name for path in folder.iterdir()}
+    assert found == {"chunk-0", "chunk-1", "chunk-2", living.temporary.name}
+
+
+@pytest.mark.usefixtures("short_chunks")
+def test_a_full_disk_keeps_nothing_of_what_it_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = Vectors()
+    running = vectors.sum(tmp_path)
+    monkeypatch.setattr(os, "fsync", refuse)
+    for _ in range(3):
+        with pytest.raises(StoreFull):
+            running.advance(vectors.of(1, 2), vectors.read)
+    assert list((tmp_path / "sums" / "study-cardio-1").iterdir()) == []
+
+
+def refuse(descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_memory_holds_a_chunk_and_not_a_vector(tmp_path: Path) -> None:
