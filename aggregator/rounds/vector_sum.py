@@ -5,12 +5,12 @@ the sum that it holds. A file is replaced as a whole, so whenever the process di
 what its sum includes; one that does not read is made anew from the contributions' blobs.
 """
 
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,24 @@ class ChunkSum(Message, frozen=True):
     coefficients: bytes
 
 
+class _Taken(NamedTuple):
+    """Of a file that its VectorSum has written or taken: whom it includes, encoded; its digest."""
+
+    included: bytes
+    digest: bytes
+
+
+class _Stored(NamedTuple):
+    """A chunk's file as it was read."""
+
+    total: Coefficients | None
+    included: tuple[Contributor, ...]
+    digest: bytes
+
+
+_NOTHING = _Stored(None, (), b"")
+
+
 class VectorSum:
     """One round's sum; what is held in memory is one chunk of it and one of a contribution."""
 
@@ -55,8 +73,7 @@ class VectorSum:
         """length: values of a vector, the contribution's own weight included."""
         self.data_folder, self._folder = folder, folder_of_sum(folder, session)
         self.session, self.lattice, self.length = session, lattice, length
-        # Whom each file includes, encoded, as far as this object has read or written it.
-        self._included: dict[int, bytes] = {}
+        self._taken: dict[int, _Taken] = {}
         with disk_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             sync(self._folder.parent)
@@ -70,55 +87,56 @@ class VectorSum:
     def summed(self, vectors: Mapping[int, Vector]) -> int:
         """How many chunks include these members' vectors and no other."""
         wanted = encode(_contributors(vectors))
-        return sum(included == wanted for included in self._included.values())
+        return sum(taken.included == wanted for taken in self._taken.values())
 
     def advance(self, vectors: Mapping[int, Vector], read_blob: ReadBlob) -> bool:
         """Add what is missing of one chunk of at least one vector; whether more chunks wait."""
-        wanted = encode(_contributors(vectors))
-        chunk = self._unlike(wanted)
-        if chunk is None:
+        if (chunk := next(self.lacking(vectors), None)) is None:
             return False
         self.make(chunk, vectors, read_blob)
-        return self._unlike(wanted) is not None
+        return next(self.lacking(vectors), None) is not None
 
     def lacking(self, vectors: Mapping[int, Vector]) -> Iterator[int]:
         """The chunks that are not known to include just these."""
         wanted = encode(_contributors(vectors))
-        return (c for c in range(self.chunk_count) if self._included.get(c) != wanted)
+        for chunk in range(self.chunk_count):
+            if (taken := self._taken.get(chunk)) is None or taken.included != wanted:
+                yield chunk
 
-    def make(self, chunk: int, vectors: Mapping[int, Vector], read_blob: ReadBlob) -> None:
-        """Add what one chunk lacks of these vectors."""
-        contributors = _contributors(vectors)
-        total, included = self._read(chunk, contributors)
+    def make(self, chunk: int, vectors: Mapping[int, Vector], read_blob: ReadBlob) -> bytes:
+        """Add what one chunk lacks of these vectors; the digest that its file begins with.
+
+        It goes on with what is there when this object first meets the chunk, and from then on with
+        what it has written or taken itself.
+        """
+        contributors, taken = _contributors(vectors), self._taken.get(chunk)
+        total, included, found = self._read(chunk, contributors, taken and taken.digest)
         for contributor in contributors:
             if contributor not in included:
                 data = read_blob(vectors[contributor.member].chunks[chunk])
                 total = add_chunk(total, data, self.lattice)
         if total is not None and included != contributors:
-            self._write(chunk, ChunkSum(contributors, total.astype("<u8", copy=False).tobytes()))
-        self._included[chunk] = encode(contributors)
+            words = total.astype("<u8", copy=False).tobytes()
+            found = self._write(chunk, ChunkSum(contributors, words))
+        self._taken[chunk] = _Taken(encode(contributors), found)
+        return found
 
-    def written(self, chunk: int) -> tuple[bytes, int] | None:
-        """The digest that a chunk's file begins with and the file's bytes; None without one."""
-        try:
-            with self._path(chunk).open("rb") as file:
-                return file.read(_DIGEST_BYTES), os.fstat(file.fileno()).st_size
-        except OSError:
-            return None
-
-    def accept(self, chunk: int, vectors: Mapping[int, Vector], read_part: ReadPart) -> bool:
+    def accept(
+        self, chunk: int, vectors: Mapping[int, Vector], written: bytes, read_part: ReadPart
+    ) -> bool:
         """Take a chunk's file that another process has written; whether it is that of ``vectors``.
 
-        Runs of words at random places are added again: a whole check would cost what the sum does.
+        written: the digest that it begins with. Runs of words at random places are added again: a
+        whole check would cost what the sum does.
         """
         contributors = _contributors(vectors)
-        total, included = self._read(chunk, contributors)
+        total, included, _ = self._read(chunk, contributors, written)
         if total is None or included != contributors:
             return False
         names = [vector.chunks[chunk] for vector in vectors.values()]
         if not all(self._agrees(total, names, read_part) for _ in range(_SAMPLES)):
             return False
-        self._included[chunk] = encode(contributors)
+        self._taken[chunk] = _Taken(encode(contributors), written)
         return True
 
     def _agrees(self, total: Coefficients, names: list[bytes], read_part: ReadPart) -> bool:
@@ -130,19 +148,19 @@ class VectorSum:
 
     def discard(self, chunk: int) -> None:
         """Delete a chunk's file, which is not what it says."""
-        self._included.pop(chunk, None)
+        self._taken.pop(chunk, None)
         with disk_errors(self._path(chunk)):
             self._path(chunk).unlink(missing_ok=True)
 
     def read(self, chunk: int, vectors: Mapping[int, Vector]) -> bytes | None:
-        """A chunk of the sum as it is sent; None if its file has been damaged since.
+        """A chunk of the sum as it is sent; None if its file is not the one that was taken.
 
         Then the chunk waits to be made anew.
         """
-        contributors = _contributors(vectors)
-        total, included = self._read(chunk, contributors)
+        contributors, taken = _contributors(vectors), self._taken.get(chunk)
+        total, included, _ = self._read(chunk, contributors, taken and taken.digest)
         if total is None or included != contributors:
-            self._included.pop(chunk, None)
+            self.discard(chunk)
             return None
         return write_sum(total, self.lattice)
 
@@ -150,36 +168,36 @@ class VectorSum:
         """Delete the files."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _unlike(self, wanted: bytes) -> int | None:
-        """The first chunk that is not known to include just these."""
-        chunks = range(self.chunk_count)
-        return next((c for c in chunks if self._included.get(c) != wanted), None)
+    def _read(self, chunk: int, wanted: tuple[Contributor, ...], expected: bytes | None) -> _Stored:
+        """A stored sum; nothing if it is not one of some of ``wanted``.
 
-    def _read(
-        self, chunk: int, wanted: tuple[Contributor, ...]
-    ) -> tuple[Coefficients | None, tuple[Contributor, ...]]:
-        """A stored sum with what it includes; none if it is not one of some of ``wanted``."""
+        expected: the digest that its file begins with, None for any.
+        """
         blocks = self.lattice.blocks_of(chunk, self.length)
         size = blocks * self.lattice.ring.degree * _WORD_BYTES
         most = len(encode(ChunkSum(wanted, b""))) + size + _FEW_BYTES
         try:
             data = self._path(chunk).read_bytes()
             body = data[_DIGEST_BYTES:]
-            if data[:_DIGEST_BYTES] != self._digest(chunk, body):
-                return None, ()
+            begins = self._digest(chunk, body)
+            if data[:_DIGEST_BYTES] != begins or expected not in (None, begins):
+                return _NOTHING
             found = decode(body, ChunkSum, "chunk sum", most)
         except (OSError, Malformed):
-            return None, ()
+            return _NOTHING
         if not set(found.contributors) <= set(wanted) or len(found.coefficients) != size:
-            return None, ()
-        return np.frombuffer(found.coefficients, "<u8").astype(np.uint64), found.contributors
+            return _NOTHING
+        total = np.frombuffer(found.coefficients, "<u8").astype(np.uint64)
+        return _Stored(total, found.contributors, begins)
 
-    def _write(self, chunk: int, found: ChunkSum) -> None:
-        body = encode(found)
+    def _write(self, chunk: int, made: ChunkSum) -> bytes:
+        body = encode(made)
+        found = self._digest(chunk, body)
         with aside(self._path(chunk), StoreFull.of) as file:
-            file.write(self._digest(chunk, body))
+            file.write(found)
             file.write(body)
             file.take_name()
+        return found
 
     def _digest(self, chunk: int, body: bytes) -> bytes:
         place = self.session.encode(), chunk.to_bytes(8, "big")

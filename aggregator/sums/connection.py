@@ -9,6 +9,7 @@ from distributed import Client
 from distributed.security import Security
 
 from aggregator.sums.address import SumsTls
+from protocol.words import shown
 
 log = logging.getLogger("quorate.aggregator")
 
@@ -89,4 +90,4 @@ def _security(tls: SumsTls | None) -> Security | None:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
+    return shown((str(error) or type(error).__name__).splitlines()[0])

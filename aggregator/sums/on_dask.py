@@ -5,11 +5,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from aggregator.rounds import InProcess, Vector, VectorSum
 from aggregator.store import BlobStore
 from aggregator.sums.connection import Connection
 from aggregator.sums.task import RELEASE, ChunkDone, ChunkTask, make_chunk
+from protocol.words import shown
 
 log = logging.getLogger("quorate.aggregator")
 
@@ -21,9 +23,10 @@ _PATIENCE_SECONDS = 60  # without an answer to any of them
 class _Asked:
     """What the scheduler has of a round: by chunk, the task's future and what it adds."""
 
-    client: Any
+    client: Any  # None while there is no scheduler
     heard: float = 0.0  # when there last was an answer, or nothing to answer
     futures: dict[int, tuple[Any, Mapping[int, Vector]]] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
 
 
 class OnDask:
@@ -31,29 +34,28 @@ class OnDask:
 
     def __init__(self, connection: Connection) -> None:
         self._connection, self._here = connection, InProcess()
-        self._asked: dict[str, _Asked] = {}
-        self._told: set[str] = set()
+        self._asked = WeakKeyDictionary[VectorSum, _Asked]()  # what is asked ends with the round
 
     def advance(self, total: VectorSum, vectors: Mapping[int, Vector], blobs: BlobStore) -> bool:
         """Take one chunk that is done; else ask for what lacks."""
-        client = self._connection.client
+        client, asked = self._connection.client, self._asked.setdefault(total, _Asked(None))
+        if asked.client is not client:
+            for chunk in asked.futures:
+                total.discard(chunk)  # nobody has looked at what a worker wrote
+            asked = self._asked[total] = _Asked(client)
         if client is None:
-            self._asked.clear()
             return self._here.advance(total, vectors, blobs)
-        asked = self._asked.get(total.session)
-        if asked is None or asked.client is not client:
-            asked = self._asked[total.session] = _Asked(client)
         done = next((c for c, future in asked.futures.items() if future[0].done()), None)
         if done is not None:
             asked.heard = time.monotonic()
-            self._take(done, *asked.futures.pop(done), total, blobs)
+            self._take(done, asked, total, blobs)
             return True
         if not asked.futures:
             asked.heard = time.monotonic()
         elif time.monotonic() > asked.heard + _PATIENCE_SECONDS:
-            self._tell("does not answer: this aggregator adds here what it should have added")
             chunk, (_, wanted) = asked.futures.popitem()
-            total.make(chunk, wanted, blobs.read)
+            self._tell_failed(asked, "does not answer")
+            _make_anew(total, chunk, wanted, blobs)
             return True
         for chunk in total.lacking(vectors):
             if len(asked.futures) >= _AT_ONCE:
@@ -65,55 +67,49 @@ class OnDask:
         return False
 
     def close(self) -> None:
-        """Let go of the scheduler; what it still has to do changes nothing any more."""
+        """Let go of the scheduler; its workers end the tasks that they have begun."""
         self._asked.clear()
         self._connection.close()
 
-    def _take(
-        self,
-        chunk: int,
-        future: Any,
-        vectors: Mapping[int, Vector],
-        total: VectorSum,
-        blobs: BlobStore,
-    ) -> None:
-        if future.status == "cancelled":
-            return  # the scheduler is gone
-        if future.status != "finished":
-            wrong = f"failed at its task ({future.exception()})"
-        else:
-            wrong = self._wrong(future.result(), chunk, vectors, total, blobs)
-        if wrong:
-            self._tell(f"{wrong}: this aggregator adds here what it should have added")
+    def _take(self, chunk: int, asked: _Asked, total: VectorSum, blobs: BlobStore) -> None:
+        """Take a chunk whose task has ended, or make it here."""
+        future, vectors = asked.futures.pop(chunk)
+        if future.status == "cancelled":  # the scheduler is gone
             total.discard(chunk)
-            total.make(chunk, vectors, blobs.read)
+            return
+        found = future.result() if future.status == "finished" else None
+        if future.status != "finished":
+            self._tell_failed(asked, "failed at its task", future.exception())
+        elif not isinstance(found, ChunkDone):
+            self._tell_failed(asked, "gave an answer that is none")
+        elif found.refused:
+            self._tell_failed(asked, "adds nothing", found.refused)
+        elif not total.accept(chunk, vectors, found.digest, blobs.part):
+            self._tell_failed(asked, "wrote a wrong sum", total.session)
+        else:
+            if found.trims:
+                self._tell(asked, "has MALLOC_TRIM_THRESHOLD_=65536: sums cost twice the time")
+            return
+        _make_anew(total, chunk, vectors, blobs)
 
-    def _wrong(
-        self,
-        found: Any,
-        chunk: int,
-        vectors: Mapping[int, Vector],
-        total: VectorSum,
-        blobs: BlobStore,
-    ) -> str:
-        """What is wrong with a worker's answer; empty, and the chunk is taken, if nothing is."""
-        if not isinstance(found, ChunkDone):
-            return "gave an answer that is none"
-        if found.refused:
-            return f"adds nothing, since {found.refused}"
-        if found.trims:
-            self._tell("has MALLOC_TRIM_THRESHOLD_=65536, which makes sums cost twice the time")
-        if total.written(chunk) != (found.digest, found.size):
-            return "wrote another file than it says"
-        if not total.accept(chunk, vectors, blobs.part):
-            return f"wrote a wrong sum of {total.session}"
-        return ""
+    def _tell_failed(self, asked: _Asked, what: str, why: object = "") -> None:
+        reason = f" ({shown(str(why))})" if why else ""  # a worker's words
+        rest = f"{reason}: this aggregator adds here what it should have added"
+        self._tell(asked, what, rest)
 
-    def _tell(self, what: str) -> None:
-        """Log once what goes on so."""
-        if what not in self._told:
-            self._told.add(what)
-            log.warning("a worker of %s %s", self._connection.place, what)
+    def _tell(self, asked: _Asked, what: str, rest: str = "") -> None:
+        """Log what goes on so once a round."""
+        if what not in asked.told:
+            asked.told.add(what)
+            log.warning("a worker of %s %s%s", self._connection.place, what, rest)
+
+
+def _make_anew(
+    total: VectorSum, chunk: int, vectors: Mapping[int, Vector], blobs: BlobStore
+) -> None:
+    """Here, and not from what a worker wrote, at which nobody has looked."""
+    total.discard(chunk)
+    total.make(chunk, vectors, blobs.read)
 
 
 def _task(total: VectorSum, chunk: int, vectors: Mapping[int, Vector]) -> ChunkTask:

@@ -36,13 +36,12 @@ class ChunkTask:
 
 @dataclass(frozen=True)
 class ChunkDone:
-    """A file that was written: its digest and bytes. trims: the worker's malloc gives back often.
+    """What a file that was written begins with. trims: the worker's malloc gives back often.
 
     refused: why nothing was done, empty otherwise.
     """
 
     digest: bytes
-    size: int
     trims: bool = False
     refused: str = ""
 
@@ -50,9 +49,9 @@ class ChunkDone:
 def make_chunk(task: ChunkTask, release: str) -> ChunkDone:
     """Add what the chunk lacks. What goes wrong is in the answer."""
     if release != RELEASE:
-        return ChunkDone(b"", 0, refused=f"it is of release {RELEASE}, the aggregator of {release}")
+        return ChunkDone(b"", refused=f"it is of release {RELEASE}, the aggregator of {release}")
     if not folder_of_sum(Path(task.folder), task.session).is_dir():
-        return ChunkDone(b"", 0, refused=f"it does not see the folder {task.folder}")
+        return ChunkDone(b"", refused=f"it does not see the folder {task.folder}")
     lattice = Lattice(RINGS[task.ring], task.members, task.per_coefficient)
     total = VectorSum(Path(task.folder), task.session, lattice, task.length)
     names = {member: name for member, _, name in task.vectors}
@@ -61,10 +60,7 @@ def make_chunk(task: ChunkTask, release: str) -> ChunkDone:
         for member, post, _ in task.vectors
     }
     try:
-        total.make(task.chunk, vectors, lambda name: stored_blob(Path(task.folder), name))
+        written = total.make(task.chunk, vectors, lambda name: stored_blob(Path(task.folder), name))
     except Exception as error:  # Dask loses some of those that it is to carry
-        return ChunkDone(b"", 0, refused=f"it failed ({type(error).__name__}: {error})")
-    written = total.written(task.chunk)
-    if written is None:
-        return ChunkDone(b"", 0, refused="the file that it wrote is gone")
-    return ChunkDone(*written, trims=os.environ.get("MALLOC_TRIM_THRESHOLD_") == _OFTEN)
+        return ChunkDone(b"", refused=f"it failed ({type(error).__name__}: {error})")
+    return ChunkDone(written, trims=os.environ.get("MALLOC_TRIM_THRESHOLD_") == _OFTEN)

@@ -52,6 +52,9 @@ class Vectors:
         self.asked.append(name)
         return self.blobs[name]
 
+    def part(self, name: bytes, offset: int, size: int) -> bytes:
+        return self.blobs[name][offset : offset + size]
+
     def expected(self, chunk: int, *members: int) -> bytes:
         """The sum in Python's integers."""
         width, total = self.shape.contribution_bytes, list[int]()
@@ -160,6 +163,18 @@ def test_files_of_another_round_or_chunk_are_not_taken(tmp_path: Path) -> None:
     assert len(vectors.asked) == 2
     finish(VectorSum(tmp_path, "study/cardio/2", SHAPE, LENGTH), vectors, 1, 2)
     assert len(vectors.asked) == 2 + 6
+
+
+@pytest.mark.usefixtures("short_chunks")
+def test_a_file_is_taken_for_those_whom_it_names(tmp_path: Path) -> None:
+    """The third adds nothing but zeros, so that the words are those of all three."""
+    vectors = Vectors()
+    zeros = vectors.all[3].chunks[0]
+    vectors.blobs[zeros] = bytes(len(vectors.blobs[zeros]))
+    written = vectors.sum(tmp_path).make(0, vectors.of(1, 2), vectors.read)
+    taken = partial(vectors.sum(tmp_path).accept, written=written, read_part=vectors.part)
+    assert not taken(0, vectors.of(1, 2, 3))
+    assert taken(0, vectors.of(1, 2))
 
 
 @pytest.mark.usefixtures("short_chunks")

@@ -41,6 +41,11 @@ def workers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(VectorSum, "make", make)
 
 
+@pytest.fixture
+def stored(tmp_path: Path) -> StoredVectors:
+    return StoredVectors(tmp_path / "data")
+
+
 @pytest.fixture(params=["in process", "dask"])
 def summation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Summation]:
     if request.param == "in process":
@@ -63,22 +68,23 @@ def finish(made: Summation, total: VectorSum, stored: StoredVectors, *members: i
         assert total.read(chunk, vectors) == stored.expected(chunk, *members)
 
 
-def test_members_come_together_or_one_by_one(summation: Summation, tmp_path: Path) -> None:
-    stored = StoredVectors(tmp_path / "data")
+def test_members_come_together_or_one_by_one(
+    summation: Summation, tmp_path: Path, stored: StoredVectors
+) -> None:
     total = stored.sum()
     for members in ((2,), (1, 2), MEMBERS):
         finish(summation, total, stored, *members)
 
 
-def test_a_new_object_goes_on_with_what_is_there(summation: Summation, tmp_path: Path) -> None:
-    stored = StoredVectors(tmp_path / "data")
+def test_a_new_object_goes_on_with_what_is_there(
+    summation: Summation, tmp_path: Path, stored: StoredVectors
+) -> None:
     finish(summation, stored.sum(), stored, 1, 2)
     finish(summation, stored.sum(), stored, *MEMBERS)
 
 
 @pytest.mark.usefixtures("workers_alone")
-def test_a_killed_workers_task_runs_on_another(tmp_path: Path) -> None:
-    stored = StoredVectors(tmp_path / "data")
+def test_a_killed_workers_task_runs_on_another(tmp_path: Path, stored: StoredVectors) -> None:
     with cluster(tmp_path / "dask") as found, on_dask(found) as made:
         total = stored.sum()
         os.kill(found.workers[0].pid, signal.SIGSTOP)  # so it dies with its tasks undone
@@ -90,10 +96,12 @@ def test_a_killed_workers_task_runs_on_another(tmp_path: Path) -> None:
 
 
 def test_a_frozen_workers_sums_are_made_here(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    stored: StoredVectors,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("aggregator.sums.on_dask._PATIENCE_SECONDS", 0.5)
-    stored = StoredVectors(tmp_path / "data")
     with cluster(tmp_path / "dask") as found, on_dask(found) as made:
         os.kill(found.workers[0].pid, signal.SIGSTOP)
         finish(made, stored.sum(), stored, *MEMBERS)
@@ -101,9 +109,8 @@ def test_a_frozen_workers_sums_are_made_here(
 
 
 def test_while_the_scheduler_is_gone_sums_are_made_here(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, stored: StoredVectors, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stored = StoredVectors(tmp_path / "data")
     caplog.set_level(logging.INFO)
     with cluster(tmp_path / "dask") as found, on_dask(found) as made:
         total = stored.sum()
@@ -118,6 +125,7 @@ def test_while_the_scheduler_is_gone_sums_are_made_here(
         wait_until(lambda: made._connection.client is not None)
         finish(made, stored.sum(), stored, *MEMBERS)
     assert "sums are made here" in caplog.text
+    assert "adds here" not in caplog.text  # of a worker that is there
     assert caplog.text.count("sums are made by the workers") == 2
 
 
@@ -137,7 +145,7 @@ VectorSum.real, VectorSum._write = real, lie
 
 @pytest.mark.parametrize("words", ["(words + np.uint64(1))", "np.zeros_like(words)"])
 def test_a_lying_worker_is_told_of_and_its_sum_is_made_here(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, words: str
+    tmp_path: Path, stored: StoredVectors, caplog: pytest.LogCaptureFixture, words: str
 ) -> None:
     stored, preload = StoredVectors(tmp_path / "data"), tmp_path / "liar.py"
     preload.write_text(LIAR.replace("{words}", words))
@@ -167,19 +175,20 @@ def test_a_round_at_the_service_is_summed_by_workers(tmp_path: Path) -> None:
 
 
 def test_a_worker_of_another_release_adds_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    stored: StoredVectors,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("aggregator.sums.on_dask.RELEASE", "0.0.9, chunk sums 1")
-    stored = StoredVectors(tmp_path / "data")
     with cluster(tmp_path / "dask") as found, on_dask(found) as made:
         finish(made, stored.sum(), stored, *MEMBERS)
     assert "the aggregator of 0.0.9" in caplog.text
 
 
 def test_a_worker_that_gives_memory_back_too_often_is_told_of(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, stored: StoredVectors, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stored = StoredVectors(tmp_path / "data")
     with cluster(tmp_path / "dask", 0) as found:
         found.add_worker(MALLOC_TRIM_THRESHOLD_="65536")
         with on_dask(found) as made:
@@ -188,10 +197,9 @@ def test_a_worker_that_gives_memory_back_too_often_is_told_of(
 
 
 def test_certificates_of_another_authority_get_nowhere(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, stored: StoredVectors, caplog: pytest.LogCaptureFixture
 ) -> None:
     mine, other = issue(tmp_path / "mine"), issue(tmp_path / "other")
-    stored = StoredVectors(tmp_path / "data")
     with cluster(tmp_path / "dask", 1, mine) as found:
         right, wrong = Connection(found.place, mine), Connection(found.place, other)
         with (
@@ -200,6 +208,7 @@ def test_certificates_of_another_authority_get_nowhere(
         ):
             wait_until(lambda: right.client is not None)
             finish(made, stored.sum(), stored, 1, 2)
+            assert "adds here" not in caplog.text
             wait_until(lambda: "cannot be reached" in caplog.text)
             time.sleep(0.5)
             assert wrong.client is None

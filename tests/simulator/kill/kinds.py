@@ -46,7 +46,6 @@ OF_THE_AGGREGATOR = {
     "end of a vector's blob": Kind(r"remove blobs/[0-9a-f]{2}/[0-9a-f]{64}", ("pruning service",)),
     "folder of sums": Kind(r"make sums(/study-\w+-\d+)?", SUMS),
     "new sum": Kind(r"sync sums/study-\w+-\d+/\.quorate-\w+\.tmp", SUMS),
-    "end of a new sum": Kind(r"remove sums/study-\w+-\d+/\.quorate-\w+\.tmp", SUMS),
     "sum": Kind(r"name sums/study-\w+-\d+/chunk-\d+", SUMS),
     "end of a sum": Kind(r"remove sums/study-\w+-\d+(/chunk-\d+)?", SUMS),
 }
