@@ -10,9 +10,11 @@ import contextlib
 import errno
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregator.cards import Cards
 from aggregator.errors import (
@@ -40,6 +42,7 @@ from aggregator.record.export import export
 from aggregator.server.server import Server
 from aggregator.server.service import Aggregator
 from aggregator.status import Report, read_status, remove_status, stored_report
+from aggregator.store import BoardDatabase
 from aggregator.sums import SumsTls, read_place, summation_at
 from protocol.board import Head
 from protocol.errors import BadTerms, UnsignedTerms, WrongKind
@@ -143,11 +146,7 @@ class Aggregation:
         self._stop = stop, loop = asyncio.Event(), asyncio.get_running_loop()
         async with self._board.at_work(stop) as (database, lead):
             remove_status(self.folder)
-            summation = summation_at(*self._sums)
-            core = Aggregator(
-                self.terms, key, self._stored, _now_ms, _steady_ms, database, summation
-            )
-            with contextlib.closing(summation), contextlib.closing(core):
+            with self._core(key, database) as core:
                 server = Server(core, cards, self.folder)
                 async with server.listening(*address, context) as found:
                     self._running = server
@@ -159,6 +158,16 @@ class Aggregation:
                     finally:
                         self._running = None
                 log.info("%s: stopped", self.terms.name)
+
+    @contextlib.contextmanager
+    def _core(self, key: Ed25519PrivateKey, database: BoardDatabase | None) -> Iterator[Aggregator]:
+        """The service without sockets; at the end it lets go of all that it has opened."""
+        with contextlib.closing(summation_at(*self._sums)) as summation:
+            core = Aggregator(
+                self.terms, key, self._stored, _now_ms, _steady_ms, database, summation
+            )
+            with contextlib.closing(core):
+                yield core
 
     async def stopped(self) -> None:
         """Wait for ``stop``, while it serves; raises StoreDamaged or LeadLost if that comes first.

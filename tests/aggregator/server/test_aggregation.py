@@ -9,8 +9,10 @@ import threading
 import pytest
 
 from aggregator import Aggregation
-from aggregator.errors import NotYetReady
+from aggregator.errors import NotYetReady, StoreDamaged
+from aggregator.store.heads import HeadLog
 from aggregator.store.lock import AlreadyRunning
+from protocol.board import Head
 from protocol.wire.frames import Accepted
 from tests.stage.programs.place import Place, place, run, submit
 
@@ -64,6 +66,28 @@ def test_it_serves_in_its_callers_loop_however_that_ends_and_again(
         assert service.status()["entries"] == 1
     assert [signal.getsignal(number) for number in signal.valid_signals()] == before
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_no_thread_for_sums_outlives_it(place: Place, is_damaged: bool) -> None:
+    service = Aggregation(place.file, place.data, sums="tcp://127.0.0.1:1")
+
+    async def serve() -> None:
+        async with service.serving():
+            assert _threads_of_sums()
+
+    if is_damaged:
+        place.store.mkdir()
+        HeadLog(place.store / "heads").note(Head(1, bytes(32)))
+        with pytest.raises(StoreDamaged):
+            asyncio.run(serve())
+    else:
+        asyncio.run(serve())
+    assert not _threads_of_sums()
+
+
+def _threads_of_sums() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "sums"]
 
 
 def test_who_serves_is_asked_how_things_stand(place: Place) -> None:
