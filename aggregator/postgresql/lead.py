@@ -93,6 +93,9 @@ class Lead:
     def cut(self, lost: LeadLost) -> None:
         """The lead is lost. End all connections, also where somebody waits for an answer."""
         self._lose(lost)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         for connection in self._connections:
             with (
                 contextlib.suppress(OSError, psycopg.Error),  # it is closed already
@@ -105,10 +108,13 @@ class Lead:
         return LeadLost(self.place, "another process has taken the lead")
 
     def close(self) -> None:
-        """Let go of the lock."""
+        """Let go of the lock; a database that says nothing is waited for as long as for a beat."""
         self._ended.set()
         if self._beating is not None:
-            self._beating.join()
+            self._beating.join(_SURE_SECONDS)
+            if self._beating.is_alive():
+                self._hang_up()
+                self._beating.join()
         self._connection.close()
 
     def _beat(self) -> None:

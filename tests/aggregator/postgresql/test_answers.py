@@ -3,15 +3,18 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from time import sleep
 
 import psycopg
 import pytest
 
 from aggregator.errors import AggregatorError, LeadLost, StoreDamaged, StoreFull
 from aggregator.postgresql import connection as connections
+from aggregator.postgresql import lead as module
 from aggregator.postgresql.candidate import Candidate
 from aggregator.postgresql.connection import database_errors
 from aggregator.postgresql.database import PostgresBoard
@@ -101,6 +104,19 @@ async def test_a_database_that_says_nothing_ends_the_lead_and_holds_nobody_up(
                     await waiting
             lead.close()  # waits for nothing
             board.close()
+
+
+def test_a_database_that_says_nothing_keeps_no_leader_from_ending(postgres: Server) -> None:
+    """It is ended before it knows that it has lost the lead."""
+    address = postgres.address(postgres.new_database())
+    lead = Lead(address, FEDERATION)
+    assert lead.take()
+    with frozen(address):
+        ending = threading.Thread(target=lead.close, daemon=True)
+        sleep(2 * module._BEAT_SECONDS)  # until it has asked, and waits for the answer
+        ending.start()
+        ending.join(20)
+        assert not ending.is_alive()
 
 
 @pytest.mark.filterwarnings("ignore:PostgreSQL is not installed")
