@@ -130,8 +130,8 @@ class VectorSum:
         whole check would cost what the sum does.
         """
         contributors = _contributors(vectors)
-        total, included, _ = self._read(chunk, contributors, written)
-        if total is None or included != contributors:
+        total, included, begins = self._read(chunk, contributors, None)
+        if total is None or included != contributors or begins != written:
             return False
         names = [vector.chunks[chunk] for vector in vectors.values()]
         if not all(self._agrees(total, names, read_part) for _ in range(_SAMPLES)):

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,13 @@ def answer_with(found: object) -> Callable[[StoredVectors, int, Task], None]:
     return answer
 
 
+def tell_of_no_file(stored: StoredVectors, chunk: int, task: Task) -> None:
+    """The sum is right, and what it begins with is not said."""
+    stored.sum().make(chunk, stored.of(*MEMBERS), stored.blobs.read)
+    nothing: Any = None
+    task.answer(ChunkDone(nothing))
+
+
 def tell_of_a_lie(stored: StoredVectors, chunk: int, task: Task) -> None:
     task.answer(ChunkDone(lie(stored, chunk, *MEMBERS)))
 
@@ -71,6 +79,7 @@ def fail(stored: StoredVectors, chunk: int, task: Task) -> None:
         (answer_with(7), "gave an answer that is none"),
         (answer_with(ChunkDone(b"", refused="it is late")), "adds nothing (it is late)"),
         (answer_with(ChunkDone(b"d" * 32)), "wrote a wrong sum (study/cardio/1)"),
+        (tell_of_no_file, "wrote a wrong sum (study/cardio/1)"),
         (tell_of_a_lie, "wrote a wrong sum (study/cardio/1)"),
         (tell_of_too_few, "wrote a wrong sum (study/cardio/1)"),
         (fail, "failed at its task (no such ring)"),

@@ -137,7 +137,7 @@ real = getattr(VectorSum, "real", VectorSum._write)
 
 def lie(total, chunk, found):
     words = np.frombuffer(found.coefficients, "<u8")
-    real(total, chunk, ChunkSum(found.contributors, {words}.tobytes()))
+    return real(total, chunk, ChunkSum(found.contributors, {words}.tobytes()))
 
 VectorSum.real, VectorSum._write = real, lie
 """
@@ -147,7 +147,7 @@ VectorSum.real, VectorSum._write = real, lie
 def test_a_lying_worker_is_told_of_and_its_sum_is_made_here(
     tmp_path: Path, stored: StoredVectors, caplog: pytest.LogCaptureFixture, words: str
 ) -> None:
-    stored, preload = StoredVectors(tmp_path / "data"), tmp_path / "liar.py"
+    preload = tmp_path / "liar.py"
     preload.write_text(LIAR.replace("{words}", words))
     with cluster(tmp_path / "dask", 0) as found:
         found.add_worker(preload)
