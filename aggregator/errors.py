@@ -55,7 +55,7 @@ DatabaseFault = Literal[
 
 
 class BoardRefused(AggregatorError, says="{place}: {reason}"):
-    """A database that a board cannot be in, or that cannot be had.
+    """A database that a board cannot be in, or that cannot be had; ``place`` may be a file.
 
     kind: which remedy fits. address, secret: the address itself. extra: what speaks with
     PostgreSQL is not installed. connection, login, missing, rights, release: of the server.

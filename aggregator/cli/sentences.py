@@ -164,7 +164,8 @@ _OF_A_DATABASE = {  # by its kind: what went wrong, and what to do about it
     ),
     "format": (
         "{place} holds no board that this release reads: {reason}. Nothing was changed there.",
-        "Use the release of quorate that made it, or give another database as --board.",
+        "Use the release of quorate that made it. Or begin another board: --board with another "
+        "database, or --data with another folder.",
     ),
     "federation": (
         "{place} holds the board of another federation, {reason}. Nothing was changed there.",

@@ -10,24 +10,28 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 
-from aggregator.errors import StoreDamaged, StoreFull
+from aggregator.errors import BoardRefused, StoreDamaged, StoreFull
 from aggregator.store.database import ReadEntries, RoundVector, Row, in_order, no_entries
 from aggregator.store.durable import disk_errors
 
 _NAME = "board.sqlite"
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, entry BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS blobs (
+_FORMAT = 1
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE entries (position INTEGER PRIMARY KEY, entry BLOB NOT NULL);
+CREATE TABLE blobs (
   digest BLOB PRIMARY KEY, size INTEGER NOT NULL, named INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS vectors (
+CREATE TABLE vectors (
   study TEXT NOT NULL, round INTEGER NOT NULL, digest BLOB NOT NULL,
   PRIMARY KEY (study, round, digest)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS vectors_by_name ON vectors (digest);
-CREATE TABLE IF NOT EXISTS pruned (study TEXT PRIMARY KEY, before INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS summary (number INTEGER PRIMARY KEY, summary BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS unnamed ON blobs (digest) WHERE NOT named;
+CREATE INDEX vectors_by_name ON vectors (digest);
+CREATE TABLE pruned (study TEXT PRIMARY KEY, before INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE summary (number INTEGER PRIMARY KEY, summary BLOB NOT NULL);
+CREATE INDEX unnamed ON blobs (digest) WHERE NOT named;
+PRAGMA user_version = {_FORMAT};
+COMMIT;
 """
 _GIVEN_UP = """
 SELECT v.study, v.round, v.digest FROM pruned AS p
@@ -60,13 +64,16 @@ class SqliteBoard:
     """The tables in a folder; whoever opens them holds the folder's lock."""
 
     def __init__(self, folder: Path) -> None:
+        """Raises BoardRefused for the tables of another release, StoreDamaged and StoreFull."""
         self._path = folder / _NAME
         self._database = self._connected()
         try:
             with _database_errors(self._path):
+                is_made = _is_made(self._database, self._path)
                 self._database.execute("PRAGMA journal_mode=WAL")
                 self._database.execute("PRAGMA synchronous=FULL")
-                self._database.executescript(_SCHEMA)
+                if not is_made:
+                    self._database.executescript(_SCHEMA)
             self._reader = self._connected()  # for who reads while something is written
             self._reading = Lock()
         except BaseException:
@@ -194,7 +201,7 @@ class SqliteBoard:
 def to_read(folder: Path) -> Iterator[ReadEntries]:
     """Reads the entries in a folder that another process may be serving; none if it has no board.
 
-    Raises StoreDamaged, StoreFull, also while it is read.
+    Raises BoardRefused for another release's, StoreDamaged, StoreFull, also while it is read.
     """
     path = folder / _NAME
     with _opened(path) as database:
@@ -223,19 +230,27 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection | None]:
             return
         try:
             database = opened.enter_context(_to_read(path))
-            is_made = _is_made(database)
+            is_made = _is_made(database, path)
         except sqlite3.OperationalError as error:
             has_index = getattr(error, "sqlite_errorcode", 0) not in _NO_INDEX
             if has_index and _code(error) not in _UNWRITABLE:
                 raise
             database = opened.enter_context(_copied(path))
-            is_made = _is_made(database)
+            is_made = _is_made(database, path)
         yield database if is_made else None
 
 
-def _is_made(database: sqlite3.Connection) -> bool:
-    """Whether there is a table yet: a service may be making it right now."""
-    return database.execute("PRAGMA table_info(pruned)").fetchone() is not None
+def _is_made(database: sqlite3.Connection, path: Path) -> bool:
+    """Whether there are tables yet: a service may be making them right now, all at once.
+
+    Raises BoardRefused for those of another release.
+    """
+    if database.execute("PRAGMA table_info(entries)").fetchone() is None:
+        return False
+    (found,) = database.execute("PRAGMA user_version").fetchone()
+    if found != _FORMAT:
+        raise BoardRefused(str(path), "format", f"its tables have format {found}, not {_FORMAT}")
+    return True
 
 
 @contextlib.contextmanager

@@ -2,14 +2,17 @@
 
 import shutil
 import sqlite3
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from aggregator.errors import AggregatorError, StoreDamaged
+from aggregator.cli.sentences import sentences
+from aggregator.errors import AggregatorError, BoardRefused, StoreDamaged
 from aggregator.store.board import BoardStore
 from aggregator.store.heads import HeadLog
-from aggregator.store.sqlite import SqliteBoard
+from aggregator.store.sqlite import SqliteBoard, stored_pruned
 from examples.demo.stored import stored_entries
 from protocol.board.post import Head
 from tests.stage.desk import Desk
@@ -185,3 +188,23 @@ def test_a_board_that_is_being_made_has_no_entries_yet(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "board.sqlite").close()
     (tmp_path / "board.sqlite").touch()
     assert stored_entries(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_tables_of_another_release_are_refused_and_unchanged(tmp_path: Path, number: int) -> None:
+    """Those of number 0 are from before tables had one."""
+    desk = Desk(tmp_path)
+    fill(desk, 2)
+    desk.service.close()
+    path = tmp_path / "board.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(f"PRAGMA journal_mode=DELETE; PRAGMA user_version={number}")
+    before = path.read_bytes()
+    for work in (desk.restart, partial(stored_entries, tmp_path), partial(stored_pruned, tmp_path)):
+        with pytest.raises(BoardRefused) as caught:
+            work()
+        what, remedy = sentences(caught.value)
+        assert f"{path} holds no board that this release reads" in what
+        assert f"format {number}, not 1" in what
+        assert "--data with another folder" in remedy
+    assert path.read_bytes() == before
