@@ -224,7 +224,8 @@ SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
         f"{e.path.parent} is in use by process {e.pid} (quorate-aggregator {e.command})."
         if e.pid is not None
         else f"{e.path.parent} is in use by another process.",
-        "Stop that process first, or give another --data folder.",
+        "Stop that process first, or give another --data folder. If its board is in PostgreSQL, "
+        "name that with --board.",
     ),
     IdentityExists: lambda e: (
         f"{e.path} is there already, and is never overwritten.",

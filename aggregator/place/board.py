@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Protocol
 
 from aggregator.errors import BoardRefused, LeadLost, NotYetReady
-from aggregator.store import BoardDatabase, ReadEntries, Row, hold, holder, stored_pruned, to_read
+from aggregator.store import (
+    BoardDatabase,
+    ReadEntries,
+    Row,
+    hold,
+    holder,
+    share,
+    stored_pruned,
+    to_read,
+)
 
 _SERVING = "serve"
 
@@ -71,23 +80,27 @@ class InFolder:
 
 
 class InPostgresql:
-    """In PostgreSQL; whoever has the lead there has the board. All share the data folder."""
+    """In PostgreSQL; whoever has the lead there has the board. All share the data folder.
 
-    def __init__(self, address: str, federation: bytes) -> None:
+    While they do, nobody serves a board in the folder under the same key.
+    """
+
+    def __init__(self, address: str, folder: Path, federation: bytes) -> None:
         """Raises BoardRefused."""
         try:
             from aggregator import postgresql
         except ImportError:
             raise BoardRefused("PostgreSQL", "extra", "psycopg is not installed") from None
         self._address, self._federation = postgresql.read_address(address), federation
-        self._postgresql = postgresql
+        self._folder, self._postgresql = folder, postgresql
         self._candidate = postgresql.Candidate(self._address, federation)
 
     @contextlib.asynccontextmanager
     async def at_work(self, stop: asyncio.Event) -> AsyncIterator[AtWork]:
-        """Raises BoardRefused, LeadLost, StoppedWaiting."""
-        async with self._candidate.leading(stop) as (lead, board):
-            yield board, lead
+        """Raises AlreadyRunning, BoardRefused, LeadLost, StoppedWaiting."""
+        with share(self._folder):
+            async with self._candidate.leading(stop) as (lead, board):
+                yield board, lead
 
     def served_by(self) -> int | None:
         """The process that leads, on whichever machine."""
@@ -109,4 +122,4 @@ def place_of_board(
     """address: of PostgreSQL, None for the data folder's own; raises BoardRefused."""
     if address is None:
         return InFolder(folder, stored)
-    return InPostgresql(address, federation)
+    return InPostgresql(address, folder, federation)

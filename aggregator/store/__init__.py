@@ -14,5 +14,5 @@ from aggregator.store.database import (
 )
 from aggregator.store.durable import disk_errors
 from aggregator.store.health import StorageHealth, Trouble
-from aggregator.store.lock import AlreadyRunning, hold, holder
+from aggregator.store.lock import AlreadyRunning, hold, holder, share
 from aggregator.store.sqlite import SqliteBoard, stored_pruned, to_read

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aggregator.errors import AggregatorError, StoreFull
 from aggregator.store.durable import disk_errors
-from protocol.programs.lock import LOCK_NAME, Holder, locked, read_holder
+from protocol.programs.lock import LOCK_NAME, Holder, locked, read_holder, shared
 
 _MOMENT_SECONDS, _PATIENCE_SECONDS = 0.2, 3.0
 
@@ -25,9 +25,19 @@ def hold(folder: Path, command: str) -> contextlib.AbstractContextManager[None]:
     Who asks for the holder holds it for a moment, and is waited for. So is a holder that has not
     yet said who it is. Raises AlreadyRunning, or StoreFull if the system refuses.
     """
+    _make(folder)
+    return locked(folder, command, StoreFull.of, AlreadyRunning, _MOMENT_SECONDS, _PATIENCE_SECONDS)
+
+
+def share(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """As ``shared``, and raises as ``hold``."""
+    _make(folder)
+    return shared(folder, StoreFull.of, AlreadyRunning)
+
+
+def _make(folder: Path) -> None:
     with disk_errors(folder / LOCK_NAME):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return locked(folder, command, StoreFull.of, AlreadyRunning, _MOMENT_SECONDS, _PATIENCE_SECONDS)
 
 
 def holder(folder: Path) -> Holder | None:

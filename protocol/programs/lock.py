@@ -33,14 +33,10 @@ def locked(
     let two processes lock two files of one name. A child that is forked meanwhile does not hold
     the lock, so that no worker that outlives its parent keeps the folder.
     """
-    path = folder / LOCK_NAME
-    with refusals(path, refusal):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    _held.add(descriptor)
-    try:
+    with _lock_file(folder, refusal) as (path, descriptor):
         with refusals(path, refusal):
             began = time.monotonic()
-            while not _is_ours(descriptor):
+            while not _is_had(descriptor, fcntl.LOCK_EX):
                 pid, said = read_holder(descriptor)
                 if time.monotonic() >= began + (moment if said else patience):
                     raise taken(path, pid, said)
@@ -53,6 +49,31 @@ def locked(
             with contextlib.suppress(OSError):
                 if descriptor in _held:
                     os.ftruncate(descriptor, 0)
+
+
+@contextlib.contextmanager
+def shared(
+    folder: Path, refusal: Refusal, taken: Callable[[Path, int | None, str], Exception]
+) -> Iterator[None]:
+    """Keep a folder, which is there, from who would hold it alone, as ``locked`` does.
+
+    Others may share it. Raises ``taken`` if somebody holds it alone.
+    """
+    with _lock_file(folder, refusal) as (path, descriptor):
+        with refusals(path, refusal):
+            if not _is_had(descriptor, fcntl.LOCK_SH):
+                raise taken(path, *read_holder(descriptor))
+        yield
+
+
+@contextlib.contextmanager
+def _lock_file(folder: Path, refusal: Refusal) -> Iterator[tuple[Path, int]]:
+    path = folder / LOCK_NAME
+    with refusals(path, refusal):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    _held.add(descriptor)
+    try:
+        yield path, descriptor
     finally:
         if descriptor in _held:
             _held.remove(descriptor)
@@ -78,9 +99,9 @@ def read_holder(descriptor: int) -> Holder:
     return (int(pid) if pid.isascii() and pid.isdigit() else None), command.strip()
 
 
-def _is_ours(descriptor: int) -> bool:
+def _is_had(descriptor: int, how: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

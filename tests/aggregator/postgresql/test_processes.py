@@ -32,6 +32,12 @@ async def say(place: Place, leader: Member, member: int) -> int:
     return answer.position
 
 
+async def leader_with_a_post(cluster: Cluster, place: Place) -> Member:
+    leader = cluster.leader()
+    assert await say(place, leader, 1) == 1
+    return leader
+
+
 def entries(cluster: Cluster, place: Place) -> list[bytes]:
     return stored_entries(cluster.address, place.terms.federation)
 
@@ -40,8 +46,7 @@ def entries(cluster: Cluster, place: Place) -> list[bytes]:
 async def test_the_next_one_serves_when_the_leader_is_killed(
     cluster: Cluster, place: Place
 ) -> None:
-    first = cluster.leader()
-    assert await say(place, first, 1) == 1
+    first = await leader_with_a_post(cluster, place)
     assert cluster.status()["pid"] == first.process.pid
     wait_until(lambda: any("stands by" in m.said for m in cluster.members), "one that stands by")
     first.process.kill()
@@ -57,8 +62,7 @@ async def test_the_next_one_serves_when_the_leader_is_killed(
 async def test_a_frozen_leader_that_wakes_changes_nothing_and_stands_by(
     cluster: Cluster, place: Place
 ) -> None:
-    first = cluster.leader()
-    assert await say(place, first, 1) == 1
+    first = await leader_with_a_post(cluster, place)
     first.process.send_signal(signal.SIGSTOP)
     second, _ = cluster.follower(first)
     assert await say(place, second, 2) == 2
