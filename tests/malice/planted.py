@@ -24,7 +24,7 @@ from protocol.terms.terms import Terms
 from tests.malice.studies import TRAINING
 
 _check_set = set_rules.check_set
-_start_of = KnownRounds._start_of
+_start = KnownRounds.start
 _contributors = set_rules._Set._contributors
 _isolated = isolation.isolated
 _alike_before = course.alike_before
@@ -60,9 +60,9 @@ def _proof_in_training_alone(
         check_proof(encrypted, body, session, member, key)
 
 
-def _each_study_for_itself(self: KnownRounds, view: RoundView, opening: Any) -> Start:
+def _each_study_for_itself(self: KnownRounds, view: RoundView) -> Start:
     """As if no study were compared with another."""
-    kind, name = _start_of(self, view, opening)
+    kind, name = _start(self, view)
     return Start(kind, name + view.study.encode())
 
 
@@ -134,7 +134,7 @@ _BUGS: dict[str, tuple[tuple[Any, str, Any], ...]] = {  # by the rule, what is r
     "the proof of plaintext in statistics": ((set_rules, "check_proof", _proof_in_training_alone),),
     "differencing": ((RoundMember, "_check_difference", lambda *arguments: None),),
     "differencing over studies": (
-        (KnownRounds, "_start_of", _each_study_for_itself),
+        (KnownRounds, "start", _each_study_for_itself),
         (course, "alike_before", _no_model_is_near),
         (SameNumbers, "near", _nothing_is_near),
     ),
