@@ -15,6 +15,7 @@ from benchmarks.suites.peers import PEERS, decrypting
 from benchmarks.suites.plot import plot
 from benchmarks.timing import processor
 from examples.demo.processes import ROOT, DemoFailed
+from keyshare.ceremony import MAX_MEMBERS
 
 Figures = Mapping[str, Any]
 
@@ -29,6 +30,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "large-handover": ["handover", "--from", "9/16", "--to", "9/16", "--runs", "3"],
     "growth": ["handover", "--growth", "100", "--plot", "docs/handover-growth.png"],
     "failover": ["failover", "--kills", "20", "--freezes", "5"],
+    "sums": ["sums", "--contributions", "32", "--weights", "100000000"],
     "multiplication": ["multiplication", "--bits", "2048", "--parties", "5"],
 }
 _HANDOVERS = ("handover", "large-handover")
@@ -76,6 +78,7 @@ def markdown(results: Mapping[str, Figures], where: Mapping[str, str]) -> str:
         *_handovers([results[name] for name in _HANDOVERS]),
         *_growth(results["growth"]),
         *_failover(results["failover"]),
+        *_sums(results["sums"]),
         *_multiplication(results["multiplication"]),
     ]
     return "\n\n".join(parts) + "\n"
@@ -289,6 +292,26 @@ def _failover(found: Figures) -> Iterable[str]:
     figures = map(_figure, (append["sqlite_a_second"], append["postgresql_a_second"]))
     row = [*figures, f"{_figure(append['ratio'])} times"]
     yield _table(["SQLite, a second", "PostgreSQL, a second", "an append takes"], [row])
+
+
+def _sums(found: Figures) -> Iterable[str]:
+    yield "## Long vectors, added here and by Dask's workers"
+    yield _command("sums")
+    yield (
+        f"{found['contributions']} contributions of {found['weights']:,} weights, 3 bytes each, in"
+        f" rounds of {MAX_MEMBERS} at most. All lie on the disk before the first is added. Both"
+        " sums are the same, chunk by chunk. Processor seconds are those of all processes:"
+    )
+    rows = [
+        [where, *(_figure(found[way][name]) for name in ("seconds", "cpu_seconds"))]
+        for where, way in (
+            ("in the aggregator's process", "in_process"),
+            (f"by {found['workers']} workers of Dask", "dask"),
+            ("the second, of the first", "ratio"),
+        )
+    ]
+    yield _table(["", "by the clock, s", "of processors, s"], rows)
+    yield f"On {found['cores']} cores of {found['processor']}."
 
 
 def _multiplication(found: Figures) -> Iterable[str]:

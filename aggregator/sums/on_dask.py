@@ -87,21 +87,16 @@ class OnDask:
         elif not total.accept(chunk, vectors, found.digest, blobs.part):
             self._tell_failed(asked, "wrote a wrong sum", total.session)
         else:
-            if found.trims:
-                self._tell(asked, "has MALLOC_TRIM_THRESHOLD_=65536: sums cost twice the time")
             return
         _make_anew(total, chunk, vectors, blobs)
 
     def _tell_failed(self, asked: _Asked, what: str, why: object = "") -> None:
-        reason = f" ({shown(str(why))})" if why else ""  # a worker's words
-        rest = f"{reason}: this aggregator adds here what it should have added"
-        self._tell(asked, what, rest)
-
-    def _tell(self, asked: _Asked, what: str, rest: str = "") -> None:
         """Log what goes on so once a round."""
         if what not in asked.told:
             asked.told.add(what)
-            log.warning("a worker of %s %s%s", self._connection.place, what, rest)
+            reason = f" ({shown(str(why))})" if why else ""  # a worker's words
+            rest = "this aggregator adds here what it should have added"
+            log.warning("a worker of %s %s%s: %s", self._connection.place, what, reason, rest)
 
 
 def _make_anew(

@@ -3,18 +3,16 @@
 A task has names alone. The worker sees the aggregator's folder under the same path.
 """
 
-import os
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from aggregator.rounds import Vector, VectorSum, folder_of_sum
 from aggregator.store import stored_blob
+from aggregator.sums.malloc import keep_buffers
 from keyshare.hybrid import RINGS, Lattice
 
 RELEASE = f"{version('quorate-fl')}, chunk sums 1"  # the number changes with the file's format
-
-_OFTEN = "65536"  # what Dask's nanny sets
 
 
 @dataclass(frozen=True)
@@ -36,13 +34,9 @@ class ChunkTask:
 
 @dataclass(frozen=True)
 class ChunkDone:
-    """What a file that was written begins with. trims: the worker's malloc gives back often.
-
-    refused: why nothing was done, empty otherwise.
-    """
+    """What a file that was written begins with. refused: why nothing was done, empty otherwise."""
 
     digest: bytes
-    trims: bool = False
     refused: str = ""
 
 
@@ -52,6 +46,7 @@ def make_chunk(task: ChunkTask, release: str) -> ChunkDone:
         return ChunkDone(b"", refused=f"it is of release {RELEASE}, the aggregator of {release}")
     if not folder_of_sum(Path(task.folder), task.session).is_dir():
         return ChunkDone(b"", refused=f"it does not see the folder {task.folder}")
+    keep_buffers()
     lattice = Lattice(RINGS[task.ring], task.members, task.per_coefficient)
     total = VectorSum(Path(task.folder), task.session, lattice, task.length)
     names = {member: name for member, _, name in task.vectors}
@@ -63,4 +58,4 @@ def make_chunk(task: ChunkTask, release: str) -> ChunkDone:
         written = total.make(task.chunk, vectors, lambda name: stored_blob(Path(task.folder), name))
     except Exception as error:  # Dask loses some of those that it is to carry
         return ChunkDone(b"", refused=f"it failed ({type(error).__name__}: {error})")
-    return ChunkDone(written, trims=os.environ.get("MALLOC_TRIM_THRESHOLD_") == _OFTEN)
+    return ChunkDone(written)

@@ -22,7 +22,6 @@ from keyshare.hybrid import S1, Lattice
 from tests.stage.sums.cluster import Cluster, cluster, wait_until
 
 WORKERS = 2
-_OFTEN, _SELDOM = 65_536, 1 << 30  # MALLOC_TRIM_THRESHOLD_: what Dask sets, what our page says
 _POLL_SECONDS = 0.01  # the service asks after every step, and now and then
 
 Round = Mapping[int, Vector]
@@ -37,22 +36,20 @@ def measure(contributions: int, weights: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=ROOT / "build") as name, closing(_Stored(name)) as stored:
         rounds = stored.rounds(contributions, weights)
         here = stored.added(InProcess(), "here", rounds, weights)
-        found = {}
-        for way, threshold in (("dask", _SELDOM), ("dask_as_it_comes", _OFTEN)):
-            with _dask(stored.folder / way, threshold) as (summation, workers):
-                found[way] = stored.added(summation, way, rounds, weights, workers)
-            assert stored.are_equal(rounds, weights, "here", way)
-    ratios = {way: {k: taken[k] / here[k] for k in here} for way, taken in found.items()}
+        with _dask(stored.folder / "dask") as (summation, workers):
+            dask = stored.added(summation, "dask", rounds, weights, workers)
+        assert stored.are_equal(rounds, weights, "here", "dask")
+    ratio = {k: dask[k] / here[k] for k in here}
     about = {"contributions": contributions, "weights": weights, "workers": WORKERS}
-    return about | {"in_process": here} | found | {"ratio": ratios}
+    return about | {"in_process": here, "dask": dask, "ratio": ratio}
 
 
 @contextmanager
-def _dask(folder: Path, threshold: int) -> Iterator[tuple[Summation, Cluster]]:
+def _dask(folder: Path) -> Iterator[tuple[Summation, Cluster]]:
     """The scheduler and its workers, once all of them are there."""
     with cluster(folder, 0) as workers:
         for _ in range(WORKERS):
-            workers.add_worker(MALLOC_TRIM_THRESHOLD_=str(threshold))
+            workers.add_worker()
         summation: Any = summation_at(workers.place, None)
         with closing(summation):
             wait_until(lambda: _all_are_there(summation._connection.client))

@@ -71,6 +71,12 @@ RESULTS: dict[str, Any] = {
             "postgresql_a_second": 875.0, "ratio": 2.0,
         },
     },
+    "sums": {
+        "contributions": 32, "weights": 100_000_000, "workers": 2, "cores": 2,
+        "processor": "Abacus 3000", "in_process": {"seconds": 14.5, "cpu_seconds": 12.75},
+        "dask": {"seconds": 7.25, "cpu_seconds": 15.3},
+        "ratio": {"seconds": 0.5, "cpu_seconds": 1.2},
+    },
     "multiplication": {"shares": COST, "paillier": COST, "ring": COST},
 }  # fmt: skip
 
@@ -89,6 +95,7 @@ def test_the_tables_have_the_figures_and_the_machine() -> None:
         "| 2048 | 3 | 3 | 6.91 | 4.1 to 15.1 | 7 |",
         "| frozen (SIGSTOP) | 5 | 1.3 | 1.4 | 1.75 |",
         "| 1,750 | 875 | 2 times |",
+        "| by 2 workers of Dask | 7.25 | 15.3 |",
         "| 3 of 5 | 3072 | 4.01 to 4.5 | 3 to 3.25 | 6.5 to 7 | 7 | 118 | 6679 to 6686 |",
         "| 9 of 16 | 1.5 to 1.6 | 0.5 to 0.6 | 12.7 | 0 to 0.25 |",
         "Least to most of 3 runs, on 2 cores of Abacus 3000,",

@@ -186,16 +186,6 @@ def test_a_worker_of_another_release_adds_nothing(
     assert "the aggregator of 0.0.9" in caplog.text
 
 
-def test_a_worker_that_gives_memory_back_too_often_is_told_of(
-    tmp_path: Path, stored: StoredVectors, caplog: pytest.LogCaptureFixture
-) -> None:
-    with cluster(tmp_path / "dask", 0) as found:
-        found.add_worker(MALLOC_TRIM_THRESHOLD_="65536")
-        with on_dask(found) as made:
-            finish(made, stored.sum(), stored, *MEMBERS)
-    assert "MALLOC_TRIM_THRESHOLD_=65536" in caplog.text
-
-
 def test_certificates_of_another_authority_get_nowhere(
     tmp_path: Path, stored: StoredVectors, caplog: pytest.LogCaptureFixture
 ) -> None:
