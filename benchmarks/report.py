@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "large-handover": ["handover", "--from", "9/16", "--to", "9/16", "--runs", "3"],
     "growth": ["handover", "--growth", "100", "--plot", "docs/handover-growth.png"],
     "failover": ["failover", "--kills", "20", "--freezes", "5"],
+    "long-board": ["long-board", "--rounds", "10000"],
     "sums": ["sums", "--contributions", "32", "--weights", "100000000"],
     "multiplication": ["multiplication", "--bits", "2048", "--parties", "5"],
 }
@@ -78,6 +79,7 @@ def markdown(results: Mapping[str, Figures], where: Mapping[str, str]) -> str:
         *_handovers([results[name] for name in _HANDOVERS]),
         *_growth(results["growth"]),
         *_failover(results["failover"]),
+        *_long_board(results["long-board"]),
         *_sums(results["sums"]),
         *_multiplication(results["multiplication"]),
     ]
@@ -292,6 +294,45 @@ def _failover(found: Figures) -> Iterable[str]:
     figures = map(_figure, (append["sqlite_a_second"], append["postgresql_a_second"]))
     row = [*figures, f"{_figure(append['ratio'])} times"]
     yield _table(["SQLite, a second", "PostgreSQL, a second", "an append takes"], [row])
+
+
+def _long_board(found: Figures) -> Iterable[str]:
+    starts = found["aggregator"]
+    yield f"## A board of {found['rounds']:,} rounds"
+    yield _command("long-board")
+    yield (
+        f"{found['entries']:,} entries of five hospitals, {found['board_bytes'] / 1e6:,.0f} MB."
+        " Processor seconds are those of all processes, and memory is their peak together. 64 MiB"
+        " of a hospital's are Argon2's."
+    )
+    rows = [
+        [
+            f"{who}: {what}",
+            _figure(one["seconds"]) if "seconds" in one else "",
+            _figure(one["cpu_seconds"]),
+            _figure(one["peak_mib"]),
+            f"{one['bytes_down'] / 1e6:,.3f}" if "bytes_down" in one else "",
+        ]
+        for who, whose in (
+            ("aggregator", starts),
+            ("hospital", found["agent"]),
+            ("record", found["verify"]),
+        )
+        for what, one in whose.items()
+    ]
+    yield _table(["", "by the clock, s", "of processors, s", "MiB", "MB down"], rows)
+    tick, report = (_figure(starts["next start"][name]) for name in ("tick_ms", "report_ms"))
+    yield (
+        f"Once started, the aggregator looks for what is due in {tick} ms, and makes a report for"
+        f" `status` in {report} ms."
+    )
+    before, after = (
+        found["vectors"][f"blob_bytes_a_round_{when}"] / 1e3 for when in ("before", "after")
+    )
+    yield (
+        f"Of blobs a round leaves {_figure(after)} kB once its vectors are deleted,"
+        f" {_figure(before)} kB before. On {found['cores']} cores of {found['processor']}."
+    )
 
 
 def _sums(found: Figures) -> Iterable[str]:
