@@ -68,6 +68,7 @@ from participant.errors.training import (
     BadApp,
     ForeignModel,
     HeldUpBy,
+    ModelLetGo,
     ModelMismatch,
     ModelsDiffer,
     NoAppUser,

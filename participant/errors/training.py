@@ -75,6 +75,16 @@ class VectorsGone(ParticipantError, says="round {round_name}: its vectors are go
     place: str
 
 
+class ModelLetGo(ParticipantError, says="round {round_name}: its model is here no more"):
+    """The model after this round was let go of, as this hospital's people have said.
+
+    newest: the round of the same study after which there is one.
+    """
+
+    round_name: str
+    newest: int
+
+
 class NotStated(ParticipantError, says="round {round_name}: not the model that was stated"):
     """A model was put here, and it is none that enough members have stated after that round.
 

@@ -18,6 +18,7 @@ from participant.home import (
     federation_folder,
 )
 from participant.key import note_release
+from participant.pruning import SampledModels
 from participant.study import note_contributed
 from protocol.board import Board, Handover
 from protocol.handover import Succession
@@ -77,6 +78,8 @@ class OwnPlace:
             if member.identity.name in names:
                 index = names.index(member.identity.name) + 1
                 note_contributed(board, index, member.storage, FolderStorage(folder))
+                samples = SampledModels(member.model_secret, member.storage)
+                samples.carry_over(FolderStorage(folder))
             note_release(folder, board, handover)
 
     def holds(self, epoch: int) -> bool:

@@ -56,6 +56,11 @@ class Membership:
         return self.identity.derived("contributed numbers")
 
     @property
+    def model_secret(self) -> bytes:
+        """By which this hospital alone reads what it has kept of models that it let go of."""
+        return self.identity.derived("samples of models")
+
+    @property
     def secrets(self) -> SecretStore:
         """The vault, with the passphrase at hand."""
         return SecretStore(self.vault, self.passphrase)

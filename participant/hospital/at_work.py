@@ -13,6 +13,7 @@ from participant.errors import AlreadyRunning, OutOfTime
 from participant.home import Membership
 from participant.key import inheritance_task
 from participant.network import CardTask, Notices, Session, Traffic
+from participant.pruning import pruning_task
 from participant.waiting import Waiting
 from protocol.programs.lock import LOCK_NAME
 from protocol.terms import Terms
@@ -25,9 +26,14 @@ _LOOKS = 10
 class AtWork:
     """What a hospital's tasks have in common."""
 
-    def __init__(self, member: Membership, steps: Steps | None = None) -> None:
-        """``open`` makes one of files. steps: who does them, if not a thread of its own."""
-        self.member = member
+    def __init__(
+        self, member: Membership, steps: Steps | None = None, keep_models: int | None = None
+    ) -> None:
+        """``open`` makes one of files. steps: who does them, if not a thread of its own.
+
+        keep_models: so many of each study, the newest, 2 or more; None for all.
+        """
+        self.member, self.keep_models = member, keep_models
         self.steps = steps or Steps()
         self.session: Session | None = None  # the last
         self.task: Task | None = None  # what it is, or was, for
@@ -125,6 +131,8 @@ class AtWork:
             beside: list[Task] = [] if storage else [CardTask(member.index, member.address)]
             if not storage and (inheritance := inheritance_task(member)):
                 beside.append(inheritance)
+            if not storage and (keep := self.keep_models) is not None:
+                beside.append(pruning_task(member, keep, notices.pruned))
             tasks = Tasks.lone(task, *beside)
             copy = member.board_copy(is_kept=not isinstance(kept, Snapshot))
             place = member.terms, member.index, key, kept, tasks

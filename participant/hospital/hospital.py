@@ -77,12 +77,14 @@ class Hospital(AtWork):
         *,
         passphrase: str | Passphrase | Callable[[], str],
         home: str | Path | None = None,
+        keep_models: int | None = None,
     ) -> Hospital:
         """The hospital whose identity is in ``home``, in the federation with these signed terms.
 
         passphrase: of the home, or what is called for it once the terms have been read. home: else
-        $QUORATE_HOME, else ~/.quorate. Opening the identity takes about 0.1 s. Raises what is
-        wrong with the files, WrongPassphrase, and NotAMember.
+        $QUORATE_HOME, else ~/.quorate. keep_models: so many of each study, the newest, 2 or more;
+        older ones are deleted while it works. None for all. Opening the identity takes about 0.1 s.
+        Raises what is wrong with the files, WrongPassphrase, and NotAMember.
         """
         terms = read_signed_terms(Path(federation))
         folder = home_folder(None if home is None else Path(home))
@@ -92,7 +94,7 @@ class Hospital(AtWork):
             raise TypeError(f"a passphrase is a text, not {type(given).__name__}")
         if isinstance(given, str):
             given = checked(given, "the program", False)
-        return cls(enter(terms, folder, given))
+        return cls(enter(terms, folder, given), keep_models=keep_models)
 
     def __repr__(self) -> str:
         return f"Hospital({self.member.identity.name!r} in {self.terms.name!r})"

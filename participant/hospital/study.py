@@ -204,7 +204,9 @@ class HospitalStudy:
             journal = Journal(path, self.name, work.traffic, show)
             place = member.terms, self.name, keys
             await work.work_on(
-                lambda: TrainingTask(*place, given, member.storage, journal.record),
+                lambda: TrainingTask(
+                    *place, given, member.storage, member.model_secret, journal.record
+                ),
                 seconds,
                 notices,
             )

@@ -35,6 +35,11 @@ def model_name(study: str, number: int) -> str:
     return f"studies/{study}/model-{number}.safetensors"
 
 
+def bounds_name(study: str, number: int) -> str:
+    """What the bounds beside that model are called, if this hospital has made it."""
+    return f"studies/{study}/bounds-{number}"
+
+
 class NextModel:
     """A model plus an update, written to a file slice by slice, as the slices come."""
 

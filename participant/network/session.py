@@ -29,6 +29,7 @@ from participant.home import Address
 from participant.network.clock_check import ClockCheck
 from participant.network.link import Caller, Link, Traffic, open_link
 from participant.network.link_trouble import another_key, silence
+from participant.pruning import Pruned
 from participant.waiting import Waiting, inheritance_waiting
 from protocol.errors import OlderCard
 from protocol.terms import AGGREGATOR, AddressCard, check_card
@@ -55,7 +56,9 @@ _BAD_NEWS = 20.0, 1 / 60
 
 @dataclass(frozen=True)
 class Notices:
-    """What is told of work while it is done; called in the event loop, ``set_back`` in a step."""
+    """What is told of work while it is done; called in the event loop, ``set_back`` and
+    ``pruned`` in a step.
+    """
 
     moved: Callable[[], None] = lambda: None  # something was received, said or computed
     # Once for each reason, until the link is there again. Neither that nor a stall is told without
@@ -71,6 +74,7 @@ class Notices:
     room: Callable[[], None] = lambda: None  # there is again
     # Once: the hospital's own copy of the board is not whole, or cannot be kept.
     uncopied: Callable[[DiskError | DamagedFile], None] = lambda trouble: None
+    pruned: Callable[[Pruned], object] = lambda found: None  # models of a study, the first time
 
 
 @dataclass

@@ -72,15 +72,17 @@ class Service:
         asking: Steps,
         notifier: Notifier,
         apps: Apps = NO_APPS,
+        keep_models: int | None = None,
     ) -> None:
         """``folder``: the federation's. ``enter`` asks for the passphrase, in a step of ``asking``.
 
         describe: an error in words, with the names that were typed where somebody wants a job.
+        keep_models: as of ``Hospital``.
         """
         self.state: AgentState = "starting"
         self._folder, self._enter, self._describe = folder, enter, describe
         self._chronicle, self._asking, self._notifier = chronicle, asking, notifier
-        self._apps = apps
+        self._apps, self._keep_models = apps, keep_models
         self._steps = Steps()
         self._work: Work | None = None
         self._began = time.monotonic()
@@ -110,7 +112,9 @@ class Service:
             said = self._describe(error, None)
             return said.what, said.remedy
 
-        work = self._work = Work(member, self._steps, self._chronicle, self._apps, words)
+        work = self._work = Work(
+            member, self._steps, self._chronicle, self._apps, words, self._keep_models
+        )
         self._set("running")
         halves: list[asyncio.Future[Any]] = [
             asyncio.create_task(work.run()),

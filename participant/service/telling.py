@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 from participant.network import Notices
@@ -24,8 +25,9 @@ def to_all(first: Notices, others: Sequence[Notices], look: Callable[[], None]) 
 
     loop = asyncio.get_running_loop()
 
-    def set_back(found: Any) -> None:  # comes in a step
-        loop.call_soon_threadsafe(told("set_back"), found)
+    def in_loop(name: str) -> Callable[..., object]:  # what comes in a step
+        return partial(loop.call_soon_threadsafe, told(name))
 
     each: dict[str, Any] = {one.name: told(one.name) for one in fields(Notices)}
-    return Notices(**{**each, "moved": moved, "set_back": set_back})
+    in_steps = {name: in_loop(name) for name in ("set_back", "pruned")}
+    return Notices(**{**each, **in_steps, "moved": moved})

@@ -114,7 +114,8 @@ class Trainings:
 
         path = member.folder / "studies" / study / "rounds.jsonl"
         journal = Journal(path, study, self._traffic, lambda event: self._soon(tell, event))
-        return TrainingTask(member.terms, study, keys, app, member.storage, journal.record)
+        place = member.terms, study, keys, app, member.storage, member.model_secret
+        return TrainingTask(*place, journal.record)
 
     def in_thread(self, call: Callable[[], T]) -> "asyncio.Future[T]":
         """Do what waits for an app, or for its end, and holds up nothing meanwhile."""

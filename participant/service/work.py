@@ -14,6 +14,7 @@ from participant.home import Membership, now_ms
 from participant.hospital import as_room_allows
 from participant.network import CardTask, Notices, Session, Traffic
 from participant.program import Words
+from participant.pruning import pruning_task
 from participant.service.course import BOARD, Course, TaskAt, name_of
 from participant.service.due import Due, due_tasks
 from participant.service.due_studies import Duties
@@ -47,9 +48,10 @@ class Work:
         chronicle: TaskChronicle,
         apps: Apps = NO_APPS,
         words: Words = lambda error: (str(error), ""),
+        keep_models: int | None = None,
     ) -> None:
-        """words: of errors, for programs at a socket."""
-        self.member, self.steps = member, steps
+        """words: of errors, for programs at a socket. keep_models: as of ``Hospital``."""
+        self.member, self.steps, self._keep_models = member, steps, keep_models
         # For what a command asks for, takes long and holds up no task: one after the other.
         self.reading, self.hashing = Steps(), Steps()
         self.session: Session | None = None
@@ -84,6 +86,8 @@ class Work:
 
         tasks = Tasks(ended)
         tasks.add(CardTask(member.index, member.address))
+        if self._keep_models is not None:
+            tasks.add(pruning_task(member, self._keep_models, notices.pruned))
         place = member.terms, member.index, key, member.storage, tasks
         agent = await self.steps.do(lambda: Agent(*place, notices.set_back, member.board_copy()))
         self.session = Session(

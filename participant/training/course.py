@@ -17,8 +17,9 @@ from typing import Any
 
 from participant.agent import SetLedger
 from participant.app import App, Turns, config_of, evaluate
-from participant.disk import Storage
+from participant.errors import ModelLetGo
 from participant.model import Layout, LocalEntries, entry_facts
+from participant.pruning import SampledModels
 from participant.rounds import Reading, other_rounds_waiting, round_waiting, step_waiting
 from participant.training.fitting import Fitter
 from participant.training.outcome import load, newest
@@ -44,18 +45,21 @@ class StudyCourse:
         keys: HeldKeys,
         app: App,
         turns: Turns,
-        storage: Storage,
+        samples: SampledModels,
         report: Report,
         board: Board,
     ) -> None:
-        """Raises BadApp, NoStart, ForeignModel, NotStated and DamagedFile.
+        """samples: of the models that were let go of, in this hospital's storage.
+
+        Raises BadApp, NoStart, ForeignModel, NotStated and DamagedFile.
 
         Takes note of who has stated what on the board, which sums are open, and what was before a
         restore.
         """
         self.state, self.study, self._keys = state, state.study, keys
         self._app, self._turns, self._board = app, turns, board
-        self._storage, self._report = storage, report
+        storage = samples.storage
+        self._samples, self._storage, self._report = samples, storage, report
         self._scoring: tuple[int, Future[dict[str, Any]]] | None = None  # of which round's model
         self._index = keys.index
         self._ledger, self._history = SetLedger(storage), OpenedSets.of(board)
@@ -130,9 +134,10 @@ class StudyCourse:
         return self.fitter.to_app(self._standing.model)
 
     def parameters_after(self, number: int) -> object:
-        """The model after a round that is done, read from the disk, as the app is given it."""
+        """The model after a round that is done, from the disk; raises ModelLetGo."""
         found = load(self._storage, self.study.name, number, self._layout)
-        assert found is not None
+        if found is None:
+            raise ModelLetGo(f"{self.study.name}/{number}", self.finished)
         return self.fitter.to_app(found.model)
 
     def waiting(self, board: Board) -> Waiting:
@@ -276,7 +281,7 @@ class StudyCourse:
         asked = opened.digest, self._board.last_of(self._index)
         if self._alike[0] != asked:
             place = self._history, self._board, self._index, self.study, opened.post.body
-            self._alike = asked, alike_before(*place, self._standing.model, self._storage)
+            self._alike = asked, alike_before(*place, self._standing.model, self._samples)
         return self._alike[1]
 
     @property

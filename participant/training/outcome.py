@@ -20,6 +20,7 @@ from participant.model import (
     Model,
     NextModel,
     Vector,
+    bounds_name,
     checked,
     model_name,
     read_model,
@@ -94,12 +95,12 @@ class Outcome:
         stay(self._storage, self._study, self._number, replace(self._before, bounds=bounds))
 
     def _keep(self, bounds: Bounds) -> None:
-        self._storage.write(_bounds_name(self._study, self._number), encode(bounds))
+        self._storage.write(bounds_name(self._study, self._number), encode(bounds))
 
 
 def stay(storage: Storage, study: str, number: int, before: Standing) -> None:
     """Keep the model and the bounds of before as those after a round; durable on return."""
-    storage.write(_bounds_name(study, number), encode(before.bounds))
+    storage.write(bounds_name(study, number), encode(before.bounds))
     _write(storage, study, number, before.model)
 
 
@@ -113,7 +114,7 @@ def load(storage: Storage, study: str, number: int, layout: Layout) -> Standing 
     data = storage.read(stored)
     if data is None:
         return None
-    model, name = read_model(data, layout, study, number), _bounds_name(study, number)
+    model, name = read_model(data, layout, study, number), bounds_name(study, number)
     if not number:
         return Standing(0, model, Bounds())
     if (kept := storage.read(name)) is None:
@@ -204,7 +205,3 @@ def _write(storage: Storage, study: str, number: int, model: Model) -> None:
 
 def _about(study: str, number: int) -> dict[str, str]:
     return {"study": study, "round": str(number)}
-
-
-def _bounds_name(study: str, number: int) -> str:
-    return f"studies/{study}/bounds-{number}"

@@ -3,10 +3,11 @@
 One changed weight gives a model another digest, and its updates hardly another value. So a hospital
 compares the model that it first contributes from in a study with those from which it contributed in
 other studies, entry by entry of one name and shape. They are near if more than half of the weights
-of the smaller one differ by no more than a weight may change in a round. A model that this hospital
-has no more counts as near: that makes it wait, or others contribute, and shows nothing. So does a
-file whose model has another digest than the round's: people may have put back a wrong one, which
-comes from another hospital.
+of the smaller one differ by no more than a weight may change in a round. Of a model that was let go
+of, a sample tells that (participant/pruning/samples.py). A model of which this hospital has nothing
+any more counts as near: that makes it wait, or others contribute, and shows nothing. So does a file
+whose model has another digest than the round's: people may have put back a wrong one, which comes
+from another hospital.
 
 Two studies from one model go the same way, if the same hospitals train with the same app: after
 each round their models are nearly the same. So a later contribution is compared too, with a
@@ -23,9 +24,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from participant.disk import Storage
 from participant.errors import DamagedFile
 from participant.model import SLICE, Model, model_name, read_stored
+from participant.pruning import SampledModels
 from participant.study import Earlier, Kept, earlier_rounds, has_contributed, representatives
 from protocol.board import Board, Study
 from protocol.messages import NEAR_TO_NOTHING, Near, Opening
@@ -52,11 +53,12 @@ def alike_before(
     study: Study,
     opening: Opening,
     start: Model,
-    storage: Storage,
+    samples: SampledModels,
 ) -> Alike:
     """What is alike among the rounds of other studies, and of the federations before.
 
     index: this hospital's number. opening: of the round, which is from the model ``start``.
+    samples: of models that were let go of, beside those that are kept.
     """
     share = LATER if has_contributed(history, index, study) else 1.0
     verdicts: dict[tuple[Start, float], bool] = {}
@@ -65,13 +67,17 @@ def alike_before(
         if (from_, kept.clip) not in verdicts:
             bound = share * max(opening.clip, kept.clip)
             other = _kept_model(kept, from_.name)
-            verdicts[from_, kept.clip] = other is None or _is_near(start, other, bound)
+            if other is None:
+                found = samples.is_near(kept, from_.name, start, bound)
+            else:
+                found = _is_near(start, other, bound)
+            verdicts[from_, kept.clip] = found
         return verdicts[from_, kept.clip]
 
     def is_near(one: Earlier) -> bool:
         return not one.kept or any(is_near_to(one.start, kept) for kept in one.kept)
 
-    among = earlier_rounds(history, board, index, study, storage)
+    among = earlier_rounds(history, board, index, study, samples.storage)
     others = [one for one in among if one.start.name != opening.model]
     found = {
         one.study.name

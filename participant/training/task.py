@@ -9,6 +9,7 @@ from participant.app import App
 from participant.disk import Storage
 from participant.errors import VectorsGone
 from participant.model import model_name
+from participant.pruning import SampledModels
 from participant.rounds import Reading
 from participant.study import (
     GivenApp,
@@ -45,10 +46,12 @@ class TrainingTask(Task):
         keys: HeldKeys,
         app: App | GivenApp,
         storage: Storage,
+        secret: bytes,
         report: Report = lambda number, event, facts: None,
     ) -> None:
-        """``name``: the study's."""
+        """``name``: the study's. secret: as of ``SampledModels``."""
         self.name, self._keys, self._storage, self._report = name, keys, storage, report
+        self._samples = SampledModels(secret, storage)
         self._app, self._board = _given(app), Board(terms)
         self._course: StudyCourse | None = None
 
@@ -68,7 +71,7 @@ class TrainingTask(Task):
         return self._known.parameters
 
     def parameters_after(self, number: int) -> Any:
-        """The model after a round that is done, read from the disk, as the app is given it."""
+        """The model after a round that is done, as the app is given it; raises ModelLetGo."""
         return self._known.parameters_after(number)
 
     @property
@@ -115,7 +118,7 @@ class TrainingTask(Task):
             report(number, event, facts)
             turns.hear(number, event, facts)
 
-        place = self._storage, tell, self._board
+        place = self._samples, tell, self._board
         self._course = StudyCourse(state, self._keys, app, turns, *place)
 
     @property

@@ -21,7 +21,7 @@ from protocol.wire.frames import Entries, Submit, Welcome
 from tests.malice.studies import TRAINING, app_of, numbers_of
 from tests.simulator.disk import Disk
 from tests.stage.rounds.rings import ring_in
-from tests.stage.toy import ToyEpoch, number_secret
+from tests.stage.toy import ToyEpoch, model_secret, number_secret
 
 _PREFETCH = 32  # entries a frame
 
@@ -130,7 +130,9 @@ class Hospital:
         if self.index not in agent.board.studies[name].study.members:
             self._help(name)
         elif name in TRAINING:
-            task = TrainingTask(*place, app_of(name, self.index), self.disk)
+            task = TrainingTask(
+                *place, app_of(name, self.index), self.disk, model_secret(self.index)
+            )
             self.training[name] = task
             self._add(name, "training", task)
         else:

@@ -26,7 +26,7 @@ from tests.stage.rounds.rings import ring_of
 from tests.stage.rounds.round_table import Steps
 from tests.stage.saying import NOWHERE
 from tests.stage.studies import STUDY
-from tests.stage.toy import toy_epoch
+from tests.stage.toy import model_secret, toy_epoch
 
 
 @dataclass
@@ -73,8 +73,9 @@ class Hall(Desk):
         """A hospital types ``train``; all have approved the study before the first does."""
         if STUDY not in self.service.board.studies:
             self.found(self.training())
-        place = self.federation.terms, STUDY, self.ring(member)
-        return self.come(member, TrainingTask(*place, app or Steps(), self.disks[member]))
+        place = self.federation.terms, STUDY, self.ring(member), app or Steps()
+        task = TrainingTask(*place, self.disks[member], model_secret(member))
+        return self.come(member, task)
 
     def silence(self, members: Sequence[int], kind: type) -> None:
         """These say nothing any more from the first message of that kind on."""

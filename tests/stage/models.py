@@ -16,6 +16,7 @@ from participant.training.fitting import Change
 from participant.training.task import TrainingTask
 from tests.simulator.disk import Disk
 from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.toy import model_secret
 
 FLOATS = st.sampled_from([np.float16, np.float32, np.float64])
 ARRAY = FLOATS.flatmap(
@@ -62,7 +63,9 @@ def begin(app: App) -> tuple[StudyCourse, dict[str, Any]]:
     def report(number: int, event: str, facts: dict[str, Any]) -> None:
         said.extend([facts] if event == "entries" else [])
 
-    task = TrainingTask(TABLE.terms, TABLE.study, TABLE.ring(1), app, Disk(), report)
+    task = TrainingTask(
+        TABLE.terms, TABLE.study, TABLE.ring(1), app, Disk(), model_secret(1), report
+    )
     task.begin(TABLE.board)
     (facts,) = said
     return task._known, facts

@@ -12,6 +12,7 @@ from participant.cli.work import (
     Foreground,
     Given,
     Json,
+    KeepModels,
     NodeConfig,
     run,
     served_of,
@@ -31,6 +32,7 @@ def serve(
     app_env: AppEnv = [],  # noqa: B006  # typer copies it
     app_user: AppUser = None,
     node_config: NodeConfig = None,
+    keep_models: KeepModels = None,
     as_json: Json = False,
 ) -> None:
     """Stay, and do all that is due: the agent that the other commands then speak with.
@@ -53,7 +55,8 @@ def serve(
     log = ServiceLog(context, as_json)
     if app_user is None:
         log.apps_run_here()
-    service = Service(folder, entered, _describing(context), log, asking, notifier, apps)
+    told = _describing(context), log, asking, notifier
+    service = Service(folder, entered, *told, apps, keep_models)
     context.is_statistic = service.is_statistic
     try:
         run(service.run, steps=asking)

@@ -28,11 +28,13 @@ from participant.cli.work import (
     AppUser,
     Given,
     Json,
+    KeepModels,
     NodeConfig,
     StudyOption,
     Teller,
     Timeout,
     Worker,
+    not_with_agent,
     run,
     say_aside,
     telling,
@@ -152,12 +154,15 @@ def train(
     app_env: AppEnv = [],  # noqa: B006  # typer copies it
     app_user: AppUser = None,
     node_config: NodeConfig = None,
+    keep_models: KeepModels = None,
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
     """Take part in all rounds of a study that trains, decryption included. The model comes out."""
     variables = variables_of(app_env, node_config)
-    hospital = worker_of(given, needs_key=True)
+    hospital = worker_of(given, True, keep_models)
+    if isinstance(hospital, ServedHospital):
+        not_with_agent(given.ctx, "keep_models")
     show = _print_event if as_json else RoundTable(hospital.terms).show
 
     async def train_all() -> int:

@@ -5,7 +5,14 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from participant.cli.sentences.sentence import Context, Said, Sentence
-from participant.errors import ForeignModel, ModelMismatch, ModelsDiffer, NotStated, VectorsGone
+from participant.errors import (
+    ForeignModel,
+    ModelLetGo,
+    ModelMismatch,
+    ModelsDiffer,
+    NotStated,
+    VectorsGone,
+)
 from participant.model import described
 from protocol.board import DAYS_AFTER_END
 from protocol.words import shown
@@ -180,6 +187,15 @@ def _vectors_gone(e: VectorsGone, c: Context) -> Sentence:
     )
 
 
+def _let_go(e: ModelLetGo, c: Context) -> Sentence:
+    return Sentence(
+        f"the model after {e.round_name} is gone: this hospital keeps so many of each study and no "
+        "more (--keep-models)",
+        f"take a later one: the newest is that after round {e.newest}. Another hospital of the "
+        "study may still have this one. It is the same everywhere",
+    )
+
+
 def _not_stated(e: NotStated, c: Context) -> Sentence:
     return Sentence(
         f"the model that was put here after {e.round_name} is not one that {e.needed} hospitals "
@@ -194,5 +210,6 @@ MODELS: Said = {
     ModelsDiffer: _models_differ,
     ForeignModel: _foreign_model,
     VectorsGone: _vectors_gone,
+    ModelLetGo: _let_go,
     NotStated: _not_stated,
 }

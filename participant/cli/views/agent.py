@@ -20,6 +20,7 @@ from participant.cli.views.ceremony import (
     full_line,
     link_lost,
     moving_line,
+    pruned_line,
     set_back_line,
     stalled_line,
     uncopied_line,
@@ -100,6 +101,7 @@ class ServiceLog:
             uncopied=lambda trouble: self._warn(
                 "uncopied", uncopied_line(trouble), path=str(trouble.path), reason=trouble.reason
             ),
+            pruned=lambda found: self._log("pruned", pruned_line(found), **found._asdict()),
         )
 
     def state(self, state: AgentState) -> None:

@@ -21,10 +21,13 @@ from participant.ceremony import CeremonyOutlook, Expectation
 from participant.cli.views.terminal import new_console, say, say_json
 from participant.errors import DamagedFile, DiskError, Unreachable
 from participant.network import Notices
+from participant.pruning import Pruned
 from protocol.terms import AddressCard, Terms
 from protocol.words import line, shown
 from protocol.words.counted import counted
 from protocol.words.duration import duration
+
+_MOST_LEFT = 10  # rounds that a line names
 
 
 class View(Protocol):
@@ -234,6 +237,19 @@ def uncopied_line(trouble: DiskError | DamagedFile) -> str:
     )
 
 
+def pruned_line(found: Pruned) -> str:
+    """What people are told when models of a study are deleted, or cannot be."""
+    newest = f"This hospital keeps the newest {found.keep} models of {found.study}"
+    said = f"{newest}. It has deleted {counted(len(found.gone), 'older one')}, up to now"
+    if not found.gone:
+        said = newest
+    if found.left:
+        rounds = ", ".join(map(str, found.left[:_MOST_LEFT]))
+        more = ", …" if len(found.left) > _MOST_LEFT else ""
+        said += f". Left where they are, since they do not read: those after rounds {rounds}{more}"
+    return f"{said}."
+
+
 def link_notices(
     url: str, write: Callable[[str], None], moved: Callable[[], None] = lambda: None
 ) -> Notices:
@@ -263,6 +279,7 @@ def link_notices(
         full=lambda error: say(full_line(error), err=True),
         room=lambda: say("There is room again: going on.", err=True),
         uncopied=lambda trouble: say(uncopied_line(trouble), err=True),
+        pruned=lambda found: say(pruned_line(found), err=True),
     )
 
 

@@ -24,6 +24,7 @@ from participant.home import (
     read_terms,
 )
 from participant.hospital import NAME_OF_STUDY
+from participant.pruning import LEAST as LEAST_MODELS
 from protocol.errors import WrongKind
 from protocol.programs.file_kind import Kind, kind_of
 
@@ -66,6 +67,18 @@ Predecessors = Annotated[
         metavar="RECORD",
         help="The record of the federation that this one succeeds. Give the option again for the "
         "one before that, and so on.",
+    ),
+]
+
+
+KeepModels = Annotated[
+    int | None,
+    typer.Option(
+        "--keep-models",
+        min=LEAST_MODELS,
+        envvar="QUORATE_KEEP_MODELS",
+        metavar="N",
+        help="Keep the newest N models of each study, else all.",
     ),
 ]
 
@@ -170,6 +183,15 @@ def terms_in(ctx: typer.Context, file: Path, signed: bool) -> TermsFile:
     found = read_terms(file)
     context.terms = found.terms
     return read_signed_terms(file) if signed else found
+
+
+def not_with_agent(ctx: typer.Context, parameter: str) -> None:
+    """Raises a usage error if what the agent that runs was told at its start is typed here."""
+    source = ctx.get_parameter_source(parameter)
+    if source is not None and source.name == "COMMANDLINE":
+        option = f"--{parameter.replace('_', '-')}"
+        reason = f"an agent runs, which does as it was told at its start: give {option} to serve"
+        raise typer.BadParameter(reason, param_hint=option)
 
 
 def context_of(ctx: typer.Context) -> Context:

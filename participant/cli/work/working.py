@@ -22,16 +22,20 @@ def say_aside(text: str) -> None:
     say(text, err=True)
 
 
-def hospital_of(member: Membership) -> Hospital:
+def hospital_of(member: Membership, keep_models: int | None = None) -> Hospital:
     """A hospital whose long steps are done in the main thread, while ``run`` runs."""
-    return Hospital(member, Foreground())
+    return Hospital(member, Foreground(), keep_models)
 
 
-def worker_of(given: Given, needs_key: bool = False) -> Worker:
-    """The agent that runs, or the hospital itself, for which the passphrase is asked for."""
+def worker_of(given: Given, needs_key: bool = False, keep_models: int | None = None) -> Worker:
+    """The agent that runs, or the hospital itself, for which the passphrase is asked for.
+
+    keep_models: of a hospital itself, as of ``Hospital``.
+    """
     file, folder = given.terms(signed=True), given.folder()
     check_before_asking(file.terms, folder, needs_key)
-    return _served(given, file, folder) or hospital_of(given.member(needs_key))
+    served = _served(given, file, folder)
+    return served or hospital_of(given.member(needs_key), keep_models)
 
 
 def served_of(given: Given) -> ServedHospital:

@@ -64,7 +64,7 @@ def keys_at(desk: Desk) -> KeyRing:
 
 
 def training(desk: Desk) -> TrainingTask:
-    return TrainingTask(desk.federation.terms, STUDY, keys_at(desk), Steps(), Disk())
+    return TrainingTask(desk.federation.terms, STUDY, keys_at(desk), Steps(), Disk(), b"")
 
 
 def open_round(desk: Desk) -> tuple[bytes, TrainingTask]:

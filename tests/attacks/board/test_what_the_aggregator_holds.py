@@ -86,7 +86,8 @@ class Played(Hall):
 
     def _task(self, index: int) -> TrainingTask:
         kind = self.kinds.get(index, TrainingTask)
-        return kind(self.federation.terms, STUDY, self.ring(index), Waves(index), self.disks[index])
+        place = self.federation.terms, STUDY, self.ring(index), Waves(index)
+        return kind(*place, self.disks[index], b"")
 
     @property
     def view(self) -> RoundView:

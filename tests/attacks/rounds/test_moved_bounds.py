@@ -63,7 +63,7 @@ class Moving(Attack):
 
     def __init__(self) -> None:
         super().__init__()
-        self.evil = Steering(self.terms, STUDY, self.ring(EVIL), Still(), self.disks[EVIL])
+        self.evil = Steering(self.terms, STUDY, self.ring(EVIL), Still(), self.disks[EVIL], b"")
         self.evil.lie = lambda tally, marks: np.zeros(tally.slots, int)
         self.seat(EVIL, self.evil)
         self.sums: dict[int, np.ndarray] = {}

@@ -100,7 +100,7 @@ class Attack(RoundTable):
         self.told: list[tuple[int, int, str, dict[str, Any]]] = []
         for i, app in self.honest.items():
             self.hear(i, app)
-        self.evil = Liar(self.terms, STUDY, self.ring(EVIL), Still(), self.disks[EVIL])
+        self.evil = Liar(self.terms, STUDY, self.ring(EVIL), Still(), self.disks[EVIL], b"")
         self.evil.lie = lie
         self.seat(EVIL, self.evil)
 

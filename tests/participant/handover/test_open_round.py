@@ -70,7 +70,8 @@ class Hospitals(Hall):
         own = self.members[member] = member_at(folder / f"h{member}", member, TOY)
         events = self.events[member] = []
         self.trainings[member] = TrainingTask(
-            own.terms, STUDY, own.keys, app, self.disks[member], lambda *event: events.append(event)
+            *(own.terms, STUDY, own.keys, app, self.disks[member], own.model_secret),
+            lambda *event: events.append(event),
         )
         tasks = Tasks(lambda task, error: self.ended.append((task, error)))
         tasks.add(self.trainings[member])

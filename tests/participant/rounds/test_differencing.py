@@ -66,7 +66,7 @@ class Spoiler(TrainingTask):
 def seat_spoiler(table: RoundTable, app: Any, index: int = 5) -> None:
     """A member that spoils round 1 comes to the table."""
     place = table.terms, table.study, table.ring(index)
-    table.seat(index, Spoiler(*place, app, table.disks[index]))
+    table.seat(index, Spoiler(*place, app, table.disks[index], b""))
 
 
 def toy(differencing: str) -> ToyEpoch:

@@ -34,7 +34,7 @@ from tests.stage.studies import (
     training_plan,
     training_study,
 )
-from tests.stage.toy import toy_epoch
+from tests.stage.toy import model_secret, toy_epoch
 
 TERMS = toy_epoch().federation.terms
 CARDIO = training_study(TERMS)
@@ -286,7 +286,7 @@ def test_what_is_no_study_of_this_hospital_to_train_is_named() -> None:
 
     def due(name: str) -> None:
         held, disk = table.ring(1), table.disks[1]
-        task = TrainingTask(TERMS, name, held, Steps(), disk)
+        task = TrainingTask(TERMS, name, held, Steps(), disk, model_secret(1))
         task.begin(table.board)
         task.due()
 

@@ -52,7 +52,7 @@ def at_rest(table: RoundTable) -> tuple[Board, Stored]:
 
 def begun(table: RoundTable, board: Board) -> TrainingTask:
     """Hospital 1's task, with what an agent shows it of a board."""
-    task = TrainingTask(table.terms, STUDY, table.ring(1), Steps(), table.disks[1])
+    task = TrainingTask(table.terms, STUDY, table.ring(1), Steps(), table.disks[1], b"")
     task.begin(board)
     for position in board.elsewhere(task.wants):
         posted = board.entries[position - 1]

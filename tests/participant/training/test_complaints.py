@@ -13,9 +13,13 @@ from tests.stage.studies import training_study
 from tests.stage.toy import toy_epoch
 
 
+def doubling(table: RoundTable) -> Doubling:
+    return Doubling(table.terms, table.study, table.ring(1), Steps(), table.disks[1], b"")
+
+
 def test_a_wrong_partial_is_reported_and_complained_of() -> None:
     table = RoundTable()
-    liar = Doubling(table.terms, table.study, table.ring(1), Steps(), table.disks[1])
+    liar = doubling(table)
     tasks = [table.train(i, Steps()) for i in (2, 3, 4, 5)]
     table.seat(1, liar)
     reports = Events()
@@ -34,7 +38,7 @@ def test_a_task_is_not_done_while_it_owes_a_complaint() -> None:
     table = RoundTable(study=training_study(toy_epoch().federation.terms, rounds=1))
     for i in (2, 3, 4, 5):
         table.train(i, Steps())
-    table.seat(1, Doubling(table.terms, table.study, table.ring(1), Steps(), table.disks[1]))
+    table.seat(1, doubling(table))
     publish, owing = table.publish, list[Any]()
 
     def watched(sender: int, draft: Draft) -> Posted:

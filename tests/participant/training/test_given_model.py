@@ -12,7 +12,7 @@ from participant.training.task import TrainingTask
 from protocol.wire.frames import BlobAbsent
 from tests.stage.rounds.round_table import RoundTable, Steps
 from tests.stage.studies import STUDY, training_study
-from tests.stage.toy import toy_epoch
+from tests.stage.toy import model_secret, toy_epoch
 
 PLACE = model_name(STUDY, 2)
 
@@ -87,7 +87,7 @@ def test_a_vector_that_is_gone_ends_the_training_with_a_word_of_whether_it_was_d
 def test_only_who_needs_an_absent_blob_is_ended() -> None:
     table, name = RoundTable(), b"x" * 32
     disk, federation = table.disks[1], table.toy.federation
-    place = federation.terms, STUDY, table.ring(1), Steps(), disk
+    place = federation.terms, STUDY, table.ring(1), Steps(), disk, model_secret(1)
     needing, other = TrainingTask(*place), TrainingTask(*place)
     ended = list[tuple[Task, Exception | None]]()
     tasks = Tasks(lambda task, error: ended.append((task, error)))

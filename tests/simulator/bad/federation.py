@@ -34,7 +34,7 @@ from tests.simulator.studies.clocked import ClockedTask
 from tests.simulator.studies.script import WAIT_SECONDS
 from tests.stage.rounds.rings import ring_of
 from tests.stage.studies import STUDY, founding, training_study
-from tests.stage.toy import next_post
+from tests.stage.toy import model_secret, next_post
 
 ROUNDS = 4
 AFTERMATH = 12.0  # virtual seconds after the last round, in which what is on its way is read
@@ -126,6 +126,7 @@ class Holder(Hospital):
         kind = ClockedTask if self.script is None else BadHolder
         task = kind(
             self.terms, STUDY, keys, Fresh(self.index, self.script), self.disk,
+            model_secret(self.index),
             lambda number, name, facts: self.events.append((STUDY, number, name, facts)),
         )  # fmt: skip
         task.now = self.clock

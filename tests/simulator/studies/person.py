@@ -28,7 +28,7 @@ from protocol.terms.terms import Terms
 from tests.simulator.disk import Disk
 from tests.simulator.studies.clocked import ClockedTask
 from tests.simulator.studies.script import StudyScript, Word
-from tests.stage.toy import number_secret
+from tests.stage.toy import model_secret, number_secret
 
 WORK = ("train", "give", "help")
 Event = Callable[[str, int, str, dict[str, object]], None]
@@ -317,7 +317,8 @@ class Person:
         if job.what == "train":
             tell = lambda number, name, facts: self._tell(job.study, number, name, facts)  # noqa: E731
             app = self._app(script)
-            task = ClockedTask(terms, job.study, self._keys, app, disk, tell)
+            place = terms, job.study, self._keys, app, disk, model_secret(index)
+            task = ClockedTask(*place, tell)
             task.now = self.clock
             return task
         if job.what == "give":

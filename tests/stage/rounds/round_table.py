@@ -21,7 +21,7 @@ from tests.simulator.disk import Disk
 from tests.stage.rounds.aggregator import AggregatorTable
 from tests.stage.rounds.rings import held_in
 from tests.stage.studies import SESSION, STUDY, training_study
-from tests.stage.toy import ToyEpoch, toy_epoch
+from tests.stage.toy import ToyEpoch, model_secret, toy_epoch
 
 WEIGHTS = 20_000  # with chunks as short as ``short_chunks`` makes them, three of these
 
@@ -89,7 +89,7 @@ class RoundTable(AggregatorTable):
     ) -> TrainingTask:
         """Give a member a training task."""
         keys, disk = self.ring(index), self.disks[index]
-        task = TrainingTask(self.terms, self.study, keys, app, disk, report)
+        task = TrainingTask(self.terms, self.study, keys, app, disk, model_secret(index), report)
         self.seat(index, task)
         return task
 
