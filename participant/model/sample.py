@@ -62,6 +62,8 @@ class SampledEntry(Message, frozen=True):
 
         own: the other's, of as many weights. Raises Malformed for what was never drawn so.
         """
+        if len(self.values) % np.dtype(self.master).itemsize or len(self.places) % _PLACE.itemsize:
+            raise Malformed("sample", f"{self.name} has a part of a weight or place")
         values = np.frombuffer(self.values, self.master)
         if not self.places:
             if len(values) != self.size:

@@ -12,6 +12,7 @@ from participant.agent.agent import Agent
 from participant.agent.tasks import Tasks
 from participant.board.copy import BoardCopy
 from participant.ceremony.task import CeremonyTask
+from participant.pruning import PruningTask
 from protocol.board.board import Board
 from protocol.board.draft import Draft
 from protocol.board.post import Posted
@@ -26,9 +27,10 @@ from tests.simulator.plan import Plan
 from tests.simulator.studies.person import Person
 from tests.simulator.studies.script import FAR, StudyScript
 from tests.stage.rounds.rings import ring_of
-from tests.stage.toy import seed_of
+from tests.stage.toy import model_secret, seed_of
 
 PARAMETERS = 5
+PRUNING = (1, 2)  # hospitals that keep no more models of a study than the plan says
 
 
 class SeededSecrets:
@@ -103,7 +105,7 @@ class Hospital:
         disk: Disk | None = None,
     ) -> None:
         self.terms, self.index, self.key = terms, index, key
-        self.run_seed, self.chaos = plan.seed, chaos
+        self.run_seed, self.chaos, self.keep_models = plan.seed, chaos, plan.keep_models
         self.disk = disk or Disk()
         self.person = Person(
             terms, index, self.disk, plan.studies, self.app, self._tell, plan.patience
@@ -156,6 +158,9 @@ class Hospital:
             self._making = self.agent, task
             return
         tasks = Tasks(self.person.over)
+        if self.keep_models and self.index in PRUNING:
+            secret = model_secret(self.index)
+            tasks.add(PruningTask(self.index, self.disk, secret, self.keep_models))
         self.agent = Agent(*place, tasks, copy=self.copy())
         self.person.come(self.agent, ring_of(held))
 

@@ -38,6 +38,7 @@ class Plan:
     founded: bool = False  # whether the hospitals have their key from the beginning
     laggard: int = 0  # to whom the board comes late while faults happen, 0 for nobody
     scripts: tuple[StudyScript, ...] = ()  # none: one study, which trains ``rounds`` rounds
+    keep_models: int = 0  # of each study, at hospitals 1 and 2; 0: all, as at the others
     patience: float = 250.0  # virtual seconds from the key on that people wait for a study
     refresh: handover.RefreshScript | None = None  # of the key, for a run of handover.oracle
 
@@ -54,7 +55,7 @@ class Plan:
         n = draw.choice([3, 4, 4, 5])
         return replace(
             plan, n_members=n, quorum=(n + 1) // 2, suite=suite, liar=0, lie="", rogue=False,
-            founded=True, scripts=tuple(drawn(draw, n, suite)),
+            founded=True, scripts=tuple(drawn(draw, n, suite)), keep_models=2 * (seed % 3 == 2),
             laggard=draw.randint(1, n) if draw.random() < 0.2 else 0,
         )  # fmt: skip
 

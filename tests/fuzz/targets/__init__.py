@@ -11,7 +11,7 @@ from tests.fuzz.targets import handover as handover
 from tests.fuzz.targets import home as home
 from tests.fuzz.targets import keys as keys
 from tests.fuzz.targets import recovery as recovery
-from tests.fuzz.targets import reports as reports
 from tests.fuzz.targets import services as services
 from tests.fuzz.targets import store as store
 from tests.fuzz.targets import texts as texts
+from tests.fuzz.targets import training as training

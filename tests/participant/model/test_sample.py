@@ -165,6 +165,8 @@ def test_all_places_are_equally_likely() -> None:
         SampledEntry("a", (10,), "<f8", b"", bytes(72)),  # not whole
         SampledEntry("a", (10,), "<f8", (10).to_bytes(4, "little"), bytes(8)),  # beyond it
         SampledEntry("a", (10,), "<f8", bytes(8), bytes(8)),  # two places, and one weight
+        SampledEntry("a", (10,), "<f8", bytes(4), bytes(7)),
+        SampledEntry("a", (10,), "<f8", bytes(3), bytes(8)),
     ],
 )
 def test_what_was_never_drawn_so_is_refused(entry: SampledEntry) -> None:

@@ -27,7 +27,8 @@ BLOBS = ("ceremony service", "vector service", "pruning service")
 IDLE_AT_TIMES = ("ceremony service", "packed service", "vector service", "pruning service")
 SUMS = ("vector service", "pruning service")
 TALKERS = ("proposer", "withdrawer", "ender")
-WORKERS = ("trainer", "holder", "contributor", "reader")
+TRAINERS = ("trainer", "pruning trainer")
+WORKERS = (*TRAINERS, "holder", "contributor", "reader")
 SPEAKERS = ("candidate", *TALKERS, *WORKERS, "mover")
 
 OF_THE_AGGREGATOR = {
@@ -56,18 +57,21 @@ OF_A_HOSPITAL = {
     "index of the copy": Kind(r"write board/index", SPEAKERS),
     "post": Kind(r"write outbox/post", SPEAKERS),
     "end of a post": Kind(r"delete outbox/post", SPEAKERS),
-    "blob": Kind(r"write outbox/blob-[0-9a-f]{64}", ("candidate", "trainer", "holder")),
-    "end of a blob": Kind(r"delete outbox/blob-[0-9a-f]{64}", ("candidate", "trainer", "holder")),
-    "vector": Kind(r"write outbox/kept", ("trainer",)),
-    "end of a vector": Kind(r"delete outbox/kept", ("trainer",)),
+    "blob": Kind(r"write outbox/blob-[0-9a-f]{64}", ("candidate", *TRAINERS, "holder")),
+    "end of a blob": Kind(r"delete outbox/blob-[0-9a-f]{64}", ("candidate", *TRAINERS, "holder")),
+    "vector": Kind(r"write outbox/kept", TRAINERS),
+    "end of a vector": Kind(r"delete outbox/kept", TRAINERS),
     "approval": Kind(r"write studies/\w+/approval", ("withdrawer", *WORKERS)),
     "end of an approval": Kind(r"delete studies/\w+/approval", ("withdrawer",)),
     "end of a beginning": Kind(r"delete studies/\w+/beginning", ("withdrawer", *WORKERS)),
     "set": Kind(r"write chosen/study-\w+-\d+", WORKERS),
     "numbers": Kind(r"write studies/\w+/numbers", ("contributor",)),
-    "model": Kind(r"write studies/\w+/model-\d+\.safetensors", ("trainer",)),
-    "bounds": Kind(r"write studies/\w+/bounds-\d+", ("trainer",)),
-    "own classes": Kind(r"write studies/\w+/last-contribution", ("trainer",)),
+    "model": Kind(r"write studies/\w+/model-\d+\.safetensors", TRAINERS),
+    "bounds": Kind(r"write studies/\w+/bounds-\d+", TRAINERS),
+    "sample of a model": Kind(r"write studies/\w+/sample-\d+", ("pruning trainer",)),
+    "end of bounds": Kind(r"delete studies/\w+/bounds-\d+", ("pruning trainer",)),
+    "end of a model": Kind(r"delete studies/\w+/model-\d+\.safetensors", ("pruning trainer",)),
+    "own classes": Kind(r"write studies/\w+/last-contribution", TRAINERS),
     "folder": Kind(r"make (|vault)", ("candidate", "mover")),
     "new secret": Kind(r"sync vault/\.quorate-\w+\.tmp", ("candidate",)),
     "end of a new secret": Kind(r"remove vault/\.quorate-\w+\.tmp", ("candidate",)),

@@ -61,7 +61,7 @@ FOUNDED = Plan(seed=0, n_members=N, quorum=N, founded=True)  # nobody can be don
 STAGES = {
     "training": replace(FOUNDED, scripts=(training(2, "hybrid"),)),
     "vectors": replace(FOUNDED, scripts=(training(1, "hybrid"),)),
-    "pruned": replace(FOUNDED, scripts=(replace(training(3, "hybrid"), keep=1),)),
+    "pruned": replace(FOUNDED, scripts=(replace(training(3, "hybrid"), keep=1),), keep_models=2),
     "packed": replace(FOUNDED, scripts=(training(2, "auto"),)),
     "statistic": replace(FOUNDED, scripts=(helped(common(N, name="age", kind="statistic")),)),
     "talk": replace(FOUNDED, scripts=(TALK,)),
@@ -88,6 +88,7 @@ ROLES = {
     "withdrawer": Role("talk", 2),
     "ender": Role("talk", 3),
     "trainer": Role("training", 2),
+    "pruning trainer": Role("pruned", 2),
     "holder": Role("training", HELPING),
     "contributor": Role("statistic", 2),
     "reader": Role("statistic", HELPING),
