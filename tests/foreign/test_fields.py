@@ -39,6 +39,7 @@ SHOWN = {
     "participant.key.backup._Backup.terms": "own, sealed; parsed as any terms",
     "participant.program.beginning._Header.local_entries": "test_views: errors (BadApp)",
     "participant.home.identity._SealedIdentity.name": "own, sealed",
+    "participant.model.sample.SampledEntry.name": "own, sealed; never shown",
     "participant.home.sealed_file.SealedFor.federation": "test_views: errors (ForeignSeal)",
     "participant.home.sealed_file.SealedFor.session": "test_views: errors (ForeignSeal)",
     "participant.home.sealed_file.SealedFor.kind": "test_views: errors (ForeignSeal)",

@@ -115,9 +115,11 @@ def serves(consortium: Consortium) -> Serves:
 
     @asynccontextmanager
     async def run(
-        *numbers: int, enter: Callable[[int], Membership] = consortium.member
+        *numbers: int,
+        enter: Callable[[int], Membership] = consortium.member,
+        keep_models: int | None = None,
     ) -> AsyncIterator[list[Served]]:
-        all_served = [_start(consortium, number, enter) for number in numbers]
+        all_served = [_start(consortium, number, enter, keep_models) for number in numbers]
         try:
             yield all_served
         finally:
@@ -129,7 +131,9 @@ def serves(consortium: Consortium) -> Serves:
     return run
 
 
-def _start(consortium: Consortium, number: int, enter: Callable[[int], Membership]) -> Served:
+def _start(
+    consortium: Consortium, number: int, enter: Callable[[int], Membership], keep_models: int | None
+) -> Served:
     home = consortium.folder / f"h{number}"
     folder, log = federation_folder(home, consortium.terms.federation), Log()
 
@@ -139,6 +143,7 @@ def _start(consortium: Consortium, number: int, enter: Callable[[int], Membershi
         words = describe(error, context)
         return Failed(words.what, words.remedy, words.exit_code)
 
-    service = Service(folder, lambda: enter(number), said, log, Steps(), Notifier())
+    told = said, log, Steps(), Notifier()
+    service = Service(folder, lambda: enter(number), *told, keep_models=keep_models)
     course = asyncio.create_task(service.run())
     return Served(service, log, folder, course, consortium)
