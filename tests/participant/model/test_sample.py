@@ -68,7 +68,7 @@ def test_exactly_half_of_a_small_model_is_not_near_and_one_more_weight_is() -> N
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_weights_keep_their_precision(dtype: type) -> None:
-    values = np.array([1 / 3, 1 + 2**-23], dtype)
+    values: np.ndarray = np.array([1 / 3, 1 + 2**-23], dtype)
     (entry,) = sample_of(model(a=values)).entries
     assert np.array_equal(np.frombuffer(entry.values, entry.master), values)
 
