@@ -19,10 +19,12 @@ from protocol.board.post import (
     POST_SIGNATURE,
     Entry,
     Head,
+    OpenedEntry,
     Post,
     Posted,
     SignedPost,
     addresses,
+    attachments_fit,
     genesis,
 )
 from protocol.board.rest import (
@@ -47,7 +49,6 @@ from protocol.messages import (
     CardSeen,
     attachments_of,
     belongs,
-    blob_name,
     chunks_of,
     read_session,
 )
@@ -185,29 +186,27 @@ class Board:
             raise BadEntry(position, post.sender, "its sender is not a member") from None
         except BadSignature:
             raise BadEntry(position, post.sender, "its signature does not fit") from None
+        self._check(post, position, attachments_fit(post.body))
+        return post
+
+    def _check(self, post: Post, position: int, fits: bool) -> None:
+        """Whether a member may say this next; ``fits``: its attachments do, each by itself."""
         if not belongs(post.session, post.sender, post.body):
             raise BadEntry(position, post.sender, "its sender may not say this here")
-        if not self._fits(post):
+        if not (fits and self._is_addressed(post)):
             raise BadEntry(position, post.sender, "an attachment does not fit its description")
         if isinstance(post.body, CardSeen) and not _is_card_of(post.body.card, self.terms):
             raise BadEntry(position, post.sender, "its card is not one of the aggregator's")
         self._check_order(post, position)
-        return post
 
-    def _fits(self, post: Post) -> bool:
-        """One attachment for a recipient, as it describes itself; blobs are checked by name."""
-        attachments = attachments_of(post.body)
+    def _is_addressed(self, post: Post) -> bool:
+        """Whether there is one attachment for a recipient, for those who are due."""
+        recipients = [a.to for a in attachments_of(post.body)]
         state = self.studies.get(read_session(post.session).study)
-        recipients = [a.to for a in attachments]
         readers = state.study.members if state else ()
-        return (
-            len(set(recipients)) == len(recipients)
-            and addresses(post.body, set(recipients), self.terms.n_members, readers)
-            and all(
-                not a.data if a.is_blob else len(a.data) == a.size and blob_name(a.data) == a.digest
-                for a in attachments
-            )
-        )
+        to = set(recipients)
+        is_once = len(to) == len(recipients)
+        return is_once and addresses(post.body, to, self.terms.n_members, readers)
 
     def _check_order(self, post: Post, position: int) -> None:
         expected = self.count(post.session, post.sender)
@@ -232,34 +231,45 @@ class Board:
 
         What is beyond its sender's budget has its place on the board, and a Surplus for its body.
         """
-        posted = self._verified(entry, False)
-        self._keep(posted)
-        return posted
+        return self._verified(entry, False)
 
     def restore(self, entry: Entry) -> Posted:
         """As ``append``, of an entry whose signature the caller has verified before."""
-        posted = self._verified(entry, True)
-        self._keep(posted)
-        return posted
+        return self._verified(entry, True)
+
+    def take(self, entry: OpenedEntry) -> Posted:
+        """As ``append``, of an entry that the caller has opened, and verified as far as that is."""
+        self._check_place(entry.position, entry.previous)
+        post = entry.post
+        if post.federation != self._federation:
+            raise BadEntry(entry.position, post.sender, "it belongs to another federation")
+        self._check(post, entry.position, True)
+        return self._keep(Posted(entry.position, entry.hash, entry.time_ms, post, entry.digest))
 
     def _verified(self, entry: Entry, is_known: bool) -> Posted:
-        """The next entry, opened, as it counts; raises as ``append``, and nothing is kept."""
-        if entry.position != len(self.entries) + 1:
-            raise Fork(entry.position, f"the next entry is number {len(self.entries) + 1}")
-        if entry.previous != self._hashes[-1]:
-            raise Fork(entry.position, "it does not follow the entries seen before")
+        """The next entry, opened and kept as it counts; raises as ``append``."""
+        self._check_place(entry.position, entry.previous)
         post = self._opened(entry.post, is_known)
-        if reason := self.excess(post, entry.time_ms):
-            post = replace(post, body=Surplus(reason))  # it says nothing
-        return Posted(entry.position, entry.hash, entry.time_ms, post, entry.post.digest)
+        found = Posted(entry.position, entry.hash, entry.time_ms, post, entry.post.digest)
+        return self._keep(found)
 
-    def _keep(self, whole: Posted) -> None:
-        """Count an entry that was verified."""
+    def _check_place(self, position: int, previous: bytes) -> None:
+        """Raises Fork unless an entry is the next one."""
+        if position != len(self.entries) + 1:
+            raise Fork(position, f"the next entry is number {len(self.entries) + 1}")
+        if previous != self._hashes[-1]:
+            raise Fork(position, "it does not follow the entries seen before")
+
+    def _keep(self, whole: Posted) -> Posted:
+        """Count an entry that was verified; what is beyond its sender's budget says nothing."""
+        if reason := self.excess(whole.post, whole.time_ms):
+            whole = whole._replace(post=replace(whole.post, body=Surplus(reason)))
         posted = self._lean(whole) if self._lean else whole
         self._wake(posted.post.session)
         self.entries.append(posted)
         self._hashes.append(posted.hash)
         self._count(posted)
+        return whole
 
     def _count(self, posted: Posted) -> None:
         position, post, time_ms = posted.position, posted.post, posted.time_ms

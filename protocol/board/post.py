@@ -24,6 +24,7 @@ from protocol.messages import (
     Session,
     Signature,
     attachments_of,
+    blob_name,
 )
 from protocol.signing import sign
 
@@ -99,6 +100,21 @@ class Posted(NamedTuple, Generic[B]):
         return attachments_of(self.post.body)
 
 
+class OpenedEntry(NamedTuple):
+    """An entry of which all was verified that needs no board, by whoever gives it to one.
+
+    Its hash; who has signed its post, a member or the aggregator; that attachments fit. What is
+    sealed in it to members may be left out.
+    """
+
+    position: int
+    previous: bytes
+    hash: bytes
+    time_ms: int
+    post: Post
+    digest: bytes
+
+
 def of_kind(entries: Iterable[Posted], kind: type[B]) -> Iterator[Posted[B]]:
     """Those entries whose bodies are of a kind, in order."""
     return (cast(Posted[B], posted) for posted in entries if isinstance(posted.post.body, kind))
@@ -137,6 +153,14 @@ def begins_entry(data: bytes, before: Head) -> bool:
 def decode_entry(data: bytes) -> Entry:
     """An entry from its bytes; raises Malformed."""
     return decode(data, Entry, "entry", MAX_ENTRY_BYTES)
+
+
+def attachments_fit(body: Body) -> bool:
+    """Whether each attachment is as it describes itself; blobs are checked by name."""
+    return all(
+        not a.data if a.is_blob else len(a.data) == a.size and blob_name(a.data) == a.digest
+        for a in attachments_of(body)
+    )
 
 
 def addresses(body: Body, recipients: set[int], n_members: int, readers: Sequence[int]) -> bool:

@@ -59,27 +59,22 @@ class Crew:
             hand.end()
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """As Python's own; no more items are taken than are worked at and will be next.
+        """As Python's own, but the first items are worked at from now on.
 
-        function: of a module. It may be called twice for an item, so it changes nothing. A single
-        item is done here.
+        No more are taken than are worked at and will be next. function: of a module. It may be
+        called twice for an item, so it changes nothing. A single item is done here.
         """
         rest = iter(items)
         few = list(islice(rest, 2))
         if self._size < 2 or len(few) < 2:
-            yield from map(function, chain(few, rest))
-            return
-        self._begin()
-        pending = deque[Future[R]]()
-        for item in chain(few, rest):
-            pending.append(self._threads.submit(self._ask, function, item))
-            if len(pending) > _AHEAD * self._size:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+            return map(function, chain(few, rest))
+        self.begin()
+        asked = (self._threads.submit(self._ask, function, item) for item in chain(few, rest))
+        return _in_order(deque(islice(asked, _AHEAD * self._size)), asked)
 
-    def _begin(self) -> None:
-        while len(self._hands) < self._size:
+    def begin(self) -> None:
+        """Begin its processes now, if there are to be several."""
+        while self._size > 1 and len(self._hands) < self._size:
             self._hands.append(hand := _Hand())
             self._free.put(hand)
 
@@ -93,6 +88,14 @@ class Crew:
             raise CancelledError
         result: R = found if is_done else function(item)
         return result
+
+
+def _in_order(pending: deque[Future[R]], asked: Iterator[Future[R]]) -> Iterator[R]:
+    """What comes of each; ``asked`` asks the next when it is taken from."""
+    while pending:
+        found = pending.popleft().result()
+        pending.extend(islice(asked, 1))
+        yield found
 
 
 class _Hand:

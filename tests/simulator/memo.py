@@ -51,7 +51,7 @@ _BY_NAME = (
     (outbox, "decode"),
     (partial_payload, "decode"),
     (attachment, "blob_name"),  # bytes -> their digest
-    (board, "blob_name"),
+    (post, "blob_name"),
     (agent, "decode_entry"),  # bytes -> frozen structs
     (kept, "decode_entry"),
     (kept, "decode"),

@@ -62,7 +62,7 @@ def verify(
     tell = _tell_nothing if as_json else _tell
     verified = load_verified(noted, files) if noted else None
     with Crew(cores()) as crew:
-        found = audit(files, nonce, expected, head, tell, older, crew.map, verified)
+        found = audit(files, nonce, expected, head, tell, older, crew, verified)
     if noted and found.verified:
         save_verified(noted, found.verified)
     if as_json:

@@ -60,7 +60,7 @@ def check_chain(evidence: Evidence, result: Result) -> None:
     for path in evidence.files.paths():
         digest = digest_in(path)
         is_entry = digest in entries and path == entry_path(digest)
-        is_blob = digest in chain.named and path == blob_path(digest)
+        is_blob = digest in evidence.named and path == blob_path(digest)
         if not (path in few or is_entry or is_blob):
             result.fail(0, RECORD, f"{shown(path)} does not belong to this record")
 
@@ -109,6 +109,7 @@ def check_seen_heads(evidence: Evidence, result: Result) -> None:
     BOARD,
 )
 def check_payloads(evidence: Evidence, result: Result) -> None:
+    evidence.begin_judging()
     for posted in evidence.entries:
         is_aborted = posted.post.session in evidence.aborted  # perhaps since the last audit
         for attachment in posted.attachments:

@@ -1,36 +1,17 @@
 """The record as the checks read it: each part once, when it is first asked for."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain as one_after_the_other
 from itertools import repeat
 from typing import NamedTuple
 
-from protocol.board import (
-    MAX_ENTRY_BYTES,
-    Board,
-    Entry,
-    Head,
-    Post,
-    Posted,
-    Surplus,
-    decode_entry,
-    entry_hash,
-    of_kind,
-)
+from protocol.board import Board, Entry, Head, OpenedEntry, Post, Posted, Surplus, of_kind
 from protocol.encoding import decode
 from protocol.errors import BadEntry, BadTerms, Fork, Malformed
 from protocol.key import Epoch
-from protocol.messages import (
-    MAX_POST_BYTES,
-    Abort,
-    Attachment,
-    Certificate,
-    Opening,
-    attachments_of,
-    read_session,
-)
+from protocol.messages import MAX_POST_BYTES, Opening, attachments_of, read_session
 from protocol.record import (
     MANIFEST_PATH,
     MAX_MANIFEST_BYTES,
@@ -39,21 +20,23 @@ from protocol.record import (
     RecordFiles,
     Verified,
     aborted_ceremonies,
-    entry_path,
     is_recorded,
-    read_entries,
     read_manifest,
 )
 from protocol.record.audit.observed import (
+    MANY,
+    Chain,
     HandoverEvidence,
     Lean,
     Observation,
     RecordedPayloads,
     RoundEvidence,
     Spread,
+    Verdicts,
     judged,
     observe,
-    signed,
+    opened,
+    unverified,
 )
 from protocol.rounds import Difference, OpenedSets
 from protocol.terms import AGGREGATOR, Terms, parse
@@ -61,21 +44,6 @@ from protocol.terms import AGGREGATOR, Terms, parse
 MAX_TERMS_BYTES = 1 << 20
 _AT_ONCE = 2_048  # entries, after which the board lets rounds rest in which nothing is said
 Differences = Mapping[tuple[int, str], Difference | None]  # by entry, and the round's session
-
-
-@dataclass
-class Chain:
-    """The entries' hashes from the first to the last, as far as they hang together.
-
-    named: the blobs that belong into the record; broken: what is amiss with the first entry, seen
-    from the head, that is not there or not what the one after it names.
-    """
-
-    hashes: list[bytes] = field(default_factory=list)
-    previous: bytes = b""  # what the first entry follows
-    named: set[bytes] = field(default_factory=set)
-    broken: Malformed | None = None
-    broken_at: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,7 +72,7 @@ class Evidence:
 
     expected: at least 16 first bytes of the federation's identity, from another source; since: a
     head that was verified before; nonce: 32 fresh random bytes, for checks by random weights;
-    spread: what has signatures and rounds looked at elsewhere, if anything does; before: the record
+    spread: what has entries and rounds looked at elsewhere, if anything does; before: the record
     of the federation that this one succeeds, once it is audited; verified: what was verified by the
     same checks before, and is not looked at again where it is here as it was.
     """
@@ -163,7 +131,7 @@ class Evidence:
         """The post as it was signed, though it was beyond its sender's budget."""
         if not isinstance(posted.post.body, Surplus):
             return posted.post
-        return decode(self._entry(posted.hash).post.post, Post, "post", MAX_POST_BYTES)
+        return decode(self.chain.entry(posted.hash).post.post, Post, "post", MAX_POST_BYTES)
 
     def required(self, path: str, limit: int) -> bytes:
         """A file's bytes; raises Malformed if it is not there or longer."""
@@ -174,25 +142,25 @@ class Evidence:
 
     @cached_property
     def chain(self) -> Chain:
-        """The entries from the manifest's head back to the first; only hashes are kept."""
-        chain, head = Chain(), self.manifest.head
-        blobs, ends = list[tuple[str, Attachment]](), list[Post]()
-        try:
-            for entry in read_entries(self.files, head):
-                chain.hashes.append(entry.hash)
-                chain.previous = entry.previous
-                post = _unverified(entry)
-                if post is None:
-                    continue
-                if isinstance(post.body, Abort | Certificate):
-                    ends.append(post)
-                blobs += [(post.session, a) for a in attachments_of(post.body) if a.is_blob]
-        except Malformed as error:
-            chain.broken, chain.broken_at = error, head.position - len(chain.hashes)
-        chain.hashes.reverse()
-        aborted = aborted_ceremonies(ends[::-1], self.terms.n_members)
-        chain.named = {a.digest for session, a in blobs if is_recorded(a, session in aborted)}
-        return chain
+        """The entries from the manifest's head back to the first."""
+        head = self.manifest.head
+        if self.spread is not None and head.position > MANY:
+            self.spread.begin()
+        return Chain.read(self.files, head)
+
+    @cached_property
+    def named(self) -> set[bytes]:
+        """The blobs that belong into the record; of entries that break a rule, too."""
+        said = [self.as_said(posted) for posted in self.entries]
+        beyond = self.chain.hashes[len(said) :]
+        said += filter(None, map(self._unverified, beyond))
+        aborted = aborted_ceremonies(said, self.terms.n_members)
+        return {
+            one.digest
+            for post in said
+            for one in attachments_of(post.body)
+            if is_recorded(one, post.session in aborted)
+        }
 
     @cached_property
     def known(self) -> int:
@@ -208,12 +176,11 @@ class Evidence:
         """Every entry put on a board of its own, which refuses what breaks a rule."""
         hashes, entries = self.chain.hashes, list[Posted]()
         board = Board(self.terms, Lean(self.terms.federation, hashes))
-        for expected, is_signed in zip(hashes, self._signed(), strict=False):
+        for expected, found in zip(hashes, self._opened(), strict=False):
             try:
-                entry = self._entry(expected)
-                (board.restore if is_signed else board.append)(entry)
+                self._put(board, expected, found)
             except (BadEntry, Fork) as error:
-                post = _unverified(entry)
+                post = found.post if found else self._unverified(expected)
                 speaker = (
                     board.name_of(post.session, post.sender) if post else self.name(AGGREGATOR)
                 )
@@ -225,26 +192,33 @@ class Evidence:
                 board.rest(len(entries) - _AT_ONCE, self._entries)
         return Replay(board, entries, None, "")
 
+    def _put(self, board: Board, expected: bytes, found: OpenedEntry | None) -> None:
+        """The chain's next entry on the board; raises as ``append`` does, or Malformed."""
+        if found is not None:
+            board.take(found)
+        else:
+            is_known = len(board.entries) < self.known
+            (board.restore if is_known else board.append)(self.chain.entry(expected))
+
+    def _unverified(self, expected: bytes) -> Post | None:
+        """The post in an entry of the chain, at its word; None if it does not read."""
+        try:
+            return unverified(self.chain.entry(expected))
+        except Malformed:
+            return None
+
     def _entries(self, first: int, last: int) -> Iterator[Entry]:
         """Entries of the record once more, from one position to another."""
-        return map(self._entry, self.chain.hashes[first - 1 : last])
+        return map(self.chain.entry, self.chain.hashes[first - 1 : last])
 
-    def _entry(self, expected: bytes) -> Entry:
-        """An entry of the chain; raises Malformed if its file is not as the chain was read."""
-        path = entry_path(expected)
-        data = self.required(path, MAX_ENTRY_BYTES)
-        if entry_hash(data) != expected:
-            raise Malformed(path, "it has not the hash that its name gives")
-        return decode_entry(data)
-
-    def _signed(self) -> Iterator[bool]:
-        """Whether each entry's signature is known to fit before the board takes it."""
-        known = repeat(True, self.known)
+    def _opened(self) -> Iterator[OpenedEntry | None]:
+        """What was made of each entry elsewhere; None of one that is read and verified here."""
+        here = repeat(None, self.known)
         if self.spread is None:
-            return one_after_the_other(known, repeat(False))
+            return one_after_the_other(here, repeat(None))
         keys = [self.terms.key_of(sender) for sender in range(self.terms.n_members + 1)]
         new = self.chain.hashes[self.known :]
-        return one_after_the_other(known, signed(self.spread, self.files, new, keys))
+        return one_after_the_other(here, opened(self.spread, self.files, new, keys))
 
     @property
     def entries(self) -> Sequence[Posted]:
@@ -300,16 +274,19 @@ class Evidence:
         return found
 
     def _judge(self, rounds: Sequence[RoundEvidence]) -> None:
-        """Have rounds judged elsewhere, if anything does that; what was sound before is now."""
+        """Begin to have rounds judged; what was sound before is now."""
         new = list[RoundEvidence]()
         for one in rounds:
             if one.entries[-1].position <= self.known and one.session not in self._doubtful:
                 one.take(one.to_judge.as_due())
             else:
                 new.append(one)
-        asked, spread = (one.to_judge for one in new), self.spread or map
-        for one, verdict in zip(new, judged(spread, self.payload, asked), strict=True):
-            one.take(verdict)
+        Verdicts.of(new, judged(self.spread, self.payload, [one.to_judge for one in new]))
+
+    def begin_judging(self) -> None:
+        """Have rounds judged elsewhere, if anything does that, while something is done here."""
+        if self.spread is not None:
+            assert self.rounds is not None
 
     @cached_property
     def _doubtful(self) -> set[str]:
@@ -378,11 +355,3 @@ class Evidence:
     def public_payloads(self, posted: Posted) -> dict[int, bytes]:
         """An entry's payload for all, under 0; raises Malformed."""
         return {a.to: self.payload(a) for a in posted.attachments if not a.to}
-
-
-def _unverified(entry: Entry) -> Post | None:
-    """The post in an entry, taken at its word; None if it does not read."""
-    try:
-        return decode(entry.post.post, Post, "post", MAX_POST_BYTES)
-    except Malformed:
-        return None

@@ -41,6 +41,10 @@ def die_elsewhere(maker: tuple[int, int]) -> int:
     return number
 
 
+def touch(path: Path) -> None:
+    path.touch()
+
+
 def print_much(number: int) -> int:
     print("what is printed is no answer", flush=True)
     return number
@@ -81,6 +85,17 @@ def test_no_more_items_are_taken_than_will_be_next(crew: Crew) -> None:
     assert next(answers) == 100
     assert next(items) < 110
     answers.close()
+
+
+def test_the_first_items_are_worked_at_before_an_answer_is_asked_for(
+    crew: Crew, tmp_path: Path
+) -> None:
+    answers = crew.map(touch, [tmp_path / str(k) for k in range(3)])
+    until = time.monotonic() + 30
+    while len(list(tmp_path.iterdir())) < 3:
+        assert time.monotonic() < until, "nobody has begun"
+        time.sleep(0.01)
+    assert list(answers) == [None] * 3
 
 
 def test_what_is_printed_is_no_answer(crew: Crew) -> None:

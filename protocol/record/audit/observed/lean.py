@@ -7,11 +7,20 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from protocol.board import Posted
+from protocol.board import Post, Posted
 from protocol.messages import Contribution, Partial, SetLock, Statement
 
 T = TypeVar("T")
 _FEW = 256  # words of rounds that are at work at one time
+
+
+def unsealed(post: Post) -> Post:
+    """The post without the keys in it that are sealed to members; the same if it has none."""
+    body = post.body
+    if not isinstance(body, Partial):
+        return post
+    shown = tuple(a if not a.to else replace(a, data=b"") for a in body.attachments)
+    return replace(post, body=replace(body, attachments=shown))
 
 
 @dataclass(frozen=True)

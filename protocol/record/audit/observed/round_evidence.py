@@ -1,6 +1,6 @@
 """One round as an auditor reads it: what was due, what was done, and who helped."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 from gmpy2 import mpz
@@ -24,6 +24,7 @@ class RoundEvidence:
         self.state, self.study, self.terms = state, state.study, state.study.terms
         self.epoch, self.entries, self._read = epoch, entries, read
         self._judged: JudgedRound | tuple[()] | None = None
+        self._verdicts: Verdicts | None = None
         self.view = RoundView.of(entries[0].post.session, entries)
 
     @property
@@ -91,6 +92,8 @@ class RoundEvidence:
     @property
     def judged(self) -> JudgedRound:
         """What is wrong with its contributions and its sum."""
+        if self._judged is None and self._verdicts:
+            self._verdicts.reach(self)
         if self._judged is None:
             self.take(judge_all([self.to_judge], self._read)[0])
         assert self._judged is not None
@@ -100,6 +103,10 @@ class RoundEvidence:
     def is_sound(self) -> bool:
         """Whether its payloads tell of nothing that is wrong."""
         return self.judged == self.to_judge.as_due()
+
+    def await_verdict(self, verdicts: "Verdicts") -> None:
+        """Ask there once it is asked for."""
+        self._verdicts = verdicts
 
     def take(self, judged: JudgedRound) -> None:
         """Keep what was found elsewhere, as far as it is not as it should be."""
@@ -138,3 +145,24 @@ class RoundEvidence:
         posted = self.view.partials.get(complaint.member)
         public = [a for a in posted.attachments if a.to == 0] if posted else []
         return self._read(public[0]) if public else b""
+
+
+class Verdicts:
+    """What is found of some rounds, which comes in their order while other things are done."""
+
+    def __init__(self, pairs: Iterator[tuple[RoundEvidence, JudgedRound]]) -> None:
+        self._pairs = pairs
+
+    @classmethod
+    def of(cls, rounds: Sequence[RoundEvidence], found: Iterable[JudgedRound]) -> None:
+        """Have each of these rounds await its own."""
+        verdicts = cls(zip(rounds, found, strict=True))
+        for one in rounds:
+            one.await_verdict(verdicts)
+
+    def reach(self, wanted: RoundEvidence) -> None:
+        """Hand on all that comes up to that round's."""
+        for one, verdict in self._pairs:
+            one.take(verdict)
+            if one is wanted:
+                return

@@ -39,7 +39,7 @@ def cut(files: MemoryFiles, position: int) -> MemoryFiles:
     found = MemoryFiles({p: d for p, d in files.items() if not p.startswith(FOLDERS)})
     found |= {entry_path(one): files[entry_path(one)] for one in hashes}
     found[MANIFEST_PATH] = write_manifest(Manifest(federation, Head(position, hashes[-1])))
-    named = [blob_path(name) for name in Evidence(found, None, None, NONCE).chain.named]
+    named = [blob_path(name) for name in Evidence(found, None, None, NONCE).named]
     return MemoryFiles(found | {path: files[path] for path in named if path in files})
 
 
