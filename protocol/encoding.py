@@ -61,13 +61,13 @@ def decoder_of(kind: Any) -> Any:
 
 def pack_numbers(values: Iterable[mpz], width: int) -> bytes:
     """Numbers of at most ``width`` bytes each, big-endian, one after the other."""
-    return b"".join(int(value).to_bytes(width, "big") for value in values)
+    return b"".join([value.to_bytes(width, "big") for value in values])
 
 
 def unpack_numbers(data: bytes, width: int, count: int, bound: mpz, what: str) -> list[mpz]:
     """``count`` numbers in [0, bound); raises Malformed on another length or a larger number."""
     check_length(data, width, count, what)
-    numbers = [mpz(int.from_bytes(data[k : k + width], "big")) for k in range(0, len(data), width)]
+    numbers = [mpz.from_bytes(data[k : k + width], "big") for k in range(0, len(data), width)]
     if any(number >= bound for number in numbers):
         raise Malformed(what, "a number is out of range")
     return numbers

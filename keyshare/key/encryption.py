@@ -120,11 +120,11 @@ def check_ciphertext(ciphertext: mpz, n: mpz) -> None:
 
 def check_ciphertexts(ciphertexts: Sequence[mpz], n: mpz) -> None:
     """The same of each. Raises BadCiphertext, for the first that is not so."""
-    product = mpz(1)
+    product, modulus = mpz(1), n * n
     for ciphertext in ciphertexts:
         product = product * ciphertext % n
     # A product is a unit exactly if all its factors are: one gcd serves for all.
-    if gmpy2.gcd(product, n) != 1 or not all(1 <= c < n * n for c in ciphertexts):
+    if gmpy2.gcd(product, n) != 1 or not all(1 <= c < modulus for c in ciphertexts):
         for ciphertext in ciphertexts:
             check_ciphertext(ciphertext, n)
 

@@ -136,7 +136,7 @@ def _statement(ciphertexts: Sequence[mpz], n: mpz, context: bytes) -> bytes:
 def _statement_in_steps(ciphertexts: Sequence[mpz], n: mpz, context: bytes) -> Steps[bytes]:
     hashed = Digest("quorate/plaintext-proof/ciphertexts")
     for part in parts(len(ciphertexts)):
-        hashed.add(*map(number_bytes, ciphertexts[part]))
+        hashed.add_numbers(ciphertexts[part])
         yield
     said = context, number_bytes(n), hashed.value
     return digest("quorate/plaintext-proof/statement", *said)

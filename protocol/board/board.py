@@ -231,11 +231,15 @@ class Board:
 
         What is beyond its sender's budget has its place on the board, and a Surplus for its body.
         """
-        return self._verified(entry, False)
+        posted = self._verified(entry, False)
+        self._keep(posted)
+        return posted
 
     def restore(self, entry: Entry) -> Posted:
         """As ``append``, of an entry whose signature the caller has verified before."""
-        return self._verified(entry, True)
+        posted = self._verified(entry, True)
+        self._keep(posted)
+        return posted
 
     def take(self, entry: OpenedEntry) -> Posted:
         """As ``append``, of an entry that the caller has opened, and verified as far as that is."""
@@ -244,14 +248,17 @@ class Board:
         if post.federation != self._federation:
             raise BadEntry(entry.position, post.sender, "it belongs to another federation")
         self._check(post, entry.position, True)
-        return self._keep(Posted(entry.position, entry.hash, entry.time_ms, post, entry.digest))
+        found = Posted(entry.position, entry.hash, entry.time_ms, post, entry.digest)
+        posted = self._as_it_counts(found)
+        self._keep(posted)
+        return posted
 
     def _verified(self, entry: Entry, is_known: bool) -> Posted:
-        """The next entry, opened and kept as it counts; raises as ``append``."""
+        """The next entry, opened, as it counts; raises as ``append``, and nothing is kept."""
         self._check_place(entry.position, entry.previous)
         post = self._opened(entry.post, is_known)
         found = Posted(entry.position, entry.hash, entry.time_ms, post, entry.post.digest)
-        return self._keep(found)
+        return self._as_it_counts(found)
 
     def _check_place(self, position: int, previous: bytes) -> None:
         """Raises Fork unless an entry is the next one."""
@@ -260,16 +267,19 @@ class Board:
         if previous != self._hashes[-1]:
             raise Fork(position, "it does not follow the entries seen before")
 
-    def _keep(self, whole: Posted) -> Posted:
-        """Count an entry that was verified; what is beyond its sender's budget says nothing."""
-        if reason := self.excess(whole.post, whole.time_ms):
-            whole = whole._replace(post=replace(whole.post, body=Surplus(reason)))
+    def _as_it_counts(self, posted: Posted) -> Posted:
+        """What is beyond its sender's budget says nothing."""
+        if reason := self.excess(posted.post, posted.time_ms):
+            return posted._replace(post=replace(posted.post, body=Surplus(reason)))
+        return posted
+
+    def _keep(self, whole: Posted) -> None:
+        """Count an entry that was verified."""
         posted = self._lean(whole) if self._lean else whole
         self._wake(posted.post.session)
         self.entries.append(posted)
         self._hashes.append(posted.hash)
         self._count(posted)
-        return whole
 
     def _count(self, posted: Posted) -> None:
         position, post, time_ms = posted.position, posted.post, posted.time_ms

@@ -10,7 +10,7 @@ from gmpy2 import mpz
 
 from keyshare.digest import number_bytes
 from keyshare.errors import KeyshareError
-from keyshare.key import Encryptor, add, check_ciphertexts, randomiser_base
+from keyshare.key import Encryptor, check_ciphertexts, randomiser_base
 from keyshare.proofs import PlaintextProof, ProvedPlaintexts, verify_in_steps
 from keyshare.steps import NUMBERS_A_STEP, Steps, finish, parts
 from protocol.board import Study, expected_count
@@ -168,9 +168,11 @@ def lattice_context(epoch: bytes, opening: bytes) -> bytes:
 
 
 def add_encrypted(contributions: Sequence[Encrypted], n: mpz) -> Encrypted:
-    """The encrypted sum, position by position."""
-    columns = zip(*(c.values for c in contributions), strict=True)
-    return Encrypted(tuple(add(column, n) for column in columns))
+    """The encrypted sum, position by position, of units, as ``read_ciphertexts`` gives them."""
+    total = list(contributions[0].values) if contributions else []
+    for one in contributions[1:]:
+        finish(multiply_in_steps(total, one.values, n))
+    return Encrypted(tuple(total))
 
 
 def multiply_in_steps(total: list[mpz], values: Sequence[mpz], n: mpz) -> Steps[None]:

@@ -3,10 +3,11 @@
 import hashlib
 
 import pytest
+from gmpy2 import mpz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyshare.digest import digest, number_bytes
+from keyshare.digest import Digest, digest, number_bytes
 
 
 @given(st.lists(st.binary(max_size=12), max_size=5))
@@ -26,6 +27,14 @@ def test_a_number_has_the_fewest_bytes_that_hold_it(value):
     data = number_bytes(value)
     assert int.from_bytes(data, "big") == value
     assert not data.startswith(b"\0")
+
+
+@given(st.lists(st.integers(0, 2**300), max_size=9))
+def test_numbers_are_hashed_by_their_bytes(values):
+    one_by_one, together = Digest("domain"), Digest("domain")
+    one_by_one.add(*map(number_bytes, values))
+    together.add_numbers(map(mpz, values))
+    assert together.value == one_by_one.value
 
 
 def test_what_is_no_integer_has_no_bytes():
