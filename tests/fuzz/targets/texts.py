@@ -19,7 +19,7 @@ from protocol.errors import BadPlan, BadSignature, BadTerms, Malformed
 from protocol.messages.fields import MAX_POST_BYTES
 from protocol.messages.plan import Statistic
 from protocol.programs.file_kind import SEALED_MAGIC, Kind, kind_of, kind_of_data
-from protocol.record.audit.observed.spread import Entries
+from protocol.record.audit.observed.spread import UnreadEntries
 from protocol.record.files import (
     Countersignature,
     Manifest,
@@ -211,7 +211,7 @@ def countersignature() -> Case:
     return Case(run, [encode(said)])
 
 
-@target("signed-entry", "protocol.record.audit.observed.spread.Entries", limit=8_192)
+@target("signed-entry", "protocol.record.audit.observed.spread.UnreadEntries", limit=8_192)
 def signed_entry() -> Case:
     """The input is taken for an entry, under the name that its own hash gives it."""
     known = entries()
@@ -223,7 +223,7 @@ def signed_entry() -> Case:
             name = decode_entry(data).hash
         except Malformed:
             name = DIGEST
-        (found,) = Entries(MemoryFiles({entry_path(name): data}), [name], keys).read()
+        (found,) = UnreadEntries(MemoryFiles({entry_path(name): data}), [name], keys).read()
         assert not found or decode_entry(data).post.post in said, "a signature that nobody made"
 
     return Case(run, [encode(entry) for entry in known])

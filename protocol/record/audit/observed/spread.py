@@ -54,7 +54,7 @@ class ReadPost(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Entries:
+class UnreadEntries:
     """Some entries, by their hashes, and the keys of all members and the aggregator, by number."""
 
     files: RecordFiles
@@ -105,9 +105,9 @@ def opened(
 
     Where it is not, it may be a guest's.
     """
-    chunks = (Entries(files, some, keys) for some in _chunks(hashes, _ENTRIES))
+    chunks = (UnreadEntries(files, some, keys) for some in _chunks(hashes, _ENTRIES))
     for some, found in zip(
-        _chunks(hashes, _ENTRIES), spread.map(Entries.read, chunks), strict=True
+        _chunks(hashes, _ENTRIES), spread.map(UnreadEntries.read, chunks), strict=True
     ):
         for expected, read in zip(some, found, strict=True):
             yield read and _opened(expected, read)

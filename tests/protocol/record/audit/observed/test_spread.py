@@ -115,9 +115,9 @@ def test_no_other_entry_is_told_of_under_a_name() -> None:
     files = MemoryFiles(written.files)
     keys = [terms.key_of(sender) for sender in range(terms.n_members + 1)]
     hashes = [entry.hash for entry in written.entries[:2]]
-    assert all(spreading.Entries(files, hashes, keys).read())
+    assert all(spreading.UnreadEntries(files, hashes, keys).read())
     files[written.path(2)] = files[written.path(1)]
-    first, second = spreading.Entries(files, hashes, keys).read()
+    first, second = spreading.UnreadEntries(files, hashes, keys).read()
     assert first is not None
     assert second is None
 
