@@ -4,6 +4,7 @@ import shutil
 import sys
 from typing import Any
 
+from benchmarks.long_board import floor
 from benchmarks.long_board.cost import cost_of
 from benchmarks.long_board.generator import LongBoard
 
@@ -21,4 +22,5 @@ def measure(made: LongBoard) -> dict[str, Any]:
         "export": cost_of(export).facts(),
         "export again": cost_of(export).facts(),
         "verify": cost_of(verify).facts(),
+        "alone": floor.measure(record),
     }
