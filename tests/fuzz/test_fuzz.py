@@ -42,6 +42,7 @@ _ELSEWHERE = {
     "aggregator.store.blobs": "compared with its name before it is used",
     "aggregator.server.aggregation": "terms: the aggregator parses the same text",
     "aggregator.record.output": "reads back the files of a record, for protocol.record",
+    "protocol.record.audit.observed.chain": "audit",
     "participant.cli.commands.verify": "a command's own option, which must have one form",
 }
 
