@@ -58,17 +58,21 @@ class SampledModels:
         """The sample of the model after a study's round; None if none is here that opens."""
         return self._opened(self.storage.read(_name(study, number)), study, number)
 
-    def is_near(self, of: Kept, digest: bytes, start: Model, bound: float) -> bool:
-        """Whether a model is near to the one, let go of, from which a contribution was made.
+    def of(self, kept: Kept, digest: bytes) -> Sample | None:
+        """The sample of the model, with that digest, from which a contribution was made.
 
-        digest: of that one. What cannot be told is near: without a sample, with one of another
-        model, and once it has given too many close answers.
+        None if there is none that opens, or it is of another model.
         """
-        number = of.number - 1
-        sample = self._opened(of.read(_name(of.study, number)), of.study, number)
-        if sample is None or sample.model != digest:
-            return True
-        said = self.storage.read(_close_name(digest)) or b""
+        number = kept.number - 1
+        found = self._opened(kept.read(_name(kept.study, number)), kept.study, number)
+        return found if found is not None and found.model == digest else None
+
+    def is_near(self, sample: Sample, start: Model, bound: float) -> bool:
+        """Whether a model is near to the one that a sample is of.
+
+        What cannot be told is near, and so is all once the sample has given too many close answers.
+        """
+        said = self.storage.read(_close_name(sample.model)) or b""
         if len(said) >= MOST_CLOSE * _HASH_BYTES or len(said) % _HASH_BYTES:
             return True
         try:
@@ -76,7 +80,7 @@ class SampledModels:
         except Malformed:
             return True
         if found.is_close:
-            self._note(digest, said, encode((start.digest, bound)))
+            self._note(sample.model, said, encode((start.digest, bound)))
         return found.is_near
 
     def carry_over(self, new: Storage) -> None:

@@ -69,6 +69,11 @@ class Kept(NamedTuple):
     read: Callable[[str], bytes | None]
     federation: bytes = b""
 
+    @property
+    def round_name(self) -> str:
+        """As people say it: ``cardio/7``; ``a round before`` where it is not known which."""
+        return f"{self.study}/{self.number}" if self != _LOST else "a round before"
+
 
 class Counted(NamedTuple):
     """A contribution that came before the closing, to a round that starts from this."""

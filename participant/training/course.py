@@ -31,7 +31,7 @@ from participant.waiting import Waiting
 from protocol.board import Board, Draft, Posted, StudyState
 from protocol.errors import Refused
 from protocol.key import HeldKeys
-from protocol.messages import Refusal, read_session
+from protocol.messages import Opening, Refusal, read_session
 from protocol.rounds import OpenedSets, RoundMember, RoundView, awaited_after, outlasts_end
 from protocol.terms import AGGREGATOR
 
@@ -51,10 +51,8 @@ class StudyCourse:
     ) -> None:
         """samples: of the models that were let go of, in this hospital's storage.
 
-        Raises BadApp, NoStart, ForeignModel, NotStated and DamagedFile.
-
-        Takes note of who has stated what on the board, which sums are open, and what was before a
-        restore.
+        Raises BadApp, NoStart, ForeignModel, NotStated and DamagedFile. Takes note of who has
+        stated what on the board, which sums are open, and what was before a restore.
         """
         self.state, self.study, self._keys = state, state.study, keys
         self._app, self._turns, self._board = app, turns, board
@@ -254,7 +252,7 @@ class StudyCourse:
         # The same to the end, whatever becomes of the share meanwhile.
         key = self._keys.of(view.opening.post.body.epoch) or self._keys.current
         self._stance.check(view, key.epoch)
-        near, otherwise = self._alike_before(view)
+        near, otherwise, _ = self._alike_before(view.opening)
         otherwise += self._history.weighed_otherwise(view, self._index, near)
         if otherwise:
             self._report(current.number, "weighed-otherwise", {"studies": list(otherwise)})
@@ -274,14 +272,15 @@ class StudyCourse:
         current.abstains = found is None
         return found
 
-    def _alike_before(self, view: RoundView) -> Alike:
+    def _alike_before(self, opened: Posted[Opening]) -> Alike:
         """What this hospital has added to rounds of other studies, from the same or nearly."""
-        opened = view.opening
-        assert opened is not None
         asked = opened.digest, self._board.last_of(self._index)
         if self._alike[0] != asked:
             place = self._history, self._board, self._index, self.study, opened.post.body
-            self._alike = asked, alike_before(*place, self._standing.model, self._samples)
+            found = alike_before(*place, self._standing.model, self._samples)
+            if lost := [name for name in found.lost if name not in self._alike[1].lost]:
+                self._report(self.finished + 1, "not-compared", {"rounds": lost})
+            self._alike = asked, found
         return self._alike[1]
 
     @property

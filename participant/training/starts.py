@@ -39,11 +39,13 @@ class Alike(NamedTuple):
     """What a hospital has contributed before, from the model of a round or nearly.
 
     near: what its contribution names. weighed_otherwise: those studies of this board that weigh
-    hospitals in another way, by name.
+    hospitals in another way, by name. lost: rounds of which nothing is here any more that could be
+    compared, as far as they were looked at; people's names of them.
     """
 
     near: Near = NEAR_TO_NOTHING
     weighed_otherwise: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 def alike_before(
@@ -62,15 +64,18 @@ def alike_before(
     """
     share = LATER if has_contributed(history, index, study) else 1.0
     verdicts: dict[tuple[Start, float], bool] = {}
+    lost: dict[str, None] = {}
 
     def is_near_to(from_: Start, kept: Kept) -> bool:
         if (from_, kept.clip) not in verdicts:
             bound = share * max(opening.clip, kept.clip)
-            other = _kept_model(kept, from_.name)
-            if other is None:
-                found = samples.is_near(kept, from_.name, start, bound)
-            else:
+            found = True
+            if other := _kept_model(kept, from_.name):
                 found = _is_near(start, other, bound)
+            elif sample := samples.of(kept, from_.name):
+                found = samples.is_near(sample, start, bound)
+            else:
+                lost[kept.round_name] = None
             verdicts[from_, kept.clip] = found
         return verdicts[from_, kept.clip]
 
@@ -86,7 +91,7 @@ def alike_before(
         if one.start.name == opening.model or is_near(one)
     }
     near = representatives(others, is_near, partial(history.alike, index))
-    return Alike(near, tuple(sorted(found)))
+    return Alike(near, tuple(sorted(found)), tuple(lost))
 
 
 def _kept_model(kept: Kept, digest: bytes) -> Model | None:

@@ -172,6 +172,7 @@ EVENTS: list[dict[str, Any]] = [
     {"event": "uncounted"},
     {"event": "abstained"},
     {"event": "weighed-otherwise", "studies": ["cardio"]},
+    {"event": "not-compared", "rounds": ["cardio/1"]},
     {"event": "lost-round", "handover": "handover/1"},
     {"event": "given-up"},
     {"event": "wrong-partial", "members": ["H1"], "by": "H2", "entry": 3, "verdict": "proven"},

@@ -14,6 +14,7 @@ from participant.cli.sentences.sentence import Context, Said, Sentence
 from participant.errors import RoundHeldUp
 from participant.training import Event
 
+_MOST_ROUNDS = 10  # that a line names
 _NOTABLE = 0.01  # of the average's changes: from here on rounding is warned of
 
 
@@ -114,6 +115,18 @@ _OF_PRECISION: Mapping[str, str | Callable[[Event], str | None]] = {
     "uncounted": "this hospital is missing from the counts by size: some contributor lies, and no "
     "agent can tell which. This hospital asks for the plan's own bounds in the next three rounds",
 }
+
+
+def _not_compared(event: Event) -> str:
+    rounds = event["rounds"]
+    names = ", ".join(rounds[:_MOST_ROUNDS]) + (", …" if len(rounds) > _MOST_ROUNDS else "")
+    return (
+        f"the model before {names} is not here any more, or does not read. So this hospital counts "
+        "what it adds as nearly the same as there. Some sums then wait for the same hospitals. If "
+        "another hospital still has that model, put it back under its name"
+    )
+
+
 _OTHER_ROUNDS = "waits for the end of {rounds}, which began where this round begins"
 _IN_TURN = "Only one after the other can be added"
 _WEIGHED_OTHERWISE = (
@@ -127,6 +140,7 @@ SENTENCES: Mapping[str, str | Callable[[Event], str | None]] = {
     "other-rounds": f"{_OTHER_ROUNDS}. {_IN_TURN}",
     "abstained": "fit had no examples. This hospital adds nothing to the sum",
     "weighed-otherwise": f"{_WEIGHED_OTHERWISE}. {_ELSEWHERE}",
+    "not-compared": _not_compared,
     "lost-round": "the round was lost, since the key was refreshed while it was open. The study "
     "goes on from the model before",
     "given-up": "the round is over before the app has trained. Its process was ended, and a new "

@@ -188,6 +188,26 @@ def test_where_contributions_lie_is_noted_before_the_share_has_its_place(
     assert len({own.number_secret for own in halls.members.values()}) == 3
 
 
+def test_close_answers_count_in_the_new_folder_before_the_share_has_its_place(
+    halls: Halls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, said, promote = f"close-answers/{bytes(32).hex()}", [], HandoverShelf.promote
+    for i, own in halls.members.items():
+        own.storage.write(name, bytes([i]) * 16)
+
+    def watched(self: HandoverShelf) -> None:
+        assert self._target is not None
+        said.append(FolderStorage(self._target.folder.parent).read(name))
+        promote(self)
+
+    monkeypatch.setattr(HandoverShelf, "promote", watched)
+    halls.hand_over()
+    assert sorted(said) == [bytes([i]) * 16 for i in sorted(halls.members)]
+    for i, own in halls.members.items():
+        assert halls.new_member(i).storage.read(name) == bytes([i]) * 16
+        assert halls.new_member(i).model_secret == own.model_secret
+
+
 @pytest.mark.parametrize(("name", "count"), [("H2", 1), ("Newcomer", 0)])
 def test_a_replaced_machine_notes_what_its_name_has_contributed(
     halls: Halls, name: str, count: int

@@ -7,12 +7,13 @@ import pytest
 import safetensors.numpy
 
 from participant.model.file import model_name
+from participant.pruning import PruningTask
 from participant.training.task import TrainingTask
 from protocol.board.draft import Draft
 from protocol.messages.rounds import SetLock
 from tests.stage.rounds.round_table import Events, RoundTable, Steps
 from tests.stage.studies import SESSION, STUDY, training_study
-from tests.stage.toy import toy_epoch
+from tests.stage.toy import model_secret, toy_epoch
 
 TERMS = toy_epoch().federation.terms
 SECOND = "study/second/1"
@@ -203,3 +204,55 @@ def test_in_another_federation_an_app_goes_on_from_exactly_the_last_model() -> N
     last = table.view(SESSION).statements[1].result
     began = new.view(f"study/{STUDY}/0").statements
     assert [said.result for said in began.values()] == [last] * 3
+
+
+def test_what_cannot_be_compared_is_told_once() -> None:
+    table = first(BEFORE)
+    table.disks[1].delete(model_name(STUDY, 0))
+    other, task, events = second(table, From(a=[8, 8, 8], b=[8]))
+    assert near_of(task) == (SESSION,)
+    assert [e for e in events if e[1] == "not-compared"] == [
+        (1, "not-compared", {"rounds": ["cardio/1"]})
+    ]
+    other.settle()
+    other.close(SECOND)
+    other.settle()
+    other.open("study/second/2")
+    assert near_of(task) == (SESSION,)
+    assert [n for n, name, _ in events if name == "not-compared"] == [1]
+
+
+def test_where_all_is_compared_nothing_is_told_of_it() -> None:
+    _, task, events = second(first(BEFORE), From(a=[8, 8, 8], b=[8]))
+    assert near_of(task) == ()
+    assert "not-compared" not in {name for _, name, _ in events}
+
+
+def sampled(table: RoundTable) -> RoundTable:
+    """Hospital 1 has let go of the model."""
+    task = PruningTask(1, table.disks[1], model_secret(1), 2)
+    assert task._let_go(STUDY, 0)
+    return table
+
+
+@pytest.mark.parametrize(("start", "is_near"), [(6.0, True), (8.0, False)])
+def test_a_model_that_was_let_go_of_is_compared_by_its_sample(start: float, is_near: bool) -> None:
+    far = [0, 0, 0] if is_near else [8, 8, 8]
+    _, task, events = second(sampled(first(BEFORE)), From(a=far, b=[start]))
+    assert near_of(task) == ((SESSION,) if is_near else ())
+    assert "not-compared" not in {name for _, name, _ in events}
+
+
+def test_a_damaged_sample_is_told_as_what_is_gone() -> None:
+    table = sampled(first(BEFORE))
+    table.disks[1].write(f"studies/{STUDY}/sample-0", b"x")
+    _, task, events = second(table, From(a=[8, 8, 8], b=[8]))
+    assert near_of(task) == (SESSION,)
+    assert (1, "not-compared", {"rounds": ["cardio/1"]}) in events
+
+
+def test_a_wrong_file_put_back_beside_the_sample_does_not_count() -> None:
+    table = sampled(first(BEFORE))
+    table.disks[1].write(model_name(STUDY, 0), of_another_study())
+    _, task, _ = second(table, From(a=[0, 0, 0], b=[6]))
+    assert near_of(task) == (SESSION,)

@@ -2,8 +2,9 @@
 
 Not here, since no run of the simulator makes them: an identity, another passphrase, a backup's
 return and a new card of the aggregator (their own tests kill those at every point), entries that
-an app keeps for itself, what a program at a socket began with, and what commands write for people
-(records, reports, journals, status).
+an app keeps for itself, what a program at a socket began with, close answers of samples (models are
+so small here that samples are whole), and what commands write for people (records, reports,
+journals, status).
 """
 
 import re
