@@ -119,6 +119,16 @@ def test_what_might_have_been_another_answer_is_close() -> None:
         assert not sample_of(one).nearness(model(a=moved(old, share, draw)), BOUND).is_close
 
 
+@pytest.mark.parametrize(("margins", "is_close"), [(-3.3, 0), (-2.5, 1), (0.5, 1), (1.5, 0)])
+def test_close_is_what_is_within_two_margins_of_where_answers_change(
+    margins: float, is_close: int
+) -> None:
+    """That is one margin below half. So all between half less two margins and half is close."""
+    old, share = np.zeros(SIZE), 0.5 + margins * margin_of(SIZE)
+    other = model(a=moved(old, share, random.Random(3)))
+    assert sample_of(model(a=old)).nearness(other, BOUND).is_close == bool(is_close)
+
+
 def test_entries_of_another_name_or_shape_are_not_near() -> None:
     old = np.zeros((200, 200))
     kept = sample_of(model(a=old))

@@ -10,6 +10,8 @@ from participant.model.file import bounds_name, model_name
 from participant.pruning import LEAST, Pruned, PruningTask, SampledModels
 from participant.pruning import task as pruning
 from participant.training.task import TrainingTask
+from protocol.board.draft import Draft
+from protocol.messages.plan import Ending
 from tests.simulator.disk import Crash, Disk
 from tests.stage.rounds.round_table import RoundTable, Steps
 from tests.stage.studies import STUDY, training_study
@@ -137,6 +139,18 @@ def test_a_model_from_which_a_study_is_to_start_stays_until_it_has() -> None:
     for i in (1, 2, 3, 4, 5):
         other.train(i, Steps())
     other.play(other.session(1))
+    to_end(pruner(table))
+    assert numbers(table.disks[1]) == [3, 4]
+
+
+def test_a_model_from_which_a_study_was_to_start_goes_once_that_has_ended() -> None:
+    table = trained()
+    plan = {"start_study": STUDY, "start_round": 1, "rounds": 1}
+    other = RoundTable(study=training_study(TERMS, "second", **plan), at=table)
+    to_end(pruner(table))
+    digest = other.study_of(other.session(1)).digest
+    for i in (1, 2, 3, 4, 5):
+        other.say(i, Draft("study/second", Ending(digest)))
     to_end(pruner(table))
     assert numbers(table.disks[1]) == [3, 4]
 
