@@ -9,7 +9,4 @@ from benchmarks.sums import whole
 def test_both_ways_add_the_same_and_are_measured() -> None:
     found = whole.measure(contributions=18, weights=300_000)
     assert found["dask"]["cpu_seconds"] > 0
-    assert (
-        found["ratio"]["dask"]["seconds"]
-        == found["dask"]["seconds"] / found["in_process"]["seconds"]
-    )
+    assert found["ratio"]["seconds"] == found["dask"]["seconds"] / found["in_process"]["seconds"]
