@@ -129,7 +129,7 @@ format: $(STAMP)  ## Put everything in form
 
 # Without hashes: PyTorch has another file for each kind of machine, and ours is no file at all.
 lock: $(STAMP)  ## Write constraints.txt: pins that still fit stay; delete a line to take the newest
-	$(PIP) --dry-run --ignore-installed --no-build-isolation --report - '.[dev,fuzz,postgresql,dask]' setuptools wheel | \
+	$(PIP) --dry-run --ignore-installed --no-build-isolation --report - '.[dev,fuzz,postgresql,dask,objects]' setuptools wheel | \
 		$(BIN)/python .ci/lock.py constraints.txt
 
 lock-flower: $(FLOWER_STAMP)  ## The same for quorate_flower, and for quorate beside Flower

@@ -40,6 +40,10 @@ class StoreFull(AggregatorError, says="{path}: {reason}"):
         return cls(path, error.strerror or str(error), error.errno or 0)
 
 
+class StoreAway(StoreFull):
+    """Where blobs lie does not answer, or refuses. What is far away may be back by itself."""
+
+
 DatabaseFault = Literal[
     "address",
     "secret",
@@ -64,6 +68,33 @@ class BoardRefused(AggregatorError, says="{place}: {reason}"):
 
     place: str
     kind: DatabaseFault
+    reason: str
+
+
+BlobsFault = Literal[
+    "address",
+    "secret",
+    "extra",
+    "plain",
+    "connection",
+    "login",
+    "missing",
+    "rights",
+    "region",
+    "elsewhere",
+]
+
+
+class BlobsRefused(AggregatorError, says="{place}: {reason}"):
+    """Where blobs cannot lie, or do not.
+
+    kind: which remedy fits. address, secret, plain: the address itself, or the endpoint's. extra:
+    what speaks with object stores is not installed. connection, login, missing, rights, region: of
+    the store. elsewhere: those of this federation lie at another place.
+    """
+
+    place: str
+    kind: BlobsFault
     reason: str
 
 

@@ -74,6 +74,15 @@ Board = Annotated[
         help="PostgreSQL with the board, without a password; else it is in the data folder.",
     ),
 ]
+Blobs = Annotated[
+    str | None,
+    typer.Option(
+        "--blobs",
+        envvar="QUORATE_AGGREGATOR_BLOBS",
+        metavar="s3://...",
+        help="Bucket with the blobs (s3://, gs://, az://); else they are in the data folder.",
+    ),
+]
 DEFAULT_DATA = Path("~/.quorate-aggregator")
 
 
@@ -137,6 +146,7 @@ def serve(
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate (chain) in PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key in PEM.")] = None,
     board: Board = None,
+    blobs: Blobs = None,
     sums: Annotated[
         str | None,
         typer.Option(
@@ -170,7 +180,8 @@ def serve(
     files = [path for path in (sums_ca, sums_cert, sums_key) if path is not None]
     if len(files) not in (0, 3) or (files and sums is None):
         raise typer.BadParameter("give --sums with --sums-ca, --sums-cert and --sums-key together")
-    service = Aggregation(federation, data, board, sums, SumsTls(*files) if files else None)
+    sums_tls = SumsTls(*files) if files else None
+    service = Aggregation(federation, data, board, sums, sums_tls, blobs)
     tls = TlsFiles(tls_cert, tls_key) if tls_cert and tls_key else None
     start_log()
     asyncio.run(_serve(service, host, port, tls))

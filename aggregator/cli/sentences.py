@@ -8,11 +8,13 @@ from aggregator.errors import (
     AnotherAggregator,
     AnotherCertificate,
     AnotherFederation,
+    BlobsRefused,
     BoardRefused,
     LeadLost,
     NoBoard,
     NotYetReady,
     StoppedWaiting,
+    StoreAway,
     StoreDamaged,
     StoreFull,
     SumsRefused,
@@ -180,6 +182,61 @@ def _board_refused(error: BoardRefused) -> tuple[str, str]:
     return text[:1].upper() + text[1:], remedy
 
 
+_KEYS = "in the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or those of gs and az)"
+_OF_BLOBS = {  # by its kind: what went wrong, and what to do about it
+    "address": (
+        "What --blobs names is no bucket: {reason}.",
+        "Give it as --blobs s3://BUCKET/PREFIX, or with gs:// or az://",
+    ),
+    "secret": (
+        "The address of the blobs has more in it than a bucket and a prefix. If those are keys, "
+        "lists of processes would show them.",
+        f"Give it as --blobs s3://BUCKET/PREFIX. Keys are found {_KEYS}. Change those that were "
+        "shown.",
+    ),
+    "extra": (
+        "Blobs in {place} need more than is installed: {reason}.",
+        "Install it into the same environment: pip install 'quorate-fl[objects]'",
+    ),
+    "plain": (
+        "Blobs in {place} are refused: {reason}. Whoever stands in between could read and change "
+        "what goes there.",
+        "Name the server as https:// in AWS_ENDPOINT_URL.",
+    ),
+    "connection": (
+        "{place} cannot be used: {reason}.",
+        "See that the object store runs and that this machine reaches it, and correct --blobs or "
+        "AWS_ENDPOINT_URL. Nothing acknowledged is lost.",
+    ),
+    "login": (
+        "{place} lets nobody in by these credentials: {reason}.",
+        f"Give valid ones {_KEYS}, or let the machine have a role.",
+    ),
+    "missing": (
+        "{place} cannot be used, since there is no such bucket: {reason}.",
+        "Make the bucket, or correct --blobs.",
+    ),
+    "rights": (
+        "These credentials have too few rights in {place}: {reason}.",
+        "Let them read, write, list and delete objects below it.",
+    ),
+    "region": (
+        "{place} is in another region: {reason}.",
+        "Name the bucket's region in AWS_REGION.",
+    ),
+    "elsewhere": (
+        "The blobs of this federation are in {place}, as {reason} shows. Nothing was changed.",
+        "Serve it with --blobs as it was, or without where they are in the data folder. If all "
+        "blobs were copied to another place, write its address into that file.",
+    ),
+}
+
+
+def _blobs_refused(error: BlobsRefused) -> tuple[str, str]:
+    what, remedy = _OF_BLOBS[error.kind]
+    return what.format(place=error.place, reason=error.reason), remedy
+
+
 _OF_SUMS = {  # by its kind: what went wrong, and what to do about it
     "address": (
         "What --sums names is no address of a scheduler: {place}: {reason}.",
@@ -250,6 +307,7 @@ SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
         "Give the --data folder that the service was started with, and the same federation.toml.",
     ),
     BoardRefused: _board_refused,
+    BlobsRefused: _blobs_refused,
     SumsRefused: _sums_refused,
     LeadLost: lambda e: (
         f"This process no longer leads: {e.place}: {e.reason}.",
@@ -264,6 +322,11 @@ SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
         f"The record has forked from this board at entry {e.position}: {e.reason}.",
         "Nothing was changed there. Compare the heads with the members': either the data folder is "
         "an older copy, which a backup must replace, or somebody has shown two boards.",
+    ),
+    StoreAway: lambda e: (
+        f"{e.path}: {e.reason}.",
+        "See that the object store runs, and that this machine reaches it with its credentials. "
+        "Nothing acknowledged is lost.",
     ),
     StoreFull: _store_full,
 }

@@ -6,7 +6,15 @@ from functools import partial
 from pathlib import Path
 
 from aggregator.errors import NoBoard, StoreDamaged
-from aggregator.store import NO_END, ReadEntries, check_end, stored_blob, stored_head, to_read
+from aggregator.store import (
+    NO_END,
+    BlobFolder,
+    ReadEntries,
+    WholeBlobs,
+    check_end,
+    stored_head,
+    to_read,
+)
 from protocol.board import Board, Entry, Head, Posted, decode_entry
 from protocol.errors import BadEntry, Fork, Malformed
 from protocol.record import (
@@ -33,10 +41,12 @@ def export(
     files: WritableFiles,
     progress: Progress,
     stored: AbstractContextManager[ReadEntries] | None = None,
+    whole: WholeBlobs | None = None,
 ) -> Head:
     """Write what is stored in ``folder`` up to the last entry; the head that the record ends with.
 
     stored: reads the board's entries where they are in another database than the folder's.
+    whole: where blobs lie, if not in the folder.
 
     Raises NoBoard, StoreDamaged, StoreFull; UnfitRecord and Fork for what the record's
     folder already holds.
@@ -50,11 +60,12 @@ def export(
         for done, data in enumerate(read(1, head.position)):
             progress("entries", done, head.position)
             write_entries(files, [decode_entry(data)], before)
+    whole = whole or BlobFolder(folder / "blobs")
     missing = missing_blobs(files, blobs, before)
     done, total = 0, sum(a.size for a in missing)
     for attachment in missing:
         progress("bytes of payloads", done, total)
-        files.write(blob_path(attachment.digest), stored_blob(folder, attachment.digest))
+        files.write(blob_path(attachment.digest), whole.read(attachment.digest))
         done += attachment.size
     finish(files, terms, head)
     return head

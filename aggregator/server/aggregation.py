@@ -36,7 +36,7 @@ from aggregator.identity import (
     read_card,
     tls_context,
 )
-from aggregator.place import place_of_board
+from aggregator.place import PlaceOfBlobs, place_of_board
 from aggregator.record import Progress, RecordOutput
 from aggregator.record.export import export
 from aggregator.server.server import Server
@@ -74,18 +74,21 @@ class Aggregation:
         board: str | None = None,
         sums: str | None = None,
         sums_tls: SumsTls | None = None,
+        blobs: str | None = None,
     ) -> None:
         """federation: the terms, signed by all members. board: where it is, if not in the folder.
 
         sums: the address of a Dask scheduler whose workers add vectors, with certificates for it.
+        blobs: the address of a bucket in which they are to lie, if not in the folder.
         Raises UnfitTerms, WrongKind, StoreFull for a ``~`` that is nowhere, and BoardRefused for
         what is no ``postgresql://`` address, or has a password in it. SumsRefused for what
-        is no address of a scheduler.
+        is no address of a scheduler, BlobsRefused for what is none of a bucket.
         """
         self.folder = _data_folder(folder)
         self.terms, self._signatures = _read_signed(Path(federation))
         self._stored = self.folder / self.terms.federation.hex()[:16]  # each has its own board
         self._board = place_of_board(board, self.folder, self._stored, self.terms.federation)
+        self._blobs = PlaceOfBlobs(blobs, self._stored, self.terms.federation)
         self._sums = None if sums is None else read_place(sums, sums_tls), sums_tls
         self._running: Server | None = None
         self._stop: tuple[asyncio.Event, asyncio.AbstractEventLoop] | None = None
@@ -131,8 +134,8 @@ class Aggregation:
         host, port: where to listen, if not where the newest card says; 0 is any free port. tls:
         other files than ``init`` made. The stored board is read first, and the loop waits for that.
         Raises AnotherAggregator, AnotherCertificate, NoIdentity, AlreadyRunning, StoreDamaged,
-        StoreFull, CannotListen, SumsRefused. With PostgreSQL also BoardRefused, LeadLost and
-        StoppedWaiting.
+        StoreFull, CannotListen, SumsRefused and BlobsRefused. With PostgreSQL also BoardRefused,
+        LeadLost and StoppedWaiting.
         """
         key, files = load_key(self.folder), tls or own_tls(self.folder)
         if public_bytes(key) != self.terms.aggregator_key:
@@ -143,6 +146,7 @@ class Aggregation:
             raise AnotherCertificate(files.certificate, card.number)
         context, url = tls_context(files), urlsplit(card.url)
         address = host or url.hostname or "localhost", url.port or 443 if port is None else port
+        self._blobs.check()
         self._stop = stop, loop = asyncio.Event(), asyncio.get_running_loop()
         async with self._board.at_work(stop) as (database, lead):
             remove_status(self.folder)
@@ -162,11 +166,12 @@ class Aggregation:
     @contextlib.contextmanager
     def _core(self, key: Ed25519PrivateKey, database: BoardDatabase | None) -> Iterator[Aggregator]:
         """The service without sockets; at the end it lets go of all that it has opened."""
-        with contextlib.closing(summation_at(*self._sums)) as summation:
-            core = Aggregator(
-                self.terms, key, self._stored, _now_ms, _steady_ms, database, summation
-            )
-            with contextlib.closing(core):
+        with (
+            contextlib.closing(self._blobs.to_serve()) as whole,
+            contextlib.closing(summation_at(*self._sums)) as summation,
+        ):
+            stored = self._stored, _now_ms, _steady_ms, database, summation, whole
+            with contextlib.closing(Aggregator(self.terms, key, *stored)) as core:
                 yield core
 
     async def stopped(self) -> None:
@@ -188,14 +193,14 @@ class Aggregation:
         """How things stand, by the service at work on this board, else by what is stored.
 
         ``running_since`` is there while it serves. Raises NotYetReady, AnotherFederation,
-        NoIdentity, StoreDamaged, StoreFull and BoardRefused.
+        NoIdentity, StoreDamaged, StoreFull, BoardRefused and BlobsRefused.
         """
         if not self._stored.exists():
             load_key(self.folder)  # is this a data folder at all?
         if (process := self._board.served_by()) is None:
             board = self._board.to_read(), self._board.pruned
-            card = self._newest_card()
-            return stored_report(self._stored, self.terms, _now_ms, card, *board)
+            card, blobs = self._newest_card(), self._blobs.to_read()
+            return stored_report(self._stored, self.terms, _now_ms, card, *board, blobs)
         found = read_status(self.folder)
         if found is None or found.get("pid") != process:
             raise NotYetReady
@@ -212,11 +217,12 @@ class Aggregation:
     def export(self, out: str | Path, progress: Progress = lambda what, done, total: None) -> Head:
         """Write all that an auditor needs into a folder, also while it serves; the board's head.
 
-        Raises NoBoard, StoreDamaged, StoreFull, WrongKind, UnfitRecord and Fork.
+        Raises NoBoard, StoreDamaged, StoreFull, WrongKind, UnfitRecord, Fork, BoardRefused and
+        BlobsRefused.
         """
         files = RecordOutput(Path(out))
-        board = self._board.to_read()
-        return export(self._stored, self.terms, self._signatures, files, progress, board)
+        board, blobs = self._board.to_read(), self._blobs.to_read()
+        return export(self._stored, self.terms, self._signatures, files, progress, board, blobs)
 
 
 def _data_folder(path: str | Path) -> Path:

@@ -20,7 +20,7 @@ from aggregator.rounds import InProcess, Pruning, Summation, Summing, remove_sum
 from aggregator.server.waits import Waits
 from aggregator.status import AtWork
 from aggregator.status.report import report
-from aggregator.store import BlobStore, BoardDatabase, BoardStore, StorageHealth
+from aggregator.store import BlobStore, BoardDatabase, BoardStore, StorageHealth, WholeBlobs
 from protocol.board import Entry, Post, Posted, SignedPost, sign_post
 from protocol.encoding import decode
 from protocol.errors import BadEntry, Fork, Malformed
@@ -64,7 +64,8 @@ class Aggregator:
 
     now_ms: the machine's clock; steady_ms: one that nobody sets, for the pace of all waits.
     database: the board's, by default a file in the folder; it is closed with the service.
-    summation: where vectors are added, by default here.
+    summation: where vectors are added, by default here. whole: where blobs lie that are whole, by
+    default in the folder.
     """
 
     def __init__(
@@ -76,12 +77,15 @@ class Aggregator:
         steady_ms: Callable[[], int] | None = None,
         database: BoardDatabase | None = None,
         summation: Summation | None = None,
+        whole: WholeBlobs | None = None,
     ) -> None:
         self.terms, self._key, self._folder = terms, key, folder
         self._store = BoardStore(folder, database)
-        self.storage = StorageHealth(now_ms)
         pace_ms = steady_ms or now_ms
-        self._blobs = BlobStore(folder, self._store, lambda: self.board.upload_bytes, pace_ms)
+        self._blobs = BlobStore(
+            folder, self._store, lambda: self.board.upload_bytes, pace_ms, whole
+        )
+        self.storage = StorageHealth(now_ms, lambda: self._blobs.is_away)
         self._cleaned_ms = 0
         try:
             self._kept = KeptBoard(terms, self._store)

@@ -11,7 +11,15 @@ from aggregator.record import replayed
 from aggregator.rounds import Rounds
 from aggregator.status.ceremony import Report
 from aggregator.status.report import AtWork, report
-from aggregator.store import ReadEntries, Row, pruned_in, require_stored, stored_pruned, to_read
+from aggregator.store import (
+    BlobFolder,
+    ReadEntries,
+    Row,
+    WholeBlobs,
+    pruned_in,
+    stored_pruned,
+    to_read,
+)
 from protocol.board import Board, Posted
 from protocol.messages import chunks_of, read_session
 from protocol.terms import AddressCard, Terms
@@ -24,30 +32,31 @@ def stored_report(
     card: AddressCard | None = None,
     stored: AbstractContextManager[ReadEntries] | None = None,
     pruned_rows: Callable[[], list[Row]] | None = None,
+    whole: WholeBlobs | None = None,
 ) -> Report:
     """How things stand; card: the newest, if one is known. Raises as ``replayed`` does.
 
-    pruned_rows: gives what vectors are given up, as ``stored`` the entries.
+    pruned_rows: gives what vectors are given up, as ``stored`` the entries. whole: where blobs lie.
 
     What only a service at work knows is not in it, such as for whom a round is held back.
     """
     board = Board(terms)
     pruned = pruned_in(pruned_rows() if pruned_rows else stored_pruned(folder))
-    rounds = Rounds(terms, board.studies, board.key)
+    rounds, blobs = Rounds(terms, board.studies, board.key), whole or BlobFolder(folder / "blobs")
     with stored or to_read(folder) as read:
         with contextlib.suppress(NoBoard):
             for posted in replayed(board, folder, read):
                 rounds.receive(posted)
-                _require_blobs(folder, posted, pruned)
+                _require_blobs(blobs, posted, pruned)
         clock = BoardClock(now_ms, board.entries[-1].time_ms if board.entries else 0)
         return report(board, terms, rounds, clock.now_ms(), AtWork(card=card, pruned=pruned))
 
 
-def _require_blobs(folder: Path, posted: Posted, pruned: Mapping[str, int]) -> None:
+def _require_blobs(blobs: WholeBlobs, posted: Posted, pruned: Mapping[str, int]) -> None:
     for attachment in posted.attachments:
         if attachment.is_blob:
-            require_stored(folder, attachment.digest, attachment.size)
+            blobs.require(attachment.digest, attachment.size)
     named = read_session(posted.post.session)
     if named.number >= pruned.get(named.study, 1):
         for name in chunks_of(posted.post.body):
-            require_stored(folder, name)
+            blobs.require(name, None)

@@ -1,21 +1,22 @@
-"""Blobs on disk, named by their hash; uploads go on where the last byte was.
+"""Blobs, named by their hash; uploads go on where the last byte was.
 
+Uploads are files of the data folder. A blob that is whole lies where ``WholeBlobs`` puts it.
 Each member's incomplete uploads have names of their own, so that nobody can spoil another's. What
 a member has uploaded and no post names yet is bounded; its oldest gives way to its newest.
 """
 
 import contextlib
-import os
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 from aggregator.errors import BadUpload, StoreDamaged
+from aggregator.store.blob_folder import BlobFolder
 from aggregator.store.board import BoardStore
 from aggregator.store.durable import disk_errors
 from aggregator.store.unnamed_blobs import NOBODY, SERVICE, Held, UnnamedBlobs, charge
+from aggregator.store.whole_blobs import WholeBlobs
 from protocol.messages import MAX_ATTACHMENTS, MAX_BLOB_BYTES, Attachment, blob_name
 from protocol.programs.temporary import sync
 
@@ -24,12 +25,11 @@ MAX_POST_BLOBS_BYTES = MAX_ATTACHMENTS * MAX_BLOB_BYTES
 # Of one member: those of the post that is on its way, and of one that it gave up.
 POSTS_ON_THEIR_WAY = 2
 MAX_INCOMPLETE = 4 * MAX_ATTACHMENTS
-_LOOKED_AT = 2_000  # files at a time, in search of those without a row
-_READ_AHEAD_BYTES = 2 * MAX_BLOB_BYTES  # checked blobs kept in memory, for readers of chunks
+_LOOKED_AT = 2_000  # blobs at a time, in search of those without a row
 
 
 class BlobStore:
-    """Temporary file → fsync → rename → fsync of the folder → row → and only then called whole.
+    """Temporary file → fsync → kept among whole blobs → row → and only then called whole.
 
     A part is acknowledged as it is written. It outlives the process; if a power cut takes its end
     away or tears it, the hash shows that when it is whole, and it is uploaded again.
@@ -41,23 +41,33 @@ class BlobStore:
         store: BoardStore,
         post_bytes: Callable[[], int] = lambda: MAX_POST_BLOBS_BYTES,
         pace_ms: Callable[[], int] = lambda: int(1000 * time.monotonic()),
+        whole: WholeBlobs | None = None,
     ) -> None:
         """``post_bytes``: what the blobs of one post of a member hold at most, as of now.
 
-        ``pace_ms``: a clock that nobody sets, for what is given up.
+        ``pace_ms``: a clock that nobody sets, for what is given up. ``whole``: where whole blobs
+        lie, by default beside the uploads.
         """
         self.appended = 0  # bytes that were written to uploads
-        self._incoming, self._blobs, self._store = folder / "incoming", folder / "blobs", store
+        self._incoming, self._store = folder / "incoming", store
+        self._whole: WholeBlobs = whole or BlobFolder(folder / "blobs")
         self._post_bytes = post_bytes
         self._unnamed = UnnamedBlobs(pace_ms)
-        self._search: Iterator[None] = iter(())
-        self._verified: dict[bytes, tuple[int, ...]] = {}  # files whose bytes had their name
+        self._search: Iterator[tuple[bytes, int]] = iter(())
         self._fresh: set[Path] = set()  # uploads that this object has seen from their first byte
-        self._checked: OrderedDict[bytes, bytes] = OrderedDict()
         with disk_errors(folder):
             self._incoming.mkdir(parents=True, exist_ok=True)
-            self._blobs.mkdir(parents=True, exist_ok=True)
             sync(folder)
+
+    @property
+    def place(self) -> str:
+        """The address of where whole blobs lie, empty for the data folder."""
+        return self._whole.place
+
+    @property
+    def is_away(self) -> bool:
+        """Whether that place has failed, and not answered since."""
+        return self._whole.is_away
 
     def size(self, digest: bytes) -> int | None:
         """The size of a whole blob, None if it is not here."""
@@ -71,7 +81,7 @@ class BlobStore:
             with disk_errors(path):
                 path.write_bytes(data)
                 sync(path)
-            self._keep(path, digest, len(data))
+            self._keep(path, digest, data)
         self._claim(SERVICE, digest, len(data))
         return digest
 
@@ -82,36 +92,23 @@ class BlobStore:
     def look_for_unnamed(self) -> None:
         """What lies there and is named nowhere is nobody's.
 
-        That is in the store at once. For files of which it knows nothing, which a crash may have
-        left, ``clean_up`` looks through the folders, a part at a time.
+        That is in the store at once. For blobs of which it knows nothing, which a crash may have
+        left, ``clean_up`` looks through all that lies there, a part at a time.
         """
         for digest, size in self._store.unnamed_blobs():
             self._unnamed.claim(NOBODY, digest, size)
-        self._search = self._looked_through()
-
-    def _looked_through(self) -> Iterator[None]:
-        for folder in os.scandir(self._blobs):
-            if len(folder.name) == 2 and folder.is_dir():
-                for found in os.scandir(folder.path):
-                    yield
-                    self._look_at(found)
-
-    def _look_at(self, found: os.DirEntry[str]) -> None:
-        with contextlib.suppress(ValueError, FileNotFoundError):
-            digest = bytes.fromhex(found.name)
-            if self.size(digest) is None:
-                self._unnamed.claim(NOBODY, digest, found.stat().st_size)
+        self._search = self._whole.found()
 
     def clean_up(self) -> None:
         """Delete what members have uploaded and not named, and do not go on with."""
-        with disk_errors(self._blobs):
-            for _ in islice(self._search, _LOOKED_AT):
-                pass
         with disk_errors(self._incoming):  # first, since a full disk does not refuse it
             for path in self._incoming.iterdir():
                 owner = path.name.partition("-")[0]
                 if owner.isdecimal() and self._unnamed.is_idle(int(owner)):
                     self._discard(path)
+        for digest, size in islice(self._search, _LOOKED_AT):
+            if self.size(digest) is None:
+                self._unnamed.claim(NOBODY, digest, size)
         self._drop(self._unnamed.idle())
 
     def pruned_before(self, study: str) -> int:
@@ -125,10 +122,10 @@ class BlobStore:
     def prune(self, limit: int) -> bool:
         """Delete some of what is given up; whether more may be to do.
 
-        limit: names at a time. A file that a crash leaves has no row, and ``clean_up`` finds it.
+        limit: names at a time. What a crash leaves has no row, and ``clean_up`` finds it.
         """
         gone, is_more = self._store.prune(limit)
-        self._unlink(gone)
+        self._whole.remove(gone)
         return is_more
 
     def have(self, member: int, digest: bytes, size: int) -> int:
@@ -172,51 +169,26 @@ class BlobStore:
 
     def read(self, digest: bytes) -> bytes:
         """A whole blob; raises StoreDamaged if its bytes no longer have its name."""
-        if digest in self._checked:
-            self._checked.move_to_end(digest)
-            return self._checked[digest]
-        self._checked[digest] = data = _read(self._path(digest), digest)
-        while sum(map(len, self._checked.values())) > _READ_AHEAD_BYTES:
-            self._checked.popitem(last=False)
-        return data
+        return self._whole.read(digest)
 
     def payload(self, attachment: Attachment) -> bytes:
         """What a post has attached, in itself or as a blob; raises as ``read`` does."""
         return self.read(attachment.digest) if attachment.is_blob else attachment.data
 
     def part(self, digest: bytes, offset: int, size: int) -> bytes:
-        """Up to ``size`` bytes of a whole blob; raises StoreDamaged as ``read`` does.
-
-        The blob is read and checked whole once, and again only if its file is another or was
-        written to since. Bytes that a disk changes by itself after that are noticed by who gets
-        them, since blobs are named by their hash.
-        """
-        path = self._path(digest)
-        try:
-            with path.open("rb", buffering=0) as file:
-                mark = _mark(os.fstat(file.fileno()))
-                if self._verified.get(digest) != mark:
-                    self._checked.pop(digest, None)
-                    self.read(digest)
-                    self._verified[digest] = mark
-                return os.pread(file.fileno(), size, offset)
-        except OSError as error:
-            raise StoreDamaged(f"blob {digest.hex()}", error.strerror or str(error)) from None
+        """Up to ``size`` bytes of a whole blob; raises StoreDamaged as ``read`` does."""
+        return self._whole.part(digest, offset, size)
 
     def require(self, digest: bytes, size: int | None = None) -> None:
-        """Raises StoreDamaged unless a blob that the board names is here, as far as sizes tell.
+        """Raises StoreDamaged unless a blob that the board names is here, as far as rows tell, and
+        sizes of files.
 
         size: what the board says of it, None where it gives the name alone.
         """
-        path, recorded = self._path(digest), self.size(digest)
+        recorded = self.size(digest)
         if recorded is None or size not in (None, recorded):
             raise StoreDamaged(f"blob {digest.hex()}", "the board names it and it is not recorded")
-        try:
-            found = os.stat(path).st_size
-        except FileNotFoundError:
-            raise StoreDamaged(f"blob {digest.hex()}", "its file is gone") from None
-        if found != recorded:
-            raise StoreDamaged(f"blob {digest.hex()}", "its file has another length")
+        self._whole.require(digest, recorded)
 
     def incomplete_bytes(self, member: int) -> int:
         """Bytes of a member's incomplete uploads."""
@@ -235,13 +207,8 @@ class BlobStore:
 
     def _adopt(self, digest: bytes, size: int) -> bool:
         """Record a blob that got its place just before a crash; whether there was one."""
-        path = self._path(digest)
-        with disk_errors(path):
-            if not path.exists() or path.stat().st_size != size:
-                return False
-            if blob_name(path.read_bytes()) != digest:
-                return False
-            sync(path.parent)
+        if not self._whole.is_left(digest, size):
+            return False
         self._store.add_blob(digest, size)
         return True
 
@@ -293,17 +260,9 @@ class BlobStore:
             self._unnamed.let_go(owner, digest)
 
     def _remove(self, digests: Sequence[bytes]) -> None:
-        """Their rows first: a file without one is nothing that was acknowledged."""
+        """Their rows first: a blob without one is nothing that was acknowledged."""
         self._store.remove_blobs(digests)
-        self._unlink(digests)
-
-    def _unlink(self, digests: Sequence[bytes]) -> None:
-        for digest in digests:
-            self._verified.pop(digest, None)
-            self._checked.pop(digest, None)
-            path = self._path(digest)
-            with disk_errors(path):
-                path.unlink(missing_ok=True)
+        self._whole.remove(digests)
 
     def _append(self, path: Path, have: int, data: bytes) -> None:
         with disk_errors(path), path.open("ab", buffering=0) as file:
@@ -337,62 +296,18 @@ class BlobStore:
             except OSError:
                 self._discard(path)  # or else the next sync may pass, without what this one lost
                 raise
-        self._keep(path, digest, size)
+        self._keep(path, digest, data)
         self._claim(int(path.name.partition("-")[0]), digest, size)
         return size
 
-    def _keep(self, path: Path, digest: bytes, size: int) -> None:
-        final = self._path(digest)
-        with disk_errors(final):
-            if not final.parent.exists():
-                final.parent.mkdir(exist_ok=True)
-                sync(self._blobs)
-            path.rename(final)
-            sync(final.parent)
-            self._verified[digest] = _mark(final.stat())
-        self._store.add_blob(digest, size)
+    def _keep(self, path: Path, digest: bytes, data: bytes) -> None:
+        self._whole.keep(path, digest, data)
+        self._store.add_blob(digest, len(data))
+        with disk_errors(path):
+            path.unlink(missing_ok=True)  # last: after a crash it is kept again from this file
 
     def _partial(self, member: int, digest: bytes) -> Path:
         return self._incoming / f"{member}-{digest.hex()}"
 
     def _partials(self, member: int) -> list[Path]:
         return list(self._incoming.glob(f"{member}-*"))
-
-    def _path(self, digest: bytes) -> Path:
-        return _path(self._blobs, digest)
-
-
-def require_stored(folder: Path, digest: bytes, size: int | None = None) -> None:
-    """Raises StoreDamaged unless a blob that the board names lies in such a folder."""
-    path = _path(folder / "blobs", digest)
-    try:
-        found = path.stat().st_size
-    except OSError as error:
-        raise StoreDamaged(f"blob {digest.hex()}", error.strerror or str(error)) from None
-    if size not in (None, found):
-        raise StoreDamaged(f"blob {digest.hex()}", "its file has another length")
-
-
-def stored_blob(folder: Path, digest: bytes) -> bytes:
-    """A whole blob in a folder that another process may be serving; raises StoreDamaged."""
-    return _read(_path(folder / "blobs", digest), digest)
-
-
-def _mark(stat: os.stat_result) -> tuple[int, ...]:
-    """What changes when a file is written to or replaced."""
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
-
-
-def _path(blobs: Path, digest: bytes) -> Path:
-    name = digest.hex()
-    return blobs / name[:2] / name
-
-
-def _read(path: Path, digest: bytes) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise StoreDamaged(f"blob {digest.hex()}", error.strerror or str(error)) from None
-    if blob_name(data) != digest:
-        raise StoreDamaged(f"blob {digest.hex()}", "its bytes do not have its name")
-    return data

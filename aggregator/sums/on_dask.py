@@ -61,7 +61,7 @@ class OnDask:
             if len(asked.futures) >= _AT_ONCE:
                 break
             if chunk not in asked.futures:  # one task a chunk: two would write one file
-                task = _task(total, chunk, vectors)
+                task = _task(total, chunk, vectors, blobs)
                 future = client.submit(make_chunk, task, RELEASE, pure=False)
                 asked.futures[chunk] = future, vectors
         return False
@@ -107,11 +107,14 @@ def _make_anew(
     total.make(chunk, vectors, blobs.read)
 
 
-def _task(total: VectorSum, chunk: int, vectors: Mapping[int, Vector]) -> ChunkTask:
+def _task(
+    total: VectorSum, chunk: int, vectors: Mapping[int, Vector], blobs: BlobStore
+) -> ChunkTask:
     lattice = total.lattice
     named = tuple((m, v.post, v.chunks[chunk]) for m, v in sorted(vectors.items()))
     return ChunkTask(
         str(total.data_folder.resolve()),
+        blobs.place,
         total.session,
         lattice.ring.name,
         lattice.members,

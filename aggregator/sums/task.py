@@ -1,28 +1,32 @@
 """What a worker runs: it adds contributions' chunks to the file of a sum's chunk.
 
-A task has names alone. The worker sees the aggregator's folder under the same path.
+A task has names alone. The worker sees the aggregator's folder under the same path. Blobs in an
+object store it reads from there, with credentials of its own.
 """
 
+import contextlib
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from aggregator.place import blobs_at
 from aggregator.rounds import Vector, VectorSum, folder_of_sum
-from aggregator.store import stored_blob
 from aggregator.sums.malloc import keep_buffers
 from keyshare.hybrid import RINGS, Lattice
 
-RELEASE = f"{version('quorate-fl')}, chunk sums 1"  # the number changes with the file's format
+RELEASE = f"{version('quorate-fl')}, chunk sums 2"  # changes with the formats of files and tasks
 
 
 @dataclass(frozen=True)
 class ChunkTask:
     """One chunk of a sum to be made. ring, members, per_coefficient: the lattice.
 
-    length: values of a vector. vectors: member, post and name of this chunk.
+    blobs: where they lie, as ``WholeBlobs.place``. length: values of a vector. vectors:
+    member, post and name of this chunk.
     """
 
     folder: str
+    blobs: str
     session: str
     ring: str
     members: int
@@ -55,7 +59,8 @@ def make_chunk(task: ChunkTask, release: str) -> ChunkDone:
         for member, post, _ in task.vectors
     }
     try:
-        written = total.make(task.chunk, vectors, lambda name: stored_blob(Path(task.folder), name))
+        with contextlib.closing(blobs_at(task.blobs, Path(task.folder))) as blobs:
+            written = total.make(task.chunk, vectors, blobs.read)
     except Exception as error:  # Dask loses some of those that it is to carry
         return ChunkDone(b"", refused=f"it failed ({type(error).__name__}: {error})")
     return ChunkDone(written)

@@ -1,4 +1,4 @@
-"""A PostgreSQL for the tests of a module."""
+"""A PostgreSQL and an S3 server for tests."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ import pytest
 
 from aggregator.postgresql import lead
 from tests.stage.boards.server import Server, running
+from tests.stage.objects import server as object_server
 
 
 @pytest.fixture
@@ -19,4 +20,11 @@ def patient_database(monkeypatch: pytest.MonkeyPatch) -> None:
 def postgres() -> Iterator[Server]:
     """One server for all; each test has a database of its own."""
     with running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def objects() -> Iterator[object_server.ObjectServer]:
+    """One server for all; each test has a bucket of its own."""
+    with object_server.running() as server:
         yield server

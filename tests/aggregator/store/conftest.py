@@ -1,4 +1,4 @@
-"""Every database that a board may be in."""
+"""Every database that a board may be in, and every place where blobs may lie."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from tests.stage.boards.backend import Backend, InAFile, InPostgres
 from tests.stage.desk import federation
+from tests.stage.objects.backend import BlobBackend, InABucket, InAFolder
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -19,3 +20,11 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
     made = InPostgres(request.getfixturevalue("postgres"), federation().terms.federation)
     yield made
     made.close()
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def blob_place(request: pytest.FixtureRequest, tmp_path: Path) -> BlobBackend:
+    """One that is empty, for a service on ``tmp_path``."""
+    if request.param == "folder":
+        return InAFolder(tmp_path)
+    return InABucket(request.getfixturevalue("objects"))

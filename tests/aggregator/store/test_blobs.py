@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from aggregator.errors import BadUpload, StoreDamaged, StoreFull
 from aggregator.store.blobs import MAX_INCOMPLETE, BlobStore
 from aggregator.store.board import BoardStore
+from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS
 from protocol.messages.attachment import blob_name
 from protocol.messages.fields import MAX_BLOB_BYTES
+from tests.simulator.disk import Crash
 from tests.stage.files import flipped
+from tests.stage.objects.backend import BlobBackend
 
 BLOB = bytes(range(256)) * 40
 NAME = blob_name(BLOB)
@@ -22,12 +25,12 @@ SIZE = len(BLOB)
 
 
 @pytest.fixture
-def open_store(tmp_path: Path) -> Iterator[Callable[..., BlobStore]]:
+def open_store(tmp_path: Path, blob_place: BlobBackend) -> Iterator[Callable[..., BlobStore]]:
     opened = []
 
     def open_it(**limits: Callable[[], int]) -> BlobStore:
         opened.append(BoardStore(tmp_path))
-        return BlobStore(tmp_path, opened[-1], **limits)
+        return BlobStore(tmp_path, opened[-1], whole=blob_place.open(), **limits)
 
     yield open_it
     for store in opened:
@@ -155,45 +158,85 @@ def test_a_member_has_only_so_many_incomplete_uploads(blobs: BlobStore, tmp_path
 
 
 def test_a_flipped_bit_in_a_stored_blob_is_named(
-    blobs: BlobStore, open_store: Callable[..., BlobStore], tmp_path: Path
+    blobs: BlobStore, open_store: Callable[..., BlobStore], blob_place: BlobBackend
 ) -> None:
     blobs.put(BLOB)
-    (path,) = (tmp_path / "blobs").glob("*/*")
     for place in (0, SIZE // 2, SIZE - 1):
-        path.write_bytes(flipped(BLOB, place))
+        blob_place.change(NAME, flipped(BLOB, place))
         with pytest.raises(StoreDamaged) as caught:
             open_store().read(NAME)
         assert NAME.hex() in caught.value.what
 
 
-@pytest.mark.parametrize("length", [0, SIZE - 1])
-def test_a_truncated_blob_is_named(blobs: BlobStore, tmp_path: Path, length: int) -> None:
+@pytest.mark.parametrize("length", [0, SIZE - 1, MAX_BLOB_BYTES + 1])
+def test_a_blob_of_another_length_is_named(
+    blobs: BlobStore, open_store: Callable[..., BlobStore], blob_place: BlobBackend, length: int
+) -> None:
     blobs.put(BLOB)
-    (path,) = (tmp_path / "blobs").glob("*/*")
-    path.write_bytes(BLOB[:length])
-    with pytest.raises(StoreDamaged) as caught:
-        blobs.read(NAME)
-    assert NAME.hex() in caught.value.what
-    path.unlink()
+    blob_place.change(NAME, (BLOB + bytes(MAX_BLOB_BYTES))[:length])
+    for read in (open_store().read, lambda name: open_store().part(name, 0, 10)):
+        with pytest.raises(StoreDamaged) as caught:
+            read(NAME)
+        assert NAME.hex() in caught.value.what
+    blob_place.change(NAME, None)
     with pytest.raises(StoreDamaged):
-        blobs.read(NAME)
+        open_store().read(NAME)
+
+
+def test_parts_are_those_of_the_whole(
+    blobs: BlobStore, open_store: Callable[..., BlobStore]
+) -> None:
+    blobs.put(BLOB)
+    for each in (blobs, open_store()):
+        assert each.part(NAME, 0, 100) == BLOB[:100]
+        assert each.part(NAME, SIZE - 10, 100) == BLOB[-10:]
+        assert each.part(NAME, SIZE, 100) == b""
 
 
 def test_a_blob_that_crashed_before_its_row_is_not_sent_again(
-    blobs: BlobStore, open_store: Callable[..., BlobStore], tmp_path: Path
+    blobs: BlobStore,
+    open_store: Callable[..., BlobStore],
+    blob_place: BlobBackend,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    folder = tmp_path / "blobs" / NAME.hex()[:2]
-    folder.mkdir()
-    (folder / NAME.hex()).write_bytes(BLOB)
-    assert blobs.size(NAME) is None
-    assert blobs.have(1, NAME, SIZE) == SIZE
+    def crash(*given: object) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BoardStore, "add_blob", crash)
+        with pytest.raises(Crash):
+            blobs.add(1, NAME, SIZE, 0, BLOB)
+    assert list(blob_place.there()) == [(NAME, SIZE)]
+    later = open_store()
+    assert later.size(NAME) is None
+    assert later.have(1, NAME, SIZE) == SIZE
     assert open_store().size(NAME) == SIZE
+    assert later.read(NAME) == BLOB
+    assert later.incomplete_bytes(1) == 0
 
 
-def test_a_damaged_blob_without_a_row_is_sent_again(blobs: BlobStore, tmp_path: Path) -> None:
-    folder = tmp_path / "blobs" / NAME.hex()[:2]
-    folder.mkdir()
-    (folder / NAME.hex()).write_bytes(bytes(SIZE))
+def test_a_blob_that_a_crash_left_and_nobody_wants_is_deleted(
+    open_store: Callable[..., BlobStore], blob_place: BlobBackend
+) -> None:
+    now_ms = [0]
+    for k in range(3):
+        blob_place.change(blob_name(bytes([k])), bytes([k]))
+    blobs = open_store(pace_ms=lambda: now_ms[0])
+    blobs.put(BLOB)
+    blobs.look_for_unnamed()
+    blobs.clean_up()
+    assert len(blob_place.there()) == 4, "somebody may still send what names them"
+    blobs.have(1, NAME, SIZE)
+    now_ms[0] += 1_000 * CLEAN_UP_SECONDS
+    blobs.have(1, NAME, SIZE)
+    blobs.clean_up()
+    assert list(blob_place.there()) == [(NAME, SIZE)]
+
+
+def test_a_damaged_blob_without_a_row_is_sent_again(
+    blobs: BlobStore, blob_place: BlobBackend
+) -> None:
+    blob_place.change(NAME, bytes(SIZE))
     assert blobs.have(1, NAME, SIZE) == 0
     assert blobs.add(1, NAME, SIZE, 0, BLOB) == SIZE
     assert blobs.read(NAME) == BLOB
