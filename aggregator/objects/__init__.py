@@ -3,4 +3,4 @@
 ``Bucket`` needs the extra ``objects``, so that nothing imports it before it is asked for.
 """
 
-from aggregator.objects.address import read_address
+from aggregator.objects.address import MOST_CHARACTERS, read_address

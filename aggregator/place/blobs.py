@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aggregator.errors import BlobsRefused, StoreDamaged, StoreFull
-from aggregator.objects import read_address
-from aggregator.objects.address import MOST_CHARACTERS
+from aggregator.objects import MOST_CHARACTERS, read_address
 from aggregator.store import BlobFolder, WholeBlobs, disk_errors
 from protocol.programs.temporary import aside
 

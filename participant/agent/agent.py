@@ -162,6 +162,8 @@ class Agent:
                 self._submitted = True
                 self._submit()
         elif isinstance(frame, BlobChunk):
+            if self._outbox.pending is None:
+                self.stalled = ""  # it was a blob's request that was put off
             if request := self._downloads.received(frame):
                 self._outgoing.append(request)
         elif isinstance(frame, BlobAbsent):

@@ -40,6 +40,8 @@ _ELSEWHERE = {
     "protocol.terms.toml_text": "terms, and all other files in TOML",
     "aggregator.board.kept": "entries, whose hashes are compared first; board and post",
     "aggregator.store.blobs": "compared with its name before it is used",
+    "aggregator.store.blob_folder": "compared with its name before it is used",
+    "aggregator.objects.bucket": "compared with its name before it is used",
     "aggregator.server.aggregation": "terms: the aggregator parses the same text",
     "aggregator.record.output": "reads back the files of a record, for protocol.record",
     "protocol.record.audit.observed.chain": "audit",

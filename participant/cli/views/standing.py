@@ -94,7 +94,7 @@ def _show_storage(trouble: Mapping[str, Any]) -> None:
     if trouble:
         say(
             f"  THE AGGREGATOR CANNOT STORE ANYTHING since {shown(trouble.get('since'))}: "
-            f"{shown(trouble.get('reason'))}. Its operator has to make room"
+            f"{shown(trouble.get('reason'))}. Its operator has to see to that"
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.errors import StoreAway, StoreDamaged, StoreFull
+from aggregator.errors import BlobsRefused, StoreAway, StoreDamaged, StoreFull
 from aggregator.objects import bucket as module
 from aggregator.objects.bucket import Bucket
 from examples.demo.processes import wait_for
@@ -112,14 +112,8 @@ def test_the_last_blobs_are_not_asked_for_again(bucket: Bucket, objects: ObjectS
     bucket.keep(NOWHERE, NAME, BLOB)
     again = Bucket(bucket.place)
     again.read(NAME)
-    InABucket.change(_at(objects, bucket), NAME, None)
+    InABucket(objects, bucket.place).change(NAME, None)
     assert again.part(NAME, 4, 8) == bucket.part(NAME, 4, 8) == BLOB[4:12]
-
-
-def _at(objects: ObjectServer, bucket: Bucket) -> InABucket:
-    found = object.__new__(InABucket)
-    found.server, found.address = objects, bucket.place
-    return found
 
 
 def test_a_bucket_that_is_gone_is_no_damage(bucket: Bucket, objects: ObjectServer) -> None:
@@ -172,3 +166,22 @@ def test_rights_that_are_taken_away_keep_it_away_although_it_answers(
         server.require_keys(-1)
         wait_for("that it answers", lambda: not bucket.is_away, [], 30)
     assert caplog.text.count("fails") == 1
+
+
+def test_requests_go_where_the_environment_was_looked_at(
+    objects: ObjectServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which of its names counts is not left to the library."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", objects.url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ENDPOINT", "http://127.0.0.1:1")
+    Bucket(objects.new_bucket()).check()
+
+
+def test_nothing_goes_over_plain_http_that_was_not_looked_at(
+    objects: ObjectServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "endpoint", lambda *given: None)
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    with pytest.raises(BlobsRefused, match="plain http is not used"):
+        Bucket(objects.new_bucket()).check()

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from aggregator.objects.bucket import Bucket
 from aggregator.rounds import InProcess, Summation, VectorSum
 from aggregator.sums.connection import Connection
 from aggregator.sums.on_dask import OnDask
 from tests.stage.desk import SECONDS
+from tests.stage.objects.server import ObjectServer
 from tests.stage.rounds.served_hybrid import Hospitals, hybrid_desk
 from tests.stage.studies import SESSION
 from tests.stage.sums.certificates import issue
@@ -81,6 +83,30 @@ def test_a_new_object_goes_on_with_what_is_there(
 ) -> None:
     finish(summation, stored.sum(), stored, 1, 2)
     finish(summation, stored.sum(), stored, *MEMBERS)
+
+
+@pytest.mark.usefixtures("workers_alone")
+def test_workers_read_from_a_bucket_what_is_not_in_the_folder(
+    tmp_path: Path, objects: ObjectServer
+) -> None:
+    address = f"{objects.new_bucket()}/federation"
+    with contextlib.closing(Bucket(address)) as bucket:
+        stored = StoredVectors(tmp_path / "data", bucket)
+        with cluster(tmp_path / "dask") as found, on_dask(found) as made:
+            finish(made, stored.sum(), stored, *MEMBERS)
+    assert not (tmp_path / "data" / "blobs").exists()
+
+
+def test_what_a_worker_cannot_read_from_the_bucket_is_added_here(
+    tmp_path: Path, objects: ObjectServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with contextlib.closing(Bucket(f"{objects.new_bucket()}/federation")) as bucket:
+        stored = StoredVectors(tmp_path / "data", bucket)
+        with cluster(tmp_path / "dask", 0) as found:
+            found.add_worker(AWS_ENDPOINT_URL="http://127.0.0.1:1")
+            with on_dask(found) as made:
+                finish(made, stored.sum(), stored, *MEMBERS)
+    assert "its object store fails: connection refused" in caplog.text
 
 
 @pytest.mark.usefixtures("workers_alone")

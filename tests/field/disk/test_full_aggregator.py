@@ -204,6 +204,26 @@ def test_an_agent_keeps_what_was_not_taken_and_sends_it_again(
     service.close()
 
 
+def test_a_blob_that_cannot_be_had_for_a_while_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, blob = aggregator(tmp_path), bytes(range(256)) * 40
+    body = Step("units", 0, 0, (attach(blob),))
+    connect(agent(1, None, Draft("ceremony/1", body, (blob,))), service)
+    reader = agent(2)
+    with monkeypatch.context() as patch:
+        busy = [Rejected("busy", "its object store fails")]
+        patch.setattr(service, "_download", lambda frame: busy)
+        connect(reader, service)
+    assert reader.stalled == "its object store fails"
+    assert reader.tasks.main.heard == []
+    reader.nudge()
+    talk(reader, service)
+    assert reader.stalled == ""
+    assert [list(payloads.values()) for _, payloads in reader.tasks.main.heard] == [[blob]]
+    service.close()
+
+
 def test_a_hospital_is_told_once_and_once_more_when_it_is_over() -> None:
     said: list[str] = []
     member = agent()

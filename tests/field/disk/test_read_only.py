@@ -225,7 +225,7 @@ def test_a_payload_that_is_gone_is_noticed_without_a_service(desk: Desk) -> None
     with pytest.raises(StoreDamaged, match="another length"):
         stored_report(desk.folder, desk.federation.terms, lambda: 0)
     blob.unlink()
-    with pytest.raises(StoreDamaged, match="No such file"):
+    with pytest.raises(StoreDamaged, match="its file is gone"):
         stored_report(desk.folder, desk.federation.terms, lambda: 0)
 
 

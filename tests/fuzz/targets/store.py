@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import load_der_x509_certificate
 
 from aggregator.board.summary import Summary, _hash, read_summary
-from aggregator.errors import AggregatorError
+from aggregator.cli.sentences import _OF_BLOBS
+from aggregator.errors import AggregatorError, StoreDamaged
 from aggregator.identity import (
     KEY_NAME,
     NoIdentity,
@@ -19,6 +20,8 @@ from aggregator.identity import (
     load_key,
     tls_context,
 )
+from aggregator.objects.meaning import is_gone, kind, words
+from aggregator.place.blobs import noted
 from aggregator.rounds.schedule import Rounds
 from aggregator.rounds.vector_sum import ChunkSum, Vector, VectorSum
 from aggregator.server.admission import NotAdmitted, identify
@@ -229,3 +232,40 @@ def status_file() -> Case:
         assert found is None or isinstance(found, dict)
 
     return Case(run, [report_of_a_round()], JSON)
+
+
+@target("blobs-note", "aggregator.place.blobs.noted, aggregator.objects.address.read_address")
+def blobs_note() -> Case:
+    folder = scratch()
+
+    def run(data: bytes) -> None:
+        (folder / "blobs-at").write_bytes(data)
+        with suppress(StoreDamaged):
+            found = noted(folder)
+            assert found.isascii()
+            assert found.isprintable()
+            assert found.partition("://")[0] in ("s3", "gs", "az")
+            assert not set("@?:%") & set(found.partition("://")[2])
+            (folder / "blobs-at").write_text(found)
+            assert noted(folder) == found
+
+    return Case(run, [b"s3://bucket/prefix\n", b"gs://bucket\n", b"az://container/a/b.c\n"], None)
+
+
+@target("object-store-error", "aggregator.objects.meaning.words, kind and is_gone")
+def object_store_error() -> Case:
+    """What a store answers is quoted in the log, in reports and to hospitals."""
+    code = b"Generic S3 error: status code: 403 Forbidden: <Error><Code>AccessDenied</Code></Error>"
+    refused = b'HTTP error\n\nDebug source:\nOs { code: 111, message: "Connection refused" }'
+    silent = b"HTTP error\n\nDebug source:\nHttpError { kind: Timeout, source: TimedOut }"
+
+    def run(data: bytes) -> None:
+        error = OSError(data.decode(errors="replace"))
+        said = words(error)
+        assert said.isascii()
+        assert said.isprintable()
+        assert 0 < len(said) <= 120
+        assert kind(error) in _OF_BLOBS
+        assert is_gone(error) == (said in ("NoSuchKey", "BlobNotFound"))
+
+    return Case(run, [code, refused, silent, b"<Code>NoSuchKey</Code>"], None)

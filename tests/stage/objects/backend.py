@@ -48,8 +48,9 @@ class InAFolder:
 class InABucket:
     """With a prefix of its own."""
 
-    def __init__(self, server: ObjectServer) -> None:
-        self.server, self.address = server, server.new_bucket()
+    def __init__(self, server: ObjectServer, address: str = "") -> None:
+        """address: of one that is there, else a new one is made."""
+        self.server, self.address = server, address or server.new_bucket()
 
     def open(self) -> WholeBlobs:
         return Bucket(self.address)

@@ -30,12 +30,12 @@ class Cluster:
         self._file.unlink()
         self.scheduler = self._start_scheduler(int(self.place.rpartition(":")[2]))
 
-    def add_worker(self, preload: Path | None = None) -> None:
+    def add_worker(self, preload: Path | None = None, **environ: str) -> None:
         """preload: a program that the worker runs first."""
         command = ["worker", self.place, "--no-nanny", "--nthreads", "1", "--host", "127.0.0.1"]
         command += ["--local-directory", str(self._folder), "--death-timeout", "60"]
         command += ["--preload", str(preload)] if preload else []
-        self.workers.append(self._start([*command, *self._files()], _AS_A_NANNY))
+        self.workers.append(self._start([*command, *self._files()], _AS_A_NANNY | environ))
 
     def close(self) -> None:
         for process in [*self.workers, self.scheduler]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from aggregator.rounds import Vector, VectorSum
-from aggregator.store import BlobStore, BoardStore
+from aggregator.store import BlobStore, BoardStore, WholeBlobs
 from keyshare.hybrid.lattice import S1, Lattice
 from tests.stage.studies import SESSION
 
@@ -15,10 +15,11 @@ SHAPE, CHUNKS, MEMBERS = Lattice(S1, 3), 3, (1, 2, 3)
 class StoredVectors:
     """Of three members, each of three chunks, the last of them short."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, whole: WholeBlobs | None = None) -> None:
+        """whole: where the vectors lie, if not in the folder."""
         folder.mkdir()
         self.folder, self.store = folder, BoardStore(folder)
-        self.blobs = BlobStore(folder, self.store)
+        self.blobs = BlobStore(folder, self.store, whole=whole)
         self.length = (CHUNKS - 1) * SHAPE.chunk_weights + 5_000
         self.data: dict[tuple[int, int], bytes] = {}
         self.all = {member: self._vector(member) for member in MEMBERS}
