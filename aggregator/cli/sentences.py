@@ -225,9 +225,9 @@ _OF_BLOBS = {  # by its kind: what went wrong, and what to do about it
         "Name the bucket's region in AWS_REGION.",
     ),
     "elsewhere": (
-        "The blobs of this federation are in {place}, as {reason} shows. Nothing was changed.",
-        "Serve it with --blobs as it was, or without where they are in the data folder. If all "
-        "blobs were copied to another place, write its address into that file.",
+        "The blobs of this federation are in {place}: {reason}. Nothing was changed.",
+        "Serve it with --blobs as it was, or without where they are in the data folder. If all of "
+        "them were copied to another place, write its address into the file blobs-at.",
     ),
 }
 

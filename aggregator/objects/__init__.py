@@ -1,6 +1,7 @@
 """Whole blobs in an object store: S3, Google Cloud Storage, Azure.
 
-``Bucket`` needs the extra ``objects``, so that nothing imports it before it is asked for.
+It needs the extra ``objects``: ``open_bucket`` imports what uses that, and nothing else does.
 """
 
 from aggregator.objects.address import MOST_CHARACTERS, read_address
+from aggregator.objects.opening import open_bucket

@@ -2,15 +2,11 @@
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from aggregator.errors import BlobsRefused, StoreDamaged, StoreFull
-from aggregator.objects import MOST_CHARACTERS, read_address
+from aggregator.objects import MOST_CHARACTERS, open_bucket, read_address
 from aggregator.store import BlobFolder, WholeBlobs, disk_errors
 from protocol.programs.temporary import aside
-
-if TYPE_CHECKING:
-    from aggregator.objects.bucket import Bucket
 
 _NOTE, _BLOBS = "blobs-at", "blobs"
 
@@ -28,7 +24,7 @@ class PlaceOfBlobs:
         """Before a service begins for the first time; raises BlobsRefused, StoreDamaged."""
         self._require_same()
         if not self._is_checked and self._address:
-            with contextlib.closing(_bucket(self._below(self._address))) as bucket:
+            with contextlib.closing(open_bucket(self._below(self._address))) as bucket:
                 bucket.check()
         self._is_checked = True
 
@@ -37,7 +33,7 @@ class PlaceOfBlobs:
         self._require_same()
         if not self._address:
             return BlobFolder(self._stored / _BLOBS)
-        bucket = _bucket(self._below(self._address))
+        bucket = open_bucket(self._below(self._address))
         self._note()
         bucket.watch()
         return bucket
@@ -54,8 +50,11 @@ class PlaceOfBlobs:
         there = noted(self._stored)
         if there == self._address:
             return
-        if there or any((self._stored / _BLOBS).glob("??/*")):
-            raise BlobsRefused(there or "the data folder", "elsewhere", str(self._stored / _NOTE))
+        if there:
+            raise BlobsRefused(there, "elsewhere", f"{self._stored / _NOTE} says so")
+        if any((self._stored / _BLOBS).glob("??/*")):
+            why = f"there are files in {self._stored / _BLOBS}"
+            raise BlobsRefused("the data folder", "elsewhere", why)
 
     def _note(self) -> None:
         path = self._stored / _NOTE
@@ -89,12 +88,4 @@ def noted(stored: Path) -> str:
 
 def blobs_at(place: str, stored: Path) -> WholeBlobs:
     """place: in a bucket, empty for the folder ``stored``. Raises BlobsRefused."""
-    return _bucket(place) if place else BlobFolder(stored / _BLOBS)
-
-
-def _bucket(place: str) -> "Bucket":
-    try:
-        from aggregator.objects.bucket import Bucket
-    except ImportError:
-        raise BlobsRefused(place, "extra", "obstore is not installed") from None
-    return Bucket(place)
+    return open_bucket(place) if place else BlobFolder(stored / _BLOBS)

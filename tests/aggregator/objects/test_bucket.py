@@ -172,8 +172,7 @@ def test_requests_go_where_the_environment_was_looked_at(
     objects: ObjectServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which of its names counts is not left to the library."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", objects.url)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", objects.url)
     monkeypatch.setenv("AWS_ENDPOINT", "http://127.0.0.1:1")
     Bucket(objects.new_bucket()).check()
 
