@@ -5,7 +5,6 @@ from pathlib import Path
 
 from participant.disk import check_replaceable, exists, read, replace
 from participant.errors import DamagedFile
-from protocol.encoding import encode
 from protocol.errors import Malformed
 from protocol.record import (
     MANIFEST_PATH,
@@ -15,6 +14,7 @@ from protocol.record import (
     Verified,
     read_manifest,
     read_verified,
+    write_verified,
 )
 
 _OTHERS_WRITE = 0o022
@@ -47,4 +47,4 @@ def load_verified(path: Path, record: RecordFiles) -> Verified | None:
 
 def save_verified(path: Path, verified: Verified) -> None:
     """Durably, in place of what was noted before. Raises DiskError."""
-    replace(path, encode(verified))
+    replace(path, write_verified(verified))

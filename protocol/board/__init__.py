@@ -41,6 +41,6 @@ from protocol.board.post import (
     of_kind,
     sign_post,
 )
-from protocol.board.rest import BoardState, PostedEntries
+from protocol.board.rest import BoardState, PostedEntries, runs
 from protocol.board.study import AWAY, DAYS_AFTER_END, Studies, Study, StudyState, check_plan
 from protocol.board.suite import Suite, suite_for, suite_of

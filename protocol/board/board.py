@@ -428,13 +428,17 @@ class Board:
 
     @classmethod
     def resume(
-        cls, terms: Terms, state: BoardState, read: Callable[[int, int], Iterable[Entry]]
+        cls,
+        terms: Terms,
+        state: BoardState,
+        read: Callable[[int, int], Iterable[Entry]],
+        lean: Callable[[Posted], Posted] | None = None,
     ) -> Self:
         """A board that is as one that has read all entries up to a state of it.
 
         The caller has verified them; read: as for ``rest``. Raises Malformed, and what it raises.
         """
-        board = cls(terms)
+        board = cls(terms, lean)
         board._read = partial(board._posted, read)
         board._unsaid = {one.position: one for one in state.unsaid}
         for first, last in runs(state.awake):

@@ -24,7 +24,7 @@ from protocol.record.files import (
     read_manifest,
     recorded,
 )
-from protocol.record.verified import MAX_VERIFIED_BYTES, Verified, read_verified
+from protocol.record.verified import MAX_VERIFIED_BYTES, Verified, read_verified, write_verified
 from protocol.record.writing import (
     WritableFiles,
     check_history,

@@ -62,7 +62,7 @@ def verify(
     tell = _tell_nothing if as_json else _tell
     verified = load_verified(noted, files) if noted else None
     with Crew(cores()) as crew:
-        found = audit(files, nonce, expected, head, tell, older, crew, verified)
+        found = audit(files, nonce, expected, head, tell, older, crew, verified, noted is not None)
     if noted and found.verified:
         save_verified(noted, found.verified)
     if as_json:
@@ -117,8 +117,8 @@ def _details(found: Audit, compared: bool) -> Iterator[str]:
         yield f"  {fingerprint(found.federation)}"
         yield "  Compare it with the members' (terms show), or give it: --fingerprint"
     if found.known:
-        yield f"Of {found.known} entries, signatures, payloads and proofs were not looked at again:"
-        yield "  the file of --noted says that they were, and these are the same entries."
+        yield f"Up to entry {found.known} it was verified before, as the file of --noted says."
+        yield "  Rounds in which nothing was said since were not looked at again."
     if found.head is not None:
         yield f"Head: {_spelled(found.head)} (keep it: a later verify takes it as --since)"
     failed = [r.number for r in found.results if r.status is Status.FAILED]

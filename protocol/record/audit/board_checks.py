@@ -30,9 +30,8 @@ def _is_whole(evidence: Evidence) -> bool:
 
 
 def _begins_at_genesis(evidence: Evidence) -> bool:
-    chain = evidence.chain
-    first = chain.previous if chain.hashes else evidence.manifest.head.hash
-    return first == genesis(evidence.terms.federation)
+    """Or at entries that began there when they were verified."""
+    return bool(evidence.known) or evidence.chain.previous == genesis(evidence.terms.federation)
 
 
 CHAIN = Ground("2.1", _is_whole)
@@ -54,6 +53,9 @@ def check_chain(evidence: Evidence, result: Result) -> None:
         return  # what lies before the gap is not known, so nothing can be called too much
     if not _begins_at_genesis(evidence):
         result.fail(1, RECORD, "the first entry does not begin this federation's board")
+    if evidence.known:
+        result.notes.append(f"the files of the first {evidence.known} entries were not looked for")
+        return
     few = {MANIFEST_PATH, TERMS_PATH}
     few |= {head_path(i) for i in range(1, evidence.terms.n_members + 1)}
     entries = frozenset(chain.hashes)
@@ -134,7 +136,7 @@ def check_payloads(evidence: Evidence, result: Result) -> None:
 def check_coverage(evidence: Evidence, result: Result) -> None:
     members = range(1, evidence.terms.n_members + 1)
     covered = {evidence.name(member): 0 for member in members}
-    for posted in evidence.entries:
+    for posted in evidence.replay.board.last_words:  # nobody has seen less than before
         if posted.post.sender != AGGREGATOR:
             name = evidence.speaker(posted.post)
             covered[name] = max(covered.get(name, 0), posted.post.seen_position)
@@ -155,16 +157,17 @@ def check_coverage(evidence: Evidence, result: Result) -> None:
                     covered[name] = max(covered[name], said.position)
     for name, position in covered.items():
         result.notes.append(f"{name} has signed for entries up to {position}")
-    if beyond := len(evidence.entries) - max(covered.values()):
+    end = evidence.replay.board.head.position
+    if beyond := end - max(covered.values()):
         reason = (
             f"the last {beyond} entries: their order, and that no others came between or after "
             "them, rest on the aggregator's word alone"
         )
-        result.find(len(evidence.entries) - beyond + 1, evidence.name(AGGREGATOR), reason)
+        result.find(end - beyond + 1, evidence.name(AGGREGATOR), reason)
 
 
 def _not_here(evidence: Evidence, said: Countersignature) -> str:
-    end = len(evidence.entries)
+    end = evidence.replay.board.head.position
     if said.position > end:
         return f"it signed a board of {said.position} entries, of which this record has {end}"
     return f"it signed another entry {said.position} than this record has"
@@ -189,8 +192,8 @@ def _countersignature(evidence: Evidence, member: int) -> Countersignature | Non
     BOARD,
 )
 def check_times(evidence: Evidence, result: Result) -> None:
-    last = 0
-    for posted in evidence.entries:
+    last = evidence.known_ms
+    for posted in (p for p in evidence.entries if p.position > evidence.known):
         result.count += 1
         if posted.time_ms < last:
             reason = f"its time is {last - posted.time_ms} ms before that of the entry before it"
@@ -209,7 +212,7 @@ def check_since(evidence: Evidence, result: Result) -> None:
         result.not_run = "no head of an earlier verification was given"
         return
     result.count += 1
-    end = len(evidence.entries)
+    end = evidence.replay.board.head.position
     found = evidence.replay.board.hash_at(since.position)
     if found is None:
         reason = (

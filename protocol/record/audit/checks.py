@@ -1,5 +1,6 @@
 """All checks of a record, in their order; none hides those after it."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -46,8 +47,8 @@ class Audit:
     """What an audit found; federation, name and head are None where they could not be read.
 
     before: of the record of the federation that this one succeeds, None where it was not given.
-    known: how many entries were verified before, and not looked at as closely again. verified: for
-    a later audit; None where a check failed.
+    known: how many entries were verified before, and looked at again only where something was said
+    since. verified: for a later audit, if it was asked for; None where a check failed.
     """
 
     federation: bytes | None
@@ -80,24 +81,36 @@ def audit(
     older: Sequence[RecordFiles] = (),
     spread: Spread | None = None,
     verified: Verified | None = None,
+    notes: bool = False,
 ) -> Audit:
     """Run all checks; see Evidence for what ``nonce``, ``expected``, ``since``, ``spread`` are.
 
     ``tell`` gets each result when it is there. ``head`` of what is returned is given if the whole
     chain was verified, for a later ``since``. older: the record of the federation that this one
     succeeds, of the one before that, and so on; they are audited first, and nothing is told of it.
-    verified: what an earlier audit gave; its head is ``since``, unless another is given.
+    verified: what an earlier audit gave; its head is ``since``, unless another is given. Where it
+    is of no use, or anything is found that fails with it, all is looked at. notes: whether a later
+    audit is to go on from this one.
     """
-    if verified is not None:
-        since = since or verified.head
-        verified = verified if verified.rules == RULES else None  # else all is looked at
-    return examine(Evidence(files, expected, since, nonce, spread, verified), tell, older)
+    if since is None and verified is not None:
+        since = verified.head
+    given = files, expected, since, nonce, spread
+    if verified is not None and verified.rules == RULES and verified.is_in_order:
+        told, evidence = list[Result](), Evidence(*given, verified)
+        with contextlib.suppress(ProtocolError):  # the record is not as it was, or the note is not
+            found = examine(evidence, told.append, older, notes)
+            if found.holds or not evidence.known:
+                for result in told:
+                    tell(result)
+                return found
+    return examine(Evidence(*given), tell, older, notes)
 
 
 def examine(
     evidence: Evidence,
     tell: Callable[[Result], None] = lambda result: None,
     older: Sequence[RecordFiles] = (),
+    notes: bool = False,
 ) -> Audit:
     """As ``audit``, of evidence that is read on afterwards."""
     before = None
@@ -115,14 +128,9 @@ def examine(
     head = evidence.replay.board.head if is_chain and not evidence.replay.error else None
     federation, name = (terms.federation, terms.name) if terms else (None, None)
     found = Audit(federation, name, head, tuple(results), before, evidence.known if head else 0)
-    return replace(found, verified=_verified(found, evidence))
-
-
-def _verified(found: Audit, evidence: Evidence) -> Verified | None:
-    """What a later audit goes on from."""
-    if not found.holds or found.head is None or found.federation is None:
-        return None
-    return Verified(found.federation, RULES, *found.head, evidence.doubtful)
+    if not notes or not found.holds or head is None:
+        return found
+    return replace(found, verified=evidence.verified_by(RULES))
 
 
 def run(evidence: Evidence) -> Iterator[Result]:

@@ -66,7 +66,7 @@ def _faults_of_training(
     if not 1 <= number <= study.rounds:
         yield f"the plan has rounds 1 to {study.rounds}"
     stated = dict[int, Statement]()
-    for said in of_kind(evidence.sessions.get(study.round(number - 1), ()), Statement):
+    for said in of_kind(evidence.session(study.round(number - 1)), Statement):
         if said.position < posted.position:
             stated[said.post.sender] = said.post.body
     from_it = opening.model, opening.length

@@ -4,8 +4,8 @@ from protocol.board import Posted
 from protocol.messages import Closing, Complaint, Partial, Refusal, SetLock
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.contribution_checks import remark
-from protocol.record.audit.evidence import Differences, Evidence
-from protocol.record.audit.observed import RoundEvidence
+from protocol.record.audit.evidence import Evidence
+from protocol.record.audit.observed import Differences, RoundEvidence
 from protocol.record.audit.results import Result, check
 from protocol.rounds import claims_of, judge_complaint
 from protocol.terms import AGGREGATOR
@@ -195,8 +195,13 @@ def _judge_complaints(evidence: Evidence, result: Result, found: RoundEvidence) 
     BOARD,
 )
 def check_refusals(evidence: Evidence, result: Result) -> None:
-    refusals = [(found, posted) for found in evidence.rounds for posted in found.said(Refusal)]
-    shown = evidence.differences(
+    refusals = [
+        (found, posted)
+        for found in evidence.rounds
+        for posted in found.said(Refusal)
+        if posted.position > evidence.known
+    ]
+    shown = evidence.open_sums.differences(
         ((p.position - 1, found) for found, p in refusals if p.post.body.rule == "differencing")
     )
     for found, posted in refusals:

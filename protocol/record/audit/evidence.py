@@ -1,13 +1,12 @@
 """The record as the checks read it: each part once, when it is first asked for."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain as one_after_the_other
-from itertools import repeat
+from itertools import chain, repeat
 from typing import NamedTuple
 
-from protocol.board import Board, Entry, Head, OpenedEntry, Post, Posted, Surplus, of_kind
+from protocol.board import Board, Head, OpenedEntry, Post, Posted, Surplus, of_kind, runs
 from protocol.encoding import decode
 from protocol.errors import BadEntry, BadTerms, Fork, Malformed
 from protocol.key import Epoch
@@ -25,10 +24,13 @@ from protocol.record import (
 )
 from protocol.record.audit.observed import (
     MANY,
+    NOTHING_BEFORE,
     Chain,
     HandoverEvidence,
+    KnownBefore,
     Lean,
     Observation,
+    OpenSums,
     RecordedPayloads,
     RoundEvidence,
     Spread,
@@ -36,14 +38,14 @@ from protocol.record.audit.observed import (
     judged,
     observe,
     opened,
+    places_of,
     unverified,
 )
-from protocol.rounds import Difference, OpenedSets
+from protocol.rounds import OpenedSets
 from protocol.terms import AGGREGATOR, Terms, parse
 
 MAX_TERMS_BYTES = 1 << 20
 _AT_ONCE = 2_048  # entries, after which the board lets rounds rest in which nothing is said
-Differences = Mapping[tuple[int, str], Difference | None]  # by entry, and the round's session
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,14 @@ class Replay:
     """The board with all entries up to the first that breaks a rule, and that error.
 
     It is Malformed where a file was taken away or changed after the chain was read: nobody's fault.
-    entries: all of them, where the board holds those of its last rounds.
+    entries: all of them, where the board holds those of its last rounds; see ``Evidence.entries``.
     """
 
     board: Board
     entries: Sequence[Posted]
     error: BadEntry | Fork | Malformed | None
     speaker: str  # the name of who said what breaks it; empty where nobody did
+    before: KnownBefore = NOTHING_BEFORE
 
 
 class Before(NamedTuple):
@@ -74,7 +77,8 @@ class Evidence:
     head that was verified before; nonce: 32 fresh random bytes, for checks by random weights;
     spread: what has entries and rounds looked at elsewhere, if anything does; before: the record
     of the federation that this one succeeds, once it is audited; verified: what was verified by the
-    same checks before, and is not looked at again where it is here as it was.
+    same checks before, and is not looked at again where it is here as it was: rounds in which
+    nothing was said since.
     """
 
     def __init__(
@@ -146,13 +150,13 @@ class Evidence:
         head = self.manifest.head
         if self.spread is not None and head.position > MANY:
             self.spread.begin()
-        return Chain.read(self.files, head)
+        return Chain.read(self.files, head, self.verified)
 
     @cached_property
     def named(self) -> set[bytes]:
         """The blobs that belong into the record; of entries that break a rule, too."""
         said = [self.as_said(posted) for posted in self.entries]
-        beyond = self.chain.hashes[len(said) :]
+        beyond = self.chain.hashes[len(self.replay.board.entries) - self.known :]
         said += filter(None, map(self._unverified, beyond))
         aborted = aborted_ceremonies(said, self.terms.n_members)
         return {
@@ -162,43 +166,65 @@ class Evidence:
             if is_recorded(one, post.session in aborted)
         }
 
-    @cached_property
+    @property
     def known(self) -> int:
         """How many entries were verified before, and are those of this chain."""
-        if self.verified is None or self.chain.broken:
-            return 0
-        position, expected = self.verified.head
-        is_here = self.chain.hashes[position - 1 : position] == [expected]
-        return position if is_here else 0
+        return self.chain.before
+
+    @property
+    def known_ms(self) -> int:
+        """The time of the last of them."""
+        return self.verified.time_ms if self.verified and self.known else 0
 
     @cached_property
     def replay(self) -> Replay:
         """Every entry put on a board of its own, which refuses what breaks a rule."""
-        hashes, entries = self.chain.hashes, list[Posted]()
-        board = Board(self.terms, Lean(self.terms.federation, hashes))
-        for expected, found in zip(hashes, self._opened(), strict=False):
+        new = list[Posted]()
+        board = self._begun()
+        for expected, found in zip(self.chain.hashes, self._opened(), strict=False):
             try:
-                self._put(board, expected, found)
+                if found is not None:
+                    board.take(found)
+                else:
+                    board.append(self.chain.entry(expected))
             except (BadEntry, Fork) as error:
                 post = found.post if found else self._unverified(expected)
                 speaker = (
                     board.name_of(post.session, post.sender) if post else self.name(AGGREGATOR)
                 )
-                return Replay(board, entries, error, speaker)
+                return Replay(board, new, error, speaker)
             except Malformed as error:  # of this entry, or of one of a round at rest
-                return Replay(board, entries, error, "")
-            entries.append(board.entries[-1])  # lean
-            if len(entries) % _AT_ONCE == 0:
-                board.rest(len(entries) - _AT_ONCE, self._entries)
-        return Replay(board, entries, None, "")
+                return Replay(board, new, error, "")
+            new.append(board.entries[-1])  # lean
+            if len(board.entries) % _AT_ONCE == 0:
+                board.rest(len(board.entries) - _AT_ONCE, self.chain.entries)
+        if self.verified is None or not self.known:
+            return Replay(board, new, None, "")
+        return self._with_old(self.verified, board, new)
 
-    def _put(self, board: Board, expected: bytes, found: OpenedEntry | None) -> None:
-        """The chain's next entry on the board; raises as ``append`` does, or Malformed."""
-        if found is not None:
-            board.take(found)
-        else:
-            is_known = len(board.entries) < self.known
-            (board.restore if is_known else board.append)(self.chain.entry(expected))
+    def _begun(self) -> Board:
+        """A board without entries, or as it stood when it was verified before."""
+        lean = Lean(self.terms.federation, self.chain.hashes, self.known)
+        if self.verified is None or not self.known:
+            return Board(self.terms, lean)
+        return Board.resume(self.terms, self.verified.board, self.chain.entries, lean)
+
+    def _with_old(self, verified: Verified, board: Board, new: Sequence[Posted]) -> Replay:
+        """The same with the entries of before in sessions that are no rounds, or go on."""
+
+        def read(first: int, last: int) -> Sequence[Posted]:
+            return board.entries[first - 1 : last]
+
+        state, said = verified.board, {posted.post.session for posted in new}
+        awake = [posted for run in runs(state.awake) for posted in read(*run)]
+        woken = {one.session: list(one.read(read)) for one in state.resting if one.session in said}
+        kinds = {p.post.session: read_session(p.post.session).kind for p in awake}
+        whole = [p for p in awake if kinds[p.post.session] != "round" or p.post.session in said]
+        old = chain.from_iterable([whole, *woken.values()])
+        held = [posted for posted in awake if read_session(posted.post.session).is_round]
+        before = KnownBefore(state.position, verified.past, held, woken)
+        entries = sorted([*old, *new], key=lambda posted: posted.position)
+        return Replay(board, entries, None, "", before)
 
     def _unverified(self, expected: bytes) -> Post | None:
         """The post in an entry of the chain, at its word; None if it does not read."""
@@ -207,22 +233,20 @@ class Evidence:
         except Malformed:
             return None
 
-    def _entries(self, first: int, last: int) -> Iterator[Entry]:
-        """Entries of the record once more, from one position to another."""
-        return map(self.chain.entry, self.chain.hashes[first - 1 : last])
-
     def _opened(self) -> Iterator[OpenedEntry | None]:
         """What was made of each entry elsewhere; None of one that is read and verified here."""
-        here = repeat(None, self.known)
         if self.spread is None:
-            return one_after_the_other(here, repeat(None))
+            return repeat(None)
         keys = [self.terms.key_of(sender) for sender in range(self.terms.n_members + 1)]
-        new = self.chain.hashes[self.known :]
-        return one_after_the_other(here, opened(self.spread, self.files, new, keys))
+        return opened(self.spread, self.files, self.chain.hashes, keys)
 
     @property
     def entries(self) -> Sequence[Posted]:
-        """The verified entries."""
+        """The verified entries.
+
+        Where some were verified before, all of the sessions that are no rounds, and of the rounds
+        in which something was said since.
+        """
         return self.replay.entries
 
     @cached_property
@@ -232,6 +256,12 @@ class Evidence:
         for posted in self.entries:
             found.setdefault(posted.post.session, []).append(posted)
         return found
+
+    def session(self, name: str) -> Sequence[Posted]:
+        """The verified entries of a session; also of one in which nothing was said since."""
+        if name in self.sessions or not self.known:
+            return self.sessions.get(name, ())
+        return self.replay.board.session(name)
 
     @cached_property
     def aborted(self) -> set[str]:
@@ -263,25 +293,18 @@ class Evidence:
 
     @cached_property
     def rounds(self) -> Sequence[RoundEvidence]:
-        """The rounds of all studies, in the order in which their sessions began."""
+        """The rounds of all studies, in the order in which their sessions began.
+
+        They begin to be judged, elsewhere if anything does that.
+        """
         studies, found = self.replay.board.studies, list[RoundEvidence]()
         for session, entries in self.sessions.items():
             named = read_session(session)
             if named.kind == "round" and named.study in studies:
                 state, epoch = studies[named.study], self._epoch_of(entries)
                 found.append(RoundEvidence(state, epoch, entries, self.payload))
-        self._judge(found)
+        Verdicts.of(found, judged(self.spread, self.payload, [one.to_judge for one in found]))
         return found
-
-    def _judge(self, rounds: Sequence[RoundEvidence]) -> None:
-        """Begin to have rounds judged; what was sound before is now."""
-        new = list[RoundEvidence]()
-        for one in rounds:
-            if one.entries[-1].position <= self.known and one.session not in self._doubtful:
-                one.take(one.to_judge.as_due())
-            else:
-                new.append(one)
-        Verdicts.of(new, judged(self.spread, self.payload, [one.to_judge for one in new]))
 
     def begin_judging(self) -> None:
         """Have rounds judged elsewhere, if anything does that, while something is done here."""
@@ -289,40 +312,33 @@ class Evidence:
             assert self.rounds is not None
 
     @cached_property
-    def _doubtful(self) -> set[str]:
-        """The rounds in which something was wrong before."""
-        return set(self.verified.doubtful if self.verified else ())
-
-    @property
-    def doubtful(self) -> tuple[str, ...]:
-        """The rounds whose payloads tell that something is wrong."""
-        return tuple(r.session for r in self.rounds if not r.is_sound)
-
-    def no_sums(self) -> OpenedSets:
-        """The sums that may be open, as no entry has told them yet."""
-        board = self.replay.board
-        return OpenedSets(self.terms, board.studies, board.key)
+    def open_sums(self) -> OpenSums:
+        """The sums that may be open, as the entries tell that were not verified before."""
+        new = [posted for posted in self.entries if posted.position > self.known]
+        return OpenSums(self.replay.board, self.replay.before, new)
 
     @cached_property
     def sums(self) -> OpenedSets:
-        """The sums that may be open, as all entries tell."""
-        found = self.no_sums()
-        for posted in self.entries:
-            found.receive(posted)
-        return found
+        """Those that may be open, as all entries tell."""
+        return self.open_sums.all()
 
-    def differences(self, asked: Iterable[tuple[int, RoundEvidence]]) -> Differences:
-        """What each round's sum shows of too few, beside those that may be open by an entry.
+    def verified_by(self, rules: bytes) -> Verified:
+        """What a later audit by the same rules goes on from, where no check failed."""
+        board = self.replay.board
+        board.rest(max(0, len(board.entries) - _AT_ONCE), self.chain.entries)
+        state, old = board.state, dict(self.chain.places)
+        places = [(at, old.get(at) or self._hash_at(at)) for at in places_of(state)]
+        is_new = self.chain.hashes and self.entries
+        time_ms = self.entries[-1].time_ms if is_new else self.known_ms
+        past = tuple(self.open_sums.past())
+        return Verified(self.terms.federation, rules, state, time_ms, tuple(places), past)
 
-        The board is read once, however many are asked.
-        """
-        found, sums, read = dict[tuple[int, str], Difference | None](), self.no_sums(), 0
-        for position, one in sorted(asked, key=lambda question: question[0]):
-            for posted in self.entries[read:position]:
-                sums.receive(posted)
-            read = position
-            found[position, one.session] = sums.difference(one.view)
-        return found
+    def _hash_at(self, position: int) -> bytes:
+        """Of an entry, whichever it is."""
+        if position > self.known:
+            return self.chain.hashes[position - 1 - self.known]
+        (entry,) = self.chain.entries(position, position)
+        return entry.hash
 
     @cached_property
     def orphans(self) -> Sequence[Posted]:

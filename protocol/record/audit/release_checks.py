@@ -80,11 +80,13 @@ def check_results(evidence: Evidence, result: Result) -> None:
 def check_differences(evidence: Evidence, result: Result) -> None:
     terms, locked = evidence.terms, list(_locked(evidence))
     result.count += len(locked)
-    shown = evidence.differences(locked)
+    shown = evidence.open_sums.differences(locked)
     broken = [(at, found) for at, found in locked if shown[at, found.session]]
     # What was locked elsewhere meanwhile, nobody who locked this could know.
     seen = {found.session: _seen_by_lockers(found, at) for at, found in broken}
-    known = evidence.differences(((k, found) for _, found in broken for k in seen[found.session]))
+    known = evidence.open_sums.differences(
+        ((k, found) for _, found in broken for k in seen[found.session])
+    )
     for at, found in broken:
         difference, closing = shown[at, found.session], found.view.closing
         assert difference is not None and closing is not None
@@ -98,7 +100,8 @@ def check_differences(evidence: Evidence, result: Result) -> None:
 def _locked(evidence: Evidence) -> Iterator[tuple[int, RoundEvidence]]:
     """The rounds whose sets enough members had locked, with the entry that made them enough."""
     for found in evidence.rounds:
-        if found.opening is not None and (locked_at := found.locked_at) is not None:
+        locked_at = found.locked_at
+        if found.opening is not None and locked_at is not None and locked_at > evidence.known:
             yield locked_at, found
 
 

@@ -12,6 +12,7 @@ from participant.home.identity import Card, read_card, write_card
 from participant.home.passphrase import obtain
 from participant.home.terms_file import read_aggregator_card, read_terms
 from participant.statistic.number_files import read_numbers
+from protocol.board.board import Board
 from protocol.board.post import Entry, Head, decode_entry
 from protocol.board.study import check_plan
 from protocol.encoding import decode, encode
@@ -31,7 +32,7 @@ from protocol.record.files import (
     read_manifest,
     write_manifest,
 )
-from protocol.record.verified import Verified, read_verified
+from protocol.record.verified import Verified, read_verified, write_verified
 from protocol.rounds.statistic import decode_sums
 from protocol.signing import public_bytes
 from protocol.study.plan_file import parse_plan, render_plan
@@ -234,11 +235,15 @@ def verified() -> Case:
     def run(data: bytes) -> None:
         with suppress(Malformed):
             found = read_verified(data)
-            assert encode(found) == data
+            assert write_verified(found) == data
             assert len(found.federation) == len(found.head.hash) == len(found.rules) == 32
+            assert found.is_in_order in (True, False)
 
-    seeds = [Verified(DIGEST, DIGEST, 7, DIGEST, said) for said in ((), ("study/cardio/1",))]
-    return Case(run, [encode(seed) for seed in seeds])
+    board = Board(TERMS)
+    for entry in entries():
+        board.append(entry)
+    places = ((board.head.position, board.head.hash),)
+    return Case(run, [write_verified(Verified(DIGEST, DIGEST, board.state, 7, places, ()))])
 
 
 @target("record-entries", "protocol.record.files.read_entries", limit=8_192)

@@ -30,11 +30,12 @@ class Lean:
     Nor are the names of locks, parts and statements kept: no other post says them.
 
     What entries have in common is kept once: the federation, names of sessions, and hashes: those
-    of the chain, and what many say of one round.
+    of the chain, and what many say of one round. hashes: of the entries after the first ``before``.
     """
 
     federation: bytes
     hashes: Sequence[bytes]
+    before: int = 0
     _said: dict[Any, Any] = field(default_factory=dict)
 
     def __call__(self, posted: Posted) -> Posted:
@@ -49,12 +50,12 @@ class Lean:
             body = replace(body, opening=self._once(body.opening))
         elif isinstance(body, Statement):
             body = self._once(body)
-        known = self.hashes[posted.position - 1]
+        known = self.hashes[posted.position - 1 - self.before]
         kept = replace(
             post, federation=self.federation, session=sys.intern(post.session), body=body
         )
-        if post.seen_position:
-            kept = replace(kept, seen=self.hashes[post.seen_position - 1])
+        if post.seen_position > self.before:
+            kept = replace(kept, seen=self.hashes[post.seen_position - 1 - self.before])
         name = b"" if isinstance(body, SetLock | Partial | Statement) else posted.digest
         own = known if known == posted.hash else posted.hash
         return posted._replace(hash=own, post=kept, digest=name)
