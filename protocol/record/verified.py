@@ -51,13 +51,16 @@ class Verified(Message, frozen=True):
 
 def write_verified(verified: Verified) -> bytes:
     """What a file holds: the hash shows what a disk has damaged, and no more."""
-    data = encode(verified)
-    return digest(_FORMAT, data) + data
+    return _hashed(encode(verified))
 
 
 def read_verified(data: bytes) -> Verified:
     """Raises Malformed."""
     said = data[_DIGEST_BYTES:]
-    if digest(_FORMAT, said) != data[:_DIGEST_BYTES]:
+    if _hashed(said) != data:
         raise Malformed("verified", "it is not as it was written")
     return decode(said, Verified, "verified", MAX_VERIFIED_BYTES)
+
+
+def _hashed(data: bytes) -> bytes:
+    return digest(_FORMAT, data) + data

@@ -36,9 +36,9 @@ def test_the_answer_is_that_of_the_board_up_to_the_entry_whatever_else_is_asked(
         for position in range(0, len(evidence.entries) + 1, 7)
     ]
     random.Random(3).shuffle(asked)
-    answers = evidence.differences(asked)
+    answers = evidence.open_sums.differences(asked)
     for position, found in asked:
-        alone = evidence.no_sums()
+        alone = evidence.open_sums.none()
         for posted in evidence.entries[:position]:
             alone.receive(posted)
         assert answers[position, found.session] == alone.difference(found.view)
@@ -50,7 +50,7 @@ def test_the_board_is_read_once_for_all_rounds(singling_out: Story) -> None:
     evidence = evidence_of(singling_out)
     asked = [(len(evidence.entries), found) for found in evidence.rounds]
     with patch.object(OpenedSets, "receive", autospec=True) as receive:
-        evidence.differences(asked * 3)
+        evidence.open_sums.differences(asked * 3)
     assert receive.call_count == len(evidence.entries)
 
 

@@ -229,6 +229,14 @@ def test_another_prefix_fails_and_is_verified_as_a_whole(back: int) -> None:
     assert noted(files, verified_at(end)).verified is None
 
 
+def test_another_last_entry_fails() -> None:
+    """Nothing follows it that could not be put on the noted board."""
+    end = len(good().story.said)
+    found = noted(MemoryFiles(write(forked(end)).files), verified_at(end))
+    assert SINCE in found.failed
+    assert found.verified is None
+
+
 def test_a_shorter_record_fails() -> None:
     position = len(good().story.said)
     found = noted(cut(whole(), position - 1), verified_at(position))
@@ -256,6 +264,7 @@ def test_with_a_note_of_no_use_all_is_verified(k: int) -> None:
     note = list(useless(verified_at(end - 30)))[k]
     found = noted(whole(), note)
     assert found.holds
+    assert found.known == 0
     assert as_noted(found.verified) == as_noted(noted(whole()).verified)
 
 
@@ -278,6 +287,17 @@ def test_a_late_word_in_a_round_at_rest_has_all_of_it_judged(name: str) -> None:
             resting = {one.session for one in verified.board.resting}
             woken |= resting & {one.session for one in evidence.rounds}
     assert woken
+
+
+def test_what_a_round_at_rest_counts_for_others_is_noted_with_its_late_words() -> None:
+    files = MemoryFiles(TAMPERINGS["lock_after_its_freeze"](good()).files)
+    end = len(Evidence(files, None, None, NONCE).chain.hashes)
+    with patch.object(module, "_AT_ONCE", 1):
+        alone, before = noted(files), [noted(cut(files, k)) for k in range(end - 12, end)]
+        for one in before:
+            found = noted(files, one.verified)
+            assert found.known
+            assert as_noted(found.verified) == as_noted(alone.verified)
 
 
 def test_a_record_with_a_failure_gives_nothing_to_go_on_from() -> None:
