@@ -5,6 +5,7 @@ import json
 import os
 import re
 import secrets
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ _MODEL = re.compile(r"studies/([^/]+)/model-(\d+)\.safetensors")
 def local_facts(member: Membership) -> dict[str, Any]:
     """What this hospital holds; needs no connection."""
     found = filter(None, map(_MODEL.fullmatch, member.storage.names("studies/")))
-    models: dict[str, int] = {}
+    models, kept = dict[str, int](), Counter[str]()
     for study, number in (match.groups() for match in found):
         models[study] = max(models.get(study, 0), int(number))
+        kept[study] += 1
     return {
         "member": member.index,
         "name": member.identity.name,
@@ -32,6 +34,7 @@ def local_facts(member: Membership) -> dict[str, Any]:
         "free_bytes": free_bytes(member.folder),
         "key_share_epochs": member.vault.epochs(),
         "models": models,  # by study: after which round the last is
+        "models_kept": dict(kept),  # by study: how many there are
         "post_on_its_way": member.storage.read("outbox/post") is not None,
     }
 

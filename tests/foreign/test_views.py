@@ -331,7 +331,8 @@ def test_no_report_of_the_aggregator_shows_anything_raw(
 ) -> None:
     here = {
         "name": BRIEF, "member": 1, "data_folder": BRIEF, "key_share_epochs": [BRIEF],
-        "models": {BRIEF: BRIEF}, "post_on_its_way": True, "free_bytes": 1,
+        "models": {BRIEF: BRIEF}, "models_kept": {BRIEF: 1}, "post_on_its_way": True,
+        "free_bytes": 1,
     }  # fmt: skip
     for bad in (values_poisoned(report), values_poisoned(aborted)):
         standing.show_standing(here, bad, "H1", Context())

@@ -57,8 +57,9 @@ def _show_here(here: Mapping[str, Any]) -> None:
     epochs = ", ".join(map(str, here["key_share_epochs"])) or "none yet"
     say(f"Here: {here['name']}, member {here['member']}, in {here['data_folder']}")
     say(f"  key share of epoch  {epochs}")
-    models = ", ".join(f"{name}/{number}" for name, number in here["models"].items())
-    say(f"  last models         {models or 'none yet'}")
+    kept = here["models_kept"]
+    last = [f"{name}/{number} ({kept[name]} kept)" for name, number in here["models"].items()]
+    say(f"  last models         {', '.join(last) or 'none yet'}")
     if (free := here["free_bytes"]) is None:
         say("  THE DATA FOLDER CANNOT BE WRITTEN TO: read-only, or another user's")
     elif free < _LITTLE_BYTES:

@@ -209,7 +209,7 @@ def test_a_hospitals_status_tells_of_its_own_disk(
 ) -> None:
     here: dict[str, Any] = {
         "member": 1, "name": "H1", "data_folder": "h1", "key_share_epochs": [],
-        "models": {}, "post_on_its_way": False, "free_bytes": free,
+        "models": {}, "models_kept": {}, "post_on_its_way": False, "free_bytes": free,
     }  # fmt: skip
     show_standing(here, None, "H1")
     out = capsys.readouterr().out

@@ -12,6 +12,7 @@ from participant.cli import app
 from participant.cli.views.agent import ServiceLog
 from participant.cli.views.ceremony import link_notices, pruned_line
 from participant.home.membership import Membership
+from participant.network import local_facts
 from participant.pruning import Pruned
 from tests.participant.service.conftest import Serves, cheap, consortium, keyed, serves
 from tests.participant.service.test_serve import running, serving
@@ -63,6 +64,10 @@ def test_what_was_kept_before_goes_when_the_agent_starts(keyed: Consortium, serv
     assert models(keyed, 1) == models(keyed, 2) == [0, 1, 2, 3, 4]
     asyncio.run(stay())
     assert samples(keyed, 1) == [0, 1]
+    here = local_facts(keyed.member(1))
+    assert (here["models"], here["models_kept"]) == ({"cardio": 4}, {"cardio": 3})
+    said, _ = keyed.typed(1, "status")
+    assert "last models         cardio/4 (3 kept)" in said
     assert models(keyed, 2) == [0, 1, 2, 3, 4]
 
 
