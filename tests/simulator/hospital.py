@@ -9,7 +9,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.agent.agent import Agent
-from participant.agent.tasks import Tasks
+from participant.agent.tasks import Ended, Tasks
 from participant.board.copy import BoardCopy
 from participant.ceremony.task import CeremonyTask
 from participant.pruning import PruningTask
@@ -27,7 +27,7 @@ from tests.simulator.plan import Plan
 from tests.simulator.studies.person import Person
 from tests.simulator.studies.script import FAR, StudyScript
 from tests.stage.rounds.rings import ring_of
-from tests.stage.toy import model_secret, seed_of
+from tests.stage.toy import seed_of
 
 PARAMETERS = 5
 PRUNING = (1, 2)  # hospitals that keep no more models of a study than the plan says
@@ -157,12 +157,16 @@ class Hospital:
             self.agent = Agent(*place, task, copy=self.copy())
             self._making = self.agent, task
             return
-        tasks = Tasks(self.person.over)
-        if self.keep_models and self.index in PRUNING:
-            secret = model_secret(self.index)
-            tasks.add(PruningTask(self.index, self.disk, secret, self.keep_models))
-        self.agent = Agent(*place, tasks, copy=self.copy())
+        self.agent = Agent(*place, self._tasks(self.person.over), copy=self.copy())
         self.person.come(self.agent, ring_of(held))
+
+    def _tasks(self, over: Ended) -> Tasks:
+        """Of an agent with a key share; over: is told of the end of each."""
+        tasks = Tasks(over)
+        if self.keep_models and self.index in PRUNING:
+            secret = self.person.model_secret
+            tasks.add(PruningTask(self.index, self.disk, secret, self.keep_models))
+        return tasks
 
     def copy(self) -> BoardCopy:
         """Its own copy of the board, as it lies on the disk."""

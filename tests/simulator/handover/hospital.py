@@ -9,7 +9,6 @@ from typing import Any
 
 from participant.agent.agent import Agent
 from participant.agent.task import Task
-from participant.agent.tasks import Tasks
 from participant.errors import MissingFile, RetiredShare
 from participant.handover import HandoverTask, Wish, begin_from_record
 from participant.home.address import Address
@@ -81,7 +80,7 @@ class KeepingHospital(Hospital):
 
     def start(self) -> None:
         member = self.member()
-        place = self.terms, self.index, self.key, self.disk, Tasks(self._over)
+        place = self.terms, self.index, self.key, self.disk, self._tasks(self._over)
         self.agent = Agent(*place, copy=self.copy())
         has_share = bool(member.vault.epochs())
         self.person.come(self.agent, member.settled_keys() if has_share else member.keys)

@@ -283,6 +283,7 @@ class NewFederation(RefreshingFederation):
         found = super()._hospital(index, folder, noted)
         found.on_old_board = before
         found.person.number_secret = before.person.number_secret
+        found.person.model_secret = before.person.model_secret
         return found
 
     def _given(self, index: int, name: str) -> bytes | None:

@@ -68,7 +68,7 @@ class Person:
         self._open: tuple[object, ...] = ()  # when not all was done
         self.clock: Callable[[], float] = lambda: 0.0
         self.began: float | None = None  # when it had its key share
-        self.number_secret = number_secret(index)
+        self.number_secret, self.model_secret = number_secret(index), model_secret(index)
         self.ended: dict[Job, Exception | None] = {}
         self._ran: dict[tuple[str, str, int], list[Job]] = {}  # the same, by study, what and round
         self.sums: dict[str, list[Decimal]] = {}
@@ -317,7 +317,7 @@ class Person:
         if job.what == "train":
             tell = lambda number, name, facts: self._tell(job.study, number, name, facts)  # noqa: E731
             app = self._app(script)
-            place = terms, job.study, self._keys, app, disk, model_secret(index)
+            place = terms, job.study, self._keys, app, disk, self.model_secret
             task = ClockedTask(*place, tell)
             task.now = self.clock
             return task
