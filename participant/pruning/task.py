@@ -27,7 +27,8 @@ _MODEL = re.compile(r"studies/([^/]+)/model-(0|[1-9]\d{0,8})\.safetensors")
 class Pruned(NamedTuple):
     """A study of which models were let go of; by the rounds after which they were the model.
 
-    left: which of those are there still, since they do not read. keep: how many are kept.
+    left: which of those are there still, since they cannot be read or deleted, or are others than
+    their samples. keep: how many are kept.
     """
 
     study: str
@@ -127,13 +128,16 @@ class PruningTask(Task):
     def _let_go(self, study: str, number: int) -> bool:
         """Keep a sample of a model, durably, then delete it; False if it is left where it is."""
         try:
-            model = read_stored(self._storage.read(model_name(study, number)) or b"", study, number)
+            return self._is_let_go(study, number)
         except (DamagedFile, TooLarge):
             return False
         except DiskError as error:
             if error.number in FULL:
                 raise
             return False
+
+    def _is_let_go(self, study: str, number: int) -> bool:
+        model = read_stored(self._storage.read(model_name(study, number)) or b"", study, number)
         kept = self._samples.kept(study, number)
         if kept is not None and kept.model != model.digest:
             return False  # people may have put another one back: which is right, is not known here

@@ -246,7 +246,10 @@ def pruned_line(found: Pruned) -> str:
     if found.left:
         rounds = ", ".join(map(str, found.left[:_MOST_LEFT]))
         more = ", …" if len(found.left) > _MOST_LEFT else ""
-        said += f". Left where they are, since they do not read: those after rounds {rounds}{more}"
+        said += (
+            ". Left where they are, since they cannot be read or deleted, or are not the models of "
+        )
+        said += f"before: those after rounds {rounds}{more}"
     return f"{said}."
 
 

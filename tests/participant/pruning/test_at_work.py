@@ -153,12 +153,13 @@ SOME = Pruned("cardio", 10, (0, 1, 2), ())
         (SOME._replace(gone=(0,)), "It has deleted 1 older one, up to now."),
         (
             SOME._replace(left=(4, 5)),
-            "up to now. Left where they are, since they do not read: those after rounds 4, 5.",
+            "up to now. Left where they are, since they cannot be read or deleted, or are not the "
+            "models of before: those after rounds 4, 5.",
         ),
         (
             SOME._replace(gone=(), left=tuple(range(11))),
-            "of cardio. Left where they are, since they do not read: those after rounds "
-            "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ….",
+            "of cardio. Left where they are, since they cannot be read or deleted, or are not the "
+            "models of before: those after rounds 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ….",
         ),
     ],
 )

@@ -283,6 +283,22 @@ def test_a_full_disk_loses_no_model() -> None:
     assert numbers(full) == [0, 1, 2, 3, 4]
 
 
+class Kept(Disk):
+    """It lets no model go."""
+
+    def delete(self, name: str) -> None:
+        raise DiskError(name, "permission denied", 13)  # type: ignore[arg-type]
+
+
+def test_a_model_that_cannot_be_deleted_is_told_and_ends_no_other_work() -> None:
+    table, told, kept = trained(), list[Pruned](), Kept()
+    kept.files = table.disks[1].files
+    table.disks[1] = kept
+    to_end(pruner(table, tell=told.append))
+    assert told == [Pruned(STUDY, 2, (), (0, 1, 2))]
+    assert numbers(kept) == [0, 1, 2, 3, 4]
+
+
 def test_a_disk_that_does_not_read_a_model_ends_no_other_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
