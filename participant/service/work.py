@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -15,6 +15,7 @@ from participant.hospital import as_room_allows
 from participant.network import CardTask, Notices, Session, Traffic
 from participant.program import Words
 from participant.pruning import pruning_task
+from participant.service.beginnings import Beginnings
 from participant.service.course import BOARD, Course, TaskAt, name_of
 from participant.service.due import Due, due_tasks
 from participant.service.due_studies import Duties
@@ -24,7 +25,7 @@ from participant.study import kept_approval
 from participant.training import TrainingTask
 from participant.waiting import Waiting
 from protocol.key import HeldKeys
-from protocol.messages import read_session, study_session
+from protocol.messages import study_session
 
 T = TypeVar("T", bound=Task)
 
@@ -60,11 +61,7 @@ class Work:
         self._chronicle, self._watching = chronicle, list[Notices]()
         self._tasks: Tasks | None = None
         self._is_running, self._moved = asyncio.Event(), asyncio.Event()
-        # Sessions whose automatic task has failed, and the entry by which it was due.
-        self._over = dict[str, int]()
-        self._yielded = set[str]()  # where something has given way to what somebody asked for
-        self._preparing = dict[str, asyncio.Task[None]]()  # what is due by itself
-        self._reserved = dict[str, asyncio.Future[None]]()  # for what somebody asked for
+        self._beginnings = Beginnings()
         self._keys: HeldKeys | None = None
         self.trainings = Trainings(member, self.traffic, chronicle, self.wake, words)
         around = lambda study: self.trainings.around(study, apps)  # noqa: E731
@@ -106,9 +103,10 @@ class Work:
             raise
         finally:
             self._is_running.clear()
-            for half in [*halves, *self._preparing.values()]:
+            left = [*halves, *self._beginnings.preparing]
+            for half in left:
                 half.cancel()
-            await asyncio.wait([*halves, *self._preparing.values()])
+            await asyncio.wait(left)
             self._end_all(Stopped())
             await self.trainings.ended()
 
@@ -167,27 +165,16 @@ class Work:
         while True:
             if found := next((c for c in self.courses.values() if c.trains == study), None):
                 return found
-            coming = self._preparing.get(session) or self._reserved.get(session)
-            if coming is None:
+            if (coming := self._beginnings.coming(session)) is None:
                 return None
             await asyncio.wait([coming])
 
-    @contextlib.contextmanager
-    def reserved(self, study: str) -> Iterator[asyncio.Future[None]]:
-        """Let no other training of a study begin, until its own has begun or the block ends.
-
-        Gives what is done once it has begun. Raises SessionTaken.
-        """
+    def reserved(self, study: str) -> contextlib.AbstractContextManager[asyncio.Future[None]]:
+        """Let no other training of a study begin, as of ``Beginnings``; raises SessionTaken."""
         session = study_session(study)
         if session in self._taken:
             raise SessionTaken(session)
-        begun = self._reserved[session] = asyncio.get_running_loop().create_future()
-        try:
-            yield begun
-        finally:
-            if self._reserved.get(session) is begun:
-                del self._reserved[session]
-            begun.cancel()
+        return self._beginnings.reserved(session)
 
     async def look_anew(self, study: str) -> None:
         """After a word of this hospital's about a study: what it says now is done, and no more.
@@ -196,16 +183,14 @@ class Work:
         """
         session, storage = study_session(study), self.member.storage
         kept = await self.steps.do(lambda: kept_approval(storage, study))
-        if preparing := self._preparing.get(session):
-            preparing.cancel()
+        self._beginnings.cancel(session)
         for course in [c for c in self.courses.values() if c.trains == study]:
             task = course.task
             assert isinstance(task, TrainingTask)
             if kept and kept.app and task.app_identity != kept.identity:
                 digests = kept.app_digest, task.app_digest
                 self._dismiss(course, OtherApp(study, kept.app, "approval", *digests))
-        for found in [s for s in self._over if f"{s}/".startswith(f"{session}/")]:
-            del self._over[found]
+        self._beginnings.try_anew(session)
         self._moved.set()
 
     def is_statistic(self, study: str) -> bool:
@@ -248,12 +233,11 @@ class Work:
 
     def _make_way(self, session: str) -> None:
         """A study is trained from now on, and that helps with its sums by itself."""
-        if begun := self._reserved.pop(session, None):
-            begun.set_result(None)
+        self._beginnings.begun(session)
         for course in list(self.courses.values()):
             if course.due_in.startswith(f"{session}/"):
                 self._dismiss(course, SessionTaken(course.due_in))
-                self._yielded.discard(course.due_in)
+                self._beginnings.forget(course.due_in)
 
     def _dismiss(self, course: Course, error: Exception) -> None:
         """End a course with an error."""
@@ -269,7 +253,7 @@ class Work:
         if self._tasks is not None:
             self._tasks.remove(course.task)
         self._let_go(course.task, is_read=True)
-        self._yielded.clear()  # what gave way to it may be due again
+        self._beginnings.way_is_free()
         self._moved.set()
 
     def _let_go(self, task: Task, is_read: bool = False) -> None:
@@ -285,13 +269,13 @@ class Work:
         if course is None or course.end.done():
             return
         if isinstance(error, SessionTaken) and course.due_in:
-            self._yielded.add(course.due_in)
+            self._beginnings.gave_way(course.due_in)
             self._settle(course, error)
             return
         if not course.due_in:
-            self._yielded.clear()
-        if course.due_in and error is not None:
-            self._over[course.due_in] = course.due_since
+            self._beginnings.way_is_free()
+        elif error is not None:
+            self._beginnings.failed(course.due_in, course.due_since)
         self._chronicle.ended(name_of(task), course.session, error)
         self._settle(course, error)
         self._moved.set()
@@ -299,7 +283,7 @@ class Work:
     def _end_all(self, error: BaseException) -> None:
         """None of the tasks goes on: they are to be made anew."""
         courses, self.courses = list(self.courses.values()), {}
-        self._yielded.clear()
+        self._beginnings.way_is_free()
         for course in courses:
             self._let_go(course.task)
             self._settle(course, error)
@@ -320,29 +304,15 @@ class Work:
             self._moved.clear()
             if not agent.begun:
                 continue
-            self._give_up_vain(agent)
+            self._beginnings.cancel_vain(agent.board, self.member.index)
             for due in await self.steps.do(partial(self._due, agent, self._taken)):
-                if due.session in self._taken or self._has_failed(due):
+                if due.session in self._taken or self._beginnings.is_tried(due):
                     continue
                 if due.prepare is None:
                     await self._begin_due(due)
                 else:
-                    preparing = asyncio.create_task(self._prepare(due))
-                    self._preparing[due.session] = preparing
-                    # Not in the course itself: one that is cancelled at once never begins.
-                    preparing.add_done_callback(partial(self._prepared, due.session))
-
-    def _has_failed(self, due: Due) -> bool:
-        """Whether it was tried, and nothing has been said or done since that makes it due again."""
-        return due.session in self._yielded or self._over.get(due.session, -1) >= due.since
-
-    def _give_up_vain(self, agent: Agent) -> None:
-        """Wait for no app of a study that has ended, or to which nothing is contributed now."""
-        for session, preparing in self._preparing.items():
-            state, index = agent.board.studies[read_session(session).study], self.member.index
-            is_vain = state.is_ended() or not state.contributes(index)
-            if is_vain and not preparing.cancelling():
-                preparing.cancel()
+                    # Whatever comes of it, it may be due again.
+                    self._beginnings.prepare(due.session, self._prepare(due), self._moved.set)
 
     async def _begin_due(self, due: Due) -> None:
         task = await self.steps.do(due.make)
@@ -356,17 +326,12 @@ class Work:
             await self.trainings.in_thread(due.prepare)
             await self._begin_due(due)
         except Exception as error:
-            self._over[due.session] = due.since
+            self._beginnings.failed(due.session, due.since)
             self._chronicle.ended("training", due.session, error)
             await self.trainings.in_thread(due.give_up)
         except BaseException:  # the end of all work, which waits for no app
             await asyncio.shield(self.trainings.in_thread(due.give_up))
             raise
-
-    def _prepared(self, session: str, done: "asyncio.Task[None]") -> None:
-        """Whatever came of it, it may be due again."""
-        del self._preparing[session]
-        self._moved.set()
 
     @property
     def _taken(self) -> set[str]:
@@ -375,18 +340,17 @@ class Work:
         found = {c.session for c in courses} | {
             study_session(c.trains) for c in courses if c.trains
         }
-        return found | self._preparing.keys() | self._reserved.keys()
+        return found | self._beginnings.sessions
 
     def trains(self, study: str) -> bool:
         """Whether a study is being trained here, or is about to be."""
         is_at_work = any(course.trains == study for course in self.courses.values())
-        session = study_session(study)
-        return is_at_work or session in self._preparing or session in self._reserved
+        return is_at_work or study_session(study) in self._beginnings.sessions
 
     def leave_alone(self, session: str) -> None:
         """Begin nothing in a session by itself, until this hospital approves the study anew."""
         if self.session is not None:
-            self._over[session] = self.session.agent.board.head.position
+            self._beginnings.failed(session, self.session.agent.board.head.position)
 
     def wake(self) -> None:
         """Let the agent make a step soon; in the loop."""
@@ -397,7 +361,7 @@ class Work:
         has_share = bool(self.member.vault.epochs())  # none any more: it left, or has lost it
         if self._keys is None and has_share:
             self._keys = self.member.settled_keys()
-        studies = partial(self._duties.due, has_failed=self._has_failed)
+        studies = partial(self._duties.due, has_failed=self._beginnings.is_tried)
         keys = self._keys if has_share else None
         return due_tasks(agent.board, self.member, keys, now_ms(), studies, at_work)
 

@@ -335,7 +335,7 @@ def test_training_waits_for_a_person_who_is_at_one_of_its_rounds(
             await served[0].until(lambda: "study/cardio/1" in served[0].service._work._taken)
             app = app_of(keyed, 1, "second")
             await first.approve(app, plan=study.digest, unpinned=True)
-            await served[0].until(lambda: served[0].service._work._yielded)
+            await served[0].until(lambda: served[0].service._work._beginnings._gave_way)
             await asyncio.sleep(3)
             assert len(processes(keyed, 1)) == 2
             person.cancel()
