@@ -230,9 +230,9 @@ def test_another_prefix_fails_and_is_verified_as_a_whole(back: int) -> None:
 
 
 def test_another_last_entry_fails() -> None:
-    """Nothing follows it that could not be put on the noted board."""
+    """Nothing follows it that could not be put on the noted board, and nobody has countersigned."""
     end = len(good().story.said)
-    found = noted(MemoryFiles(write(forked(end)).files), verified_at(end))
+    found = noted(cut(MemoryFiles(write(forked(end)).files), end), verified_at(end))
     assert SINCE in found.failed
     assert found.verified is None
 
