@@ -65,9 +65,11 @@ class OpenSums:
 
         The board is read once, however many are asked. Raises Malformed for an entry of before.
         """
-        found, sums = dict[tuple[int, str], Difference | None](), self.none()
-        rest, read = iter(self._entries), self._before.entries
-        for position, one in sorted(asked, key=lambda question: question[0]):
+        found = dict[tuple[int, str], Difference | None]()
+        if not (questions := sorted(asked, key=lambda question: question[0])):
+            return found
+        sums, rest, read = self.none(), iter(self._entries), self._before.entries
+        for position, one in questions:
             if position < self._before.entries:
                 raise Malformed("board", f"what stood open at entry {position} is not known now")
             while read < position:
