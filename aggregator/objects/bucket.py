@@ -46,6 +46,7 @@ class Bucket:
         except (*_FAILURES, ValueError) as error:
             raise BlobsRefused(place, kind(error), words(error)) from None
         self._checked = CheckedBlobs(_HELD_BYTES)
+        self._probe = f"probe-{secrets.token_hex(8)}"
         self._is_watched = False
         self._away: str = ""  # why it is not asked
         self._closed = threading.Event()
@@ -73,12 +74,12 @@ class Bucket:
         self._closed.set()
 
     def _try(self) -> None:
-        name, data = f"probe-{secrets.token_hex(8)}", secrets.token_bytes(16)
-        self._store.put(name, data, use_multipart=False)
-        if bytes(self._store.get(name).bytes()) != data:
+        data = secrets.token_bytes(MAX_BLOB_BYTES)  # or it may answer, and be too slow for a blob
+        self._store.put(self._probe, data, use_multipart=False)
+        if bytes(self._store.get(self._probe).bytes()) != data:
             raise OSError("<Code>AnotherObject</Code>")
         next(iter(self._store.list(chunk_size=1)), None)
-        self._store.delete([name])
+        self._store.delete([self._probe])
 
     def _ask(self, request: Callable[[], T]) -> T:
         """Raises FileNotFoundError for an object that is not there, and StoreAway."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from aggregator.errors import BadUpload, StoreDamaged
+from aggregator.errors import BadUpload, StoreDamaged, StoreFull
 from aggregator.store.blob_folder import BlobFolder
 from aggregator.store.board import BoardStore
 from aggregator.store.durable import disk_errors
@@ -124,8 +124,15 @@ class BlobStore:
 
         limit: names at a time. What a crash leaves has no row, and ``clean_up`` finds it.
         """
+        if self._whole.is_away:
+            return False  # else all rows would go, and all blobs stay
         gone, is_more = self._store.prune(limit)
-        self._whole.remove(gone)
+        try:
+            self._whole.remove(gone)
+        except StoreFull:
+            for digest in gone:  # no row speaks of them any more: ``clean_up`` has them to delete
+                self._unnamed.claim(NOBODY, digest, 0)
+            raise
         return is_more
 
     def have(self, member: int, digest: bytes, size: int) -> int:

@@ -24,8 +24,9 @@ NOWHERE = Path("none")
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_CLIENT", {"connect_timeout": "1s", "timeout": "1s"})
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of tests may be busy for seconds."""
+    monkeypatch.setattr(module, "_CLIENT", {"connect_timeout": "60s", "timeout": "60s"})
     monkeypatch.setattr(module, "_LOOK_SECONDS", 0.1)
 
 
@@ -127,6 +128,7 @@ def test_a_silent_store_is_waited_for_once_and_then_not_asked_until_it_answers(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
+    monkeypatch.setattr(module, "_CLIENT", {"connect_timeout": "4s", "timeout": "4s"})
     with running() as server, closing(Bucket(server.new_bucket())) as bucket:
         bucket.watch()
         bucket.keep(NOWHERE, NAME, BLOB)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from protocol.wire.frames import (
     Rejected,
     Subscribe,
 )
+from tests.stage.boards.cluster import Cluster
+from tests.stage.boards.server import Server
 from tests.stage.caller import stranger
 from tests.stage.objects.backend import InABucket
 from tests.stage.objects.server import ObjectServer, running
@@ -154,6 +157,30 @@ async def test_a_store_that_is_silent_for_a_while_costs_nothing_but_time(
 
 def _have(data: bytes, offset: int | None = None) -> BlobHave:
     return BlobHave(blob_name(data), len(data) if offset is None else offset, len(data), False)
+
+
+async def test_the_next_leader_has_the_blobs_that_the_last_one_put_there(
+    place: Place, postgres: Server, address: str
+) -> None:
+    """The folder that they share has the uploads alone."""
+    cluster = Cluster(place.file, place.data, postgres.address(postgres.new_database()), 2)
+    try:
+        first = cluster.leader()
+        at_first = replace(place, port=first.port)
+        assert await say(at_first, chunk(BLOB), chunk(b"other!", 0, 3)) == [
+            _have(BLOB), BlobHave(blob_name(b"other!"), 3, 6, False),
+        ]  # fmt: skip
+        first.process.kill()
+        first.process.wait()
+        second, _ = cluster.follower(first)
+        asked = BlobRequest(blob_name(BLOB), 0), chunk(b"other!", 3)
+        part, rest = await say(replace(place, port=second.port), *asked)
+        assert isinstance(part, BlobChunk)
+        assert BLOB.startswith(part.data)
+        assert rest == _have(b"other!")
+    finally:
+        cluster.close()
+    assert not (place.store / "blobs").exists()
 
 
 DIES_AT_THE_ROW = """
