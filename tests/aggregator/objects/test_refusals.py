@@ -85,6 +85,18 @@ def test_credentials_that_are_wrong_or_have_too_few_rights_are_told_apart(serve:
         assert "AccessDenied" in said
 
 
+@pytest.mark.parametrize("address", ["s3://bucket", "az://container"])
+def test_a_machine_without_credentials_is_told_where_they_are_looked_for(
+    serve: Serve, objects: ObjectServer, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
+    said = serve(address)
+    assert "lets nobody in by these credentials: no credentials were found" in said
+    assert "AWS_ACCESS_KEY_ID" in said
+
+
 def test_what_is_not_installed_is_named_with_the_command(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
