@@ -76,7 +76,6 @@ comes under the name of one that has added before says ``near`` for that one: of
 compare it says that it is.
 """
 
-import dataclasses
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Self, TypeVar
@@ -89,7 +88,7 @@ from protocol.messages import NEAR_TO_NOTHING, InheritedSums, Near, read_session
 from protocol.rounds.isolation import Difference, Sums, fewest_missing, isolated, largest
 from protocol.rounds.known import KnownRounds, PastRound
 from protocol.rounds.span import Members
-from protocol.rounds.variables import Added, OpenSum, Start, Variables, hand_on
+from protocol.rounds.variables import Added, Start, Variables, hand_on
 from protocol.rounds.view import RoundView, models_up_to
 from protocol.terms import Terms
 
@@ -192,7 +191,7 @@ class OpenedSets:
         row = self._row(view, view.contributors)
         others = self._others(view, row)
         found = self._answer(view, isolated, row, others, self._terms.least_difference)
-        return found and self._with_gone(found)
+        return found and found.with_gone(self._terms.n_members, self._name_of)
 
     def binds(self, view: RoundView) -> bool:
         """Whether the round's sum is compared with one that may be open already."""
@@ -318,37 +317,8 @@ class OpenedSets:
         """The sums of other rounds that share variables with a row, or with one that does."""
         self._catch_up()
         if (view.session, row) not in self._others_of:
-            self._others_of[view.session, row] = self._connected(view.session, row)
+            self._others_of[view.session, row] = self._rounds.connected(view.session, row)
         return self._others_of[view.session, row]
-
-    def _connected(self, but: str, row: frozenset[Added]) -> Sums:
-        found: dict[OpenSum, frozenset[Added]] = {}
-        left, seen = list(row), set(row)
-        while left:
-            member, _ = variable = left.pop()
-            starts = self._variables.classes.starts(variable)
-            for one in (one for start in starts for one in self._open_from(start, but)):
-                if one not in found and member in one.members:
-                    found[one] = self._row_of(one)
-                    left += found[one] - seen
-                    seen |= found[one]
-        return {one.name: found[one] for one in sorted(found, key=lambda one: one.at)}
-
-    def _open_from(self, start: Start, but: str) -> Iterator[OpenSum]:
-        """Sums of a start that may be open, in any other round than one."""
-        yield from self._variables.taken.of_start.get(start, ())
-        for session in self._rounds.of_start(start):
-            if session != but and self._rounds.may_be_open(session):
-                yield self._rounds.sum_of(session)
-
-    def _row_of(self, one: OpenSum) -> frozenset[Added]:
-        return frozenset(self._variables.classes.variable(m, one.start) for m in one.members)
-
-    def _with_gone(self, found: Difference) -> Difference:
-        """With the names of hospitals that have left, in place of their numbers."""
-        here = tuple(m for m in found.members if m <= self._terms.n_members)
-        gone = tuple(self._name_of(m) for m in found.members if m not in here)
-        return dataclasses.replace(found, members=here, gone=gone)
 
     def _name_of(self, member: int) -> str:
         return self._variables.taken.gone.get(member) or self._terms.name_of(member)

@@ -7,8 +7,8 @@ that shows too few.
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from protocol.rounds.span import (
     EFFORT,
@@ -47,6 +47,12 @@ class Difference:
     def member(self) -> int:
         """One of the members, for a refusal; 0 where there are none, or all have left."""
         return self.members[0] if self.members else 0
+
+    def with_gone(self, n_here: int, name_of: Callable[[int], str]) -> "Difference":
+        """With the names of hospitals that have left, in place of their numbers."""
+        here = tuple(m for m in self.members if m <= n_here)
+        gone = tuple(name_of(m) for m in self.members if m > n_here)
+        return replace(self, members=here, gone=gone)
 
     def reason(self, terms: Terms) -> str:
         """The same in words, as long as the board takes it."""

@@ -12,7 +12,7 @@ from typing import Literal
 from protocol.board import Posted, StudyState
 from protocol.encoding import Message
 from protocol.messages import Clip, Contribution, Count, Near, Sender, Session, read_session
-from protocol.rounds.variables import OpenSum, Start, Variables
+from protocol.rounds.variables import Added, OpenSum, Start, Variables
 from protocol.rounds.view import RoundView
 from protocol.terms import Terms
 
@@ -195,6 +195,30 @@ class KnownRounds:
     def sums(self) -> list[OpenSum]:
         """Those that may be open, in the order in which their rounds were opened."""
         return [self.sum_of(one) for one in self.variables.starts if self.may_be_open(one)]
+
+    def connected(self, but: str, row: frozenset[Added]) -> dict[str, frozenset[Added]]:
+        """The sums that share variables with a row, or with one that does, and what each holds.
+
+        By names, in the order of the board. Those that may be open, in any other round than one.
+        """
+        found: dict[OpenSum, frozenset[Added]] = {}
+        classes, left, seen = self.variables.classes, list(row), set(row)
+        while left:
+            member, _ = variable = left.pop()
+            starts = classes.starts(variable)
+            for one in (one for start in starts for one in self._open_from(start, but)):
+                if one not in found and member in one.members:
+                    found[one] = frozenset(classes.variable(m, one.start) for m in one.members)
+                    left += found[one] - seen
+                    seen |= found[one]
+        return {one.name: found[one] for one in sorted(found, key=lambda one: one.at)}
+
+    def _open_from(self, start: Start, but: str) -> Iterator[OpenSum]:
+        """Sums of a start that may be open, here or in the federations before."""
+        yield from self.variables.taken.of_start.get(start, ())
+        for session in self.of_start(start):
+            if session != but and self.may_be_open(session):
+                yield self.sum_of(session)
 
     def wanting(self, member: int) -> Iterator[str]:
         """Sessions of rounds in which a member may be wanted; of no others."""
