@@ -148,7 +148,8 @@ class Evidence:
     def chain(self) -> Chain:
         """The entries from the manifest's head back to the first."""
         head = self.manifest.head
-        if self.spread is not None and head.position > MANY:
+        known = self.verified.head.position if self.verified else 0
+        if self.spread is not None and head.position - known > MANY:
             self.spread.begin()
         return Chain.read(self.files, head, self.verified)
 

@@ -169,10 +169,12 @@ def test_what_is_signed_and_cannot_be_said_is_found(change: Callable[[Story, int
     assert told(found) == told(audited(files, None, None))
 
 
-def test_processes_begin_before_the_chain_of_a_long_record_is_read(monkeypatch) -> None:
+def test_processes_begin_before_the_chain_is_read_where_much_of_it_is_new(monkeypatch) -> None:
     files = MemoryFiles(write(good().story).files)
-    few, many = Elsewhere(), Elsewhere()
+    few, many, known = Elsewhere(), Elsewhere(), Elsewhere()
     audited(files, None, few)
     monkeypatch.setattr(evidence, "MANY", 10)
     audited(files, None, many)
-    assert (few.begun, many.begun) == (0, 1)
+    note = audit(files, NONCE, notes=True).verified
+    assert audit(files, NONCE, spread=known, verified=note).known
+    assert (few.begun, many.begun, known.begun) == (0, 1, 0)
