@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.errors import StoreAway
-from aggregator.objects.bucket import Bucket
+from aggregator.objects import open_bucket
 from aggregator.store import BlobStore, BoardStore, RoundVector
 from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS
 from protocol.board import Head
@@ -17,7 +17,7 @@ def test_what_the_store_does_not_delete_is_deleted_once_it_answers(
     tmp_path: Path, objects: ObjectServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_ms, address = [0], objects.new_bucket()
-    with closing(BoardStore(tmp_path)) as store, closing(Bucket(address)) as bucket:
+    with closing(BoardStore(tmp_path)) as store, closing(open_bucket(address)) as bucket:
         blobs = BlobStore(tmp_path, store, pace_ms=lambda: now_ms[0], whole=bucket)
         names = [blobs.put(bytes([k])) for k in range(6)]
         store.append(Head(1, bytes(32)), b"entry", (), RoundVector("s", 1, tuple(names)))

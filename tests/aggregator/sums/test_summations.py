@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.objects.bucket import Bucket
+from aggregator.objects import open_bucket
 from aggregator.rounds import InProcess, Summation, VectorSum
 from aggregator.sums.connection import Connection
 from aggregator.sums.on_dask import OnDask
@@ -90,7 +90,7 @@ def test_workers_read_from_a_bucket_what_is_not_in_the_folder(
     tmp_path: Path, objects: ObjectServer
 ) -> None:
     address = f"{objects.new_bucket()}/federation"
-    with contextlib.closing(Bucket(address)) as bucket:
+    with contextlib.closing(open_bucket(address)) as bucket:
         stored = StoredVectors(tmp_path / "data", bucket)
         with cluster(tmp_path / "dask") as found, on_dask(found) as made:
             finish(made, stored.sum(), stored, *MEMBERS)
@@ -100,7 +100,7 @@ def test_workers_read_from_a_bucket_what_is_not_in_the_folder(
 def test_what_a_worker_cannot_read_from_the_bucket_is_added_here(
     tmp_path: Path, objects: ObjectServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with contextlib.closing(Bucket(f"{objects.new_bucket()}/federation")) as bucket:
+    with contextlib.closing(open_bucket(f"{objects.new_bucket()}/federation")) as bucket:
         stored = StoredVectors(tmp_path / "data", bucket)
         with cluster(tmp_path / "dask", 0) as found:
             found.add_worker(AWS_ENDPOINT_URL="http://127.0.0.1:1")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from aggregator.objects.bucket import Bucket
+from aggregator.objects import open_bucket
 from aggregator.store import BlobFolder, WholeBlobs
 from tests.stage.objects.server import ObjectServer, bucket_of
 
@@ -53,7 +53,7 @@ class InABucket:
         self.server, self.address = server, address or server.new_bucket()
 
     def open(self) -> WholeBlobs:
-        return Bucket(self.address)
+        return open_bucket(self.address)
 
     def change(self, digest: bytes, data: bytes | None) -> None:
         prefix = self.address.partition("://")[2].partition("/")[2]
