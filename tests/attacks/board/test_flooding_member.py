@@ -249,7 +249,7 @@ def test_a_part_of_a_blob_is_served_without_reading_all_of_it(
         return blob_name(data)
 
     desk.restart()
-    monkeypatch.setattr("aggregator.store.blobs.blob_name", counted)
+    monkeypatch.setattr("aggregator.store.whole_blobs.blob_name", counted)
     for _ in range(5):
         for blob in blobs:
             last = BlobRequest(blob_name(blob), len(blob) - 1)
