@@ -179,7 +179,8 @@ _OF_A_DATABASE = {  # by its kind: what went wrong, and what to do about it
 def _board_refused(error: BoardRefused) -> tuple[str, str]:
     what, remedy = _OF_A_DATABASE[error.kind]
     text = what.format(place=error.place, reason=error.reason)
-    return text[:1].upper() + text[1:], remedy
+    is_words = text.startswith("the ")  # and no path, which is as it is
+    return (text[:1].upper() + text[1:] if is_words else text), remedy
 
 
 _KEYS = "in the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or those of gs and az)"

@@ -208,3 +208,10 @@ def test_tables_of_another_release_are_refused_and_unchanged(tmp_path: Path, num
         assert f"format {number}, not 1" in what
         assert "--data with another folder" in remedy
     assert path.read_bytes() == before
+
+
+def test_a_path_is_told_as_it_is_written() -> None:
+    refused = BoardRefused("build/board.sqlite", "format", "its tables have format 0, not 1")
+    assert sentences(refused)[0].startswith("build/board.sqlite holds no board")
+    refused = BoardRefused("the database on db1", "format", "its tables have format 0, not 1")
+    assert sentences(refused)[0].startswith("The database on db1 holds no board")
