@@ -16,7 +16,7 @@ from protocol.errors import Malformed
 from protocol.messages import Count, Digest
 from protocol.rounds import PastRound
 
-MAX_VERIFIED_BYTES = 1 << 26
+MAX_VERIFIED_BYTES = 1 << 30  # members may call 64 rounds near in each contribution
 _DIGEST_BYTES = 32
 _FORMAT = "quorate verified 1"
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from keyshare.proofs import all_hold
 from protocol.board.post import Head
+from protocol.encoding import encode
 from protocol.errors import ProtocolError
 from protocol.messages import read_session
 from protocol.messages.bodies import Contribution, Partial, SetLock, Statement
@@ -27,13 +28,14 @@ from protocol.record.files import (
     entry_path,
     write_manifest,
 )
-from protocol.record.verified import Verified
+from protocol.record.verified import MAX_VERIFIED_BYTES, Verified
 from tests.stage.record.broken import TAMPERINGS
 from tests.stage.record.good import ROUND, good
 from tests.stage.record.handed import handed_over
 from tests.stage.record.memory import MemoryFiles
 from tests.stage.record.story import Story, write
 from tests.stage.record.tampering import Broken
+from tests.stage.rounds.past import largest_past_round
 
 NONCE = b"n" * 32
 SINCE = "2.7"  # which says which head it was asked about
@@ -312,3 +314,7 @@ def test_all_that_are_no_rounds_are_looked_at_as_a_whole() -> None:
     alone = Evidence(whole(), None, None, NONCE).entries
     kept = [p.hash for p in alone if read_session(p.post.session).kind != "round"]
     assert [posted.hash for posted in evidence.entries] == kept
+
+
+def test_a_note_of_a_long_board_reads_whatever_members_have_called_near() -> None:
+    assert len(encode(largest_past_round())) * 10_000 < MAX_VERIFIED_BYTES
