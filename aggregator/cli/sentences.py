@@ -1,6 +1,6 @@
 """What each error says to the aggregator's operator: what went wrong, and what to do about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aggregator.cards import BadAddress
 from aggregator.errors import (
@@ -176,13 +176,6 @@ _OF_A_DATABASE = {  # by its kind: what went wrong, and what to do about it
 }
 
 
-def _board_refused(error: BoardRefused) -> tuple[str, str]:
-    what, remedy = _OF_A_DATABASE[error.kind]
-    text = what.format(place=error.place, reason=error.reason)
-    is_words = text.startswith("the ")  # and no path, which is as it is
-    return (text[:1].upper() + text[1:] if is_words else text), remedy
-
-
 _KEYS = "in the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or those of gs and az)"
 _OF_BLOBS = {  # by its kind: what went wrong, and what to do about it
     "address": (
@@ -233,11 +226,6 @@ _OF_BLOBS = {  # by its kind: what went wrong, and what to do about it
 }
 
 
-def _blobs_refused(error: BlobsRefused) -> tuple[str, str]:
-    what, remedy = _OF_BLOBS[error.kind]
-    return what.format(place=error.place, reason=error.reason), remedy
-
-
 _OF_SUMS = {  # by its kind: what went wrong, and what to do about it
     "address": (
         "What --sums names is no address of a scheduler: {place}: {reason}.",
@@ -259,9 +247,18 @@ _OF_SUMS = {  # by its kind: what went wrong, and what to do about it
 }
 
 
-def _sums_refused(error: SumsRefused) -> tuple[str, str]:
-    what, remedy = _OF_SUMS[error.kind]
-    return what.format(place=error.place, reason=error.reason), remedy
+def _by_kind(
+    texts: Mapping[str, tuple[str, str]],
+) -> Callable[[BoardRefused | BlobsRefused | SumsRefused], tuple[str, str]]:
+    """What is said of an error whose ``kind`` is one of these."""
+
+    def said(error: BoardRefused | BlobsRefused | SumsRefused) -> tuple[str, str]:
+        what, remedy = texts[error.kind]
+        text = what.format(place=error.place, reason=error.reason)
+        is_words = text.startswith("the ")  # and no path, which is as it is
+        return (text[:1].upper() + text[1:] if is_words else text), remedy
+
+    return said
 
 
 SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
@@ -307,9 +304,9 @@ SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
         f"Nothing is stored of this federation: there is no board in {e.folder}.",
         "Give the --data folder that the service was started with, and the same federation.toml.",
     ),
-    BoardRefused: _board_refused,
-    BlobsRefused: _blobs_refused,
-    SumsRefused: _sums_refused,
+    BoardRefused: _by_kind(_OF_A_DATABASE),
+    BlobsRefused: _by_kind(_OF_BLOBS),
+    SumsRefused: _by_kind(_OF_SUMS),
     LeadLost: lambda e: (
         f"This process no longer leads: {e.place}: {e.reason}.",
         "Start it again: it stands by until it may lead. Nothing acknowledged is lost.",

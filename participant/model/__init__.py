@@ -14,6 +14,7 @@ from participant.model.file import (
     NextModel,
     bounds_name,
     model_name,
+    models_among,
     read_model,
     read_stored,
     write_model,

@@ -9,7 +9,8 @@ them a model's digest is known from its file alone.
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from participant.model.master import Model
 from participant.model.weights import SLICE, Vector
 
 _DTYPES = {"<f8": "F64", "<f4": "F32"}
+_NAME = re.compile(r"studies/([^/]+)/model-(0|[1-9]\d{0,8})\.safetensors")
 _LENGTH = 8  # bytes of the header's length
 _METADATA = "__metadata__"
 _APPS_DTYPES = "dtypes"  # in the metadata
@@ -38,6 +40,14 @@ def model_name(study: str, number: int) -> str:
 def bounds_name(study: str, number: int) -> str:
     """What the bounds beside that model are called, if this hospital has made it."""
     return f"studies/{study}/bounds-{number}"
+
+
+def models_among(names: Iterable[str]) -> dict[str, list[int]]:
+    """By study, after which rounds there are models among what a hospital has stored."""
+    found = dict[str, list[int]]()
+    for match in filter(None, map(_NAME.fullmatch, names)):
+        found.setdefault(match[1], []).append(int(match[2]))
+    return found
 
 
 class NextModel:

@@ -3,9 +3,7 @@
 import asyncio
 import json
 import os
-import re
 import secrets
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +11,24 @@ from participant.agent import load_checkpoint
 from participant.disk import FolderStorage
 from participant.errors import Unreachable
 from participant.home import Membership
+from participant.model import models_among
 from participant.network.link import OPEN_SECONDS, Caller, Traffic, open_link
 from protocol.errors import Malformed
 from protocol.wire import StatusReport, StatusRequest
 
-_MODEL = re.compile(r"studies/([^/]+)/model-(\d+)\.safetensors")
-
 
 def local_facts(member: Membership) -> dict[str, Any]:
     """What this hospital holds; needs no connection."""
-    found = filter(None, map(_MODEL.fullmatch, member.storage.names("studies/")))
-    models, kept = dict[str, int](), Counter[str]()
-    for study, number in (match.groups() for match in found):
-        models[study] = max(models.get(study, 0), int(number))
-        kept[study] += 1
+    models = models_among(member.storage.names("studies/"))
     return {
         "member": member.index,
         "name": member.identity.name,
         "data_folder": str(member.folder),
         "free_bytes": free_bytes(member.folder),
         "key_share_epochs": member.vault.epochs(),
-        "models": models,  # by study: after which round the last is
-        "models_kept": dict(kept),  # by study: how many there are
+        # By study: after which round the last is, and how many there are.
+        "models": {study: max(numbers) for study, numbers in models.items()},
+        "models_kept": {study: len(numbers) for study, numbers in models.items()},
         "post_on_its_way": member.storage.read("outbox/post") is not None,
     }
 

@@ -6,7 +6,6 @@ hospital takes part in needs more than the newest two. A model from which anothe
 start stays as well.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,14 +13,13 @@ from participant.agent import Task
 from participant.disk import Storage
 from participant.errors import DamagedFile, DiskError, TooLarge
 from participant.home import Membership
-from participant.model import bounds_name, model_name, read_stored, sample_of
+from participant.model import bounds_name, model_name, models_among, read_stored, sample_of
 from participant.pruning.samples import SampledModels
 from protocol.board import Board, Posted
 from protocol.messages import Statement, read_session
 from protocol.programs.refusals import FULL
 
 LEAST = 2  # the newest, and the one before: a round may be lost with a refresh of the key
-_MODEL = re.compile(r"studies/([^/]+)/model-(0|[1-9]\d{0,8})\.safetensors")
 
 
 class Pruned(NamedTuple):
@@ -72,7 +70,7 @@ class PruningTask(Task):
         """Look at all that lies here."""
         self._board = board
         self._opened = {name: board.opened(name) for name in board.studies}
-        self._waiting = set(_models(self._storage))
+        self._waiting = set(self._models())
 
     def wants(self, session: str) -> bool:
         """What is said of models from now on."""
@@ -111,9 +109,12 @@ class PruningTask(Task):
             self._told.add(study)
             self._tell(Pruned(study, self._keep, tuple(gone), tuple(left)))
 
+    def _models(self) -> dict[str, list[int]]:
+        return models_among(self._storage.names("studies/"))
+
     def _unkept(self, study: str) -> list[int]:
         """The models of a study that are to go, the oldest first."""
-        found = _models(self._storage)
+        found = self._models()
         starts = set(self._starts(found))
         return [k for k in sorted(found.get(study, ()))[: -self._keep] if (study, k) not in starts]
 
@@ -151,11 +152,3 @@ class PruningTask(Task):
 def pruning_task(member: Membership, keep: int, tell: Callable[[Pruned], object]) -> PruningTask:
     """A member's; raises ValueError unless LEAST or more are kept."""
     return PruningTask(member.index, member.storage, member.model_secret, keep, tell)
-
-
-def _models(storage: Storage) -> dict[str, list[int]]:
-    """By study, after which rounds there are models."""
-    found = dict[str, list[int]]()
-    for match in filter(None, map(_MODEL.fullmatch, storage.names("studies/"))):
-        found.setdefault(match[1], []).append(int(match[2]))
-    return found

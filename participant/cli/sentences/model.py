@@ -189,8 +189,8 @@ def _vectors_gone(e: VectorsGone, c: Context) -> Sentence:
 
 def _let_go(e: ModelLetGo, c: Context) -> Sentence:
     return Sentence(
-        f"the model after {e.round_name} is gone: this hospital keeps so many of each study and no "
-        "more (--keep-models)",
+        f"the model after {e.round_name} is gone: this hospital keeps the newest of each study "
+        "alone (--keep-models)",
         f"take a later one: the newest is that after round {e.newest}. Another hospital of the "
         "study may still have this one. It is the same everywhere",
     )

@@ -14,7 +14,7 @@ from aggregator.place.blobs import noted
 from aggregator.store import BlobFolder
 from protocol.messages import blob_name
 from tests.stage.objects.server import SECRET, ObjectServer, running
-from tests.stage.programs.place import Place, Run, place, refused, run, service
+from tests.stage.programs.place import Place, Run, place, refused, refused_to_serve, run, service
 
 __all__ = ["place", "run"]  # fixtures
 Serve = Callable[..., str]
@@ -26,9 +26,7 @@ def serve(place: Place, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
 
     def serve(address: str) -> str:
-        said = refused(run, "serve", *place.words, "--blobs", address)
-        assert not list(tmp_path.glob("quorate-aggregator-*.txt"))
-        assert "Internal" not in said
+        said = refused_to_serve(run, place, "--blobs", address)
         assert SECRET not in said
         assert not (place.store / "blobs-at").exists()
         return said

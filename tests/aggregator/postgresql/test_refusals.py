@@ -12,7 +12,7 @@ import aggregator
 from aggregator.cli.sentences import _OF_A_DATABASE
 from aggregator.postgresql.lead import Lead
 from tests.stage.boards.server import PASSWORD, Server
-from tests.stage.programs.place import Place, Run, place, refused, run
+from tests.stage.programs.place import Place, Run, place, refused, refused_to_serve, run
 
 __all__ = ["place", "run"]  # fixtures
 HOST = "127.0.0.1"
@@ -25,9 +25,7 @@ def serve(place: Place, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
 
     def serve(address: str) -> str:
-        said = refused(run, "serve", *place.words, "--board", address)
-        assert not list(tmp_path.glob("quorate-aggregator-*.txt"))
-        assert "Internal" not in said
+        said = refused_to_serve(run, place, "--board", address)
         return said
 
     return serve

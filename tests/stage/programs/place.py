@@ -78,6 +78,14 @@ def place(tmp_path: Path, run: Run) -> Place:
     return Place(data, file, federation, port)
 
 
+def refused_to_serve(run: Run, place: Place, *options: str) -> str:
+    """What ``serve`` says that fails; no file is left here that could have a secret in it."""
+    said = refused(run, "serve", *place.words, *options)
+    assert not list(Path().glob("quorate-aggregator-*.txt"))
+    assert "Internal" not in said
+    return said
+
+
 @contextmanager
 def service(place: Place, *options: str) -> Iterator[subprocess.Popen[str]]:
     """``serve`` as a process of its own, ready."""
