@@ -310,7 +310,7 @@ class Evidence:
     def begin_judging(self) -> None:
         """Have rounds judged elsewhere, if anything does that, while something is done here."""
         if self.spread is not None:
-            assert self.rounds is not None
+            _ = self.rounds
 
     @cached_property
     def open_sums(self) -> OpenSums:
