@@ -319,8 +319,14 @@ def _long_board(found: Figures) -> Iterable[str]:
             ("record", found["verify"]),
         )
         for what, one in whose.items()
+        if what != "alone"
     ]
     yield _table(["", "by the clock, s", "of processors, s", "MiB", "MB down"], rows)
+    alone = {what: _figure(seconds) for what, seconds in found["verify"]["alone"].items()}
+    yield (
+        f"Of a verification the signatures alone take {alone['signatures']} s of a processor, and"
+        f" the products alone that its proofs need take {alone['products']} s."
+    )
     tick, report = (_figure(starts["next start"][name]) for name in ("tick_ms", "report_ms"))
     yield (
         f"Once started, the aggregator looks for what is due in {tick} ms, and makes a report for"
