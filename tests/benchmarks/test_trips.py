@@ -3,7 +3,7 @@
 import sys
 
 from benchmarks import trips
-from protocol.messages.attachment import blob_name
+from protocol.board.post import genesis
 
 
 def test_every_stretch_of_a_round_is_counted_and_nothing_after_it():
@@ -15,6 +15,6 @@ def test_every_stretch_of_a_round_is_counted_and_nothing_after_it():
 
 def test_a_move_is_a_call_into_another_file_or_its_return():
     with (trip := trips.Trip()):
-        blob_name(b"a payload")
-    assert {file.rpartition("/")[2] for file in trip.files} == {"attachment.py", "digest.py"}
+        genesis(bytes(32))
+    assert {file.rpartition("/")[2] for file in trip.files} == {"post.py", "digest.py"}
     assert trip.moves == 2
