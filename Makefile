@@ -19,7 +19,8 @@ NVFLARE_VENV := .venv-nvflare
 NVFLARE_STAMP := $(NVFLARE_VENV)/installed
 NVFLARE_PIP = $(NVFLARE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $(NVFLARE)/constraints.txt
 DEMO_FLAGS ?=
-WORKERS ?= --numprocesses 2
+# More than there are cores: many tests wait for a process or for the disk.
+WORKERS ?= --numprocesses 4
 TESTS ?=
 FUZZ_RUNS ?= 1000000
 FUZZ_FLAGS ?=

@@ -19,16 +19,23 @@ DRAWERS = {
 METHODS = {"echo", "secho", "echo_via_pager", "confirm", "prompt", "StreamHandler", "FileHandler"}
 CALLS = {"print", "input", "sys.stdout.write", "sys.stderr.write", "logging.basicConfig"}
 
+LAST = METHODS | {call.rpartition(".")[2] for call in CALLS}
+
 
 def modules(package: str) -> Iterator[tuple[str, ast.Module]]:
     for path in sorted((ROOT / package).rglob("*.py")):
         yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())
 
 
+def _last(function: ast.expr) -> str:
+    """The last name of what is called."""
+    return str(getattr(function, "id", "") or getattr(function, "attr", ""))
+
+
 def writes(name: str, module: ast.Module) -> Iterator[str]:
     """What in a module writes to a terminal by itself."""
     for node in ast.walk(module):
-        if isinstance(node, ast.Call):
+        if isinstance(node, ast.Call) and _last(node.func) in LAST:
             called = ast.unparse(node.func)
             if called in CALLS or called.rpartition(".")[2] in METHODS:
                 yield called

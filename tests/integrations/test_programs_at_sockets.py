@@ -290,6 +290,7 @@ def test_a_study_that_is_not_approved_has_no_socket(stage: Stage) -> None:
         Visits(str(stage.staged.socket("nothing", 1)), patience=0.1).model()
 
 
+@pytest.mark.slow  # the adapters' own tests begin it, too
 def test_the_stage_of_adapters_is_a_program_that_ends_with_its_input(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "tests.stage.adapters", "--plan", '{"rounds": 1}'],

@@ -27,7 +27,7 @@ from tests.stage.rounds.round_table import KeyedTable, RoundTable, Steps
 from tests.stage.studies import STUDY, training_study
 from tests.stage.toy import model_secret
 
-LARGE = 20_000  # weights
+LARGE = 6_000  # weights
 WHERE = pytest.mark.parametrize("after", [lambda table: table, lambda t: table_after(t, LEAVE)])
 After = Callable[[RoundTable], RoundTable]
 
@@ -115,8 +115,8 @@ def test_where_samples_are_not_asked_the_difference_is_open(
 
 @pytest.fixture
 def few_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sample, "EVENLY", 1 << 10)
-    monkeypatch.setattr(sample, "BY_SIZE", 1 << 10)
+    monkeypatch.setattr(sample, "EVENLY", 1 << 9)
+    monkeypatch.setattr(sample, "BY_SIZE", 1 << 9)
 
 
 def places_of(table: RoundTable, index: int) -> np.ndarray:

@@ -39,6 +39,7 @@ from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
 from tests.protocol.board.test_rest import LIMIT, Stored, boards, read
 from tests.stage.rounds.contribution import near_to
+from tests.stage.sampled import sampled
 from tests.stage.studies import statistic_study, training_study
 from tests.stage.toy import Table, toy_federation
 
@@ -188,7 +189,7 @@ def resumed(board: Board, sums: OpenedSets, stored: Stored) -> tuple[Board, Open
     return again, OpenedSets.of(again)
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", [*STORIES[:2], *sampled(STORIES[2:], 4)])
 def test_at_every_entry_it_decides_as_from_the_whole_board(name: str) -> None:
     terms, entries = story(name)
     whole, kept, later = Board(terms), resting(terms), resting(terms)

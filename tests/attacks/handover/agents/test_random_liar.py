@@ -148,12 +148,12 @@ def comes_through(hall: Liar, seed: int) -> None:
     assert decrypts(*found[:2])
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(4))
 def test_nobody_honest_is_named_and_the_key_is_there(hall: Liar, seed: int) -> None:
     comes_through(hall, seed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 200))
+@pytest.mark.parametrize("seed", range(4, 110))
 def test_many_more_times(hall: Liar, seed: int) -> None:
     comes_through(hall, seed)
