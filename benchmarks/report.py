@@ -316,13 +316,12 @@ def _long_board(found: Figures) -> Iterable[str]:
         for who, whose in (
             ("aggregator", starts),
             ("hospital", found["agent"]),
-            ("record", found["verify"]),
+            ("record", found["record"]),
         )
         for what, one in whose.items()
-        if what != "alone"
     ]
     yield _table(["", "by the clock, s", "of processors, s", "MiB", "MB down"], rows)
-    alone = {what: _figure(seconds) for what, seconds in found["verify"]["alone"].items()}
+    alone = {what: _figure(seconds) for what, seconds in found["alone"].items()}
     yield (
         f"Of a verification the signatures alone take {alone['signatures']} s of a processor, and"
         f" the products alone that its proofs need take {alone['products']} s."

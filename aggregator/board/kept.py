@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from aggregator.board.summary import Summary, read_summary
 from aggregator.errors import StoreDamaged
 from aggregator.rounds import Rounds
-from aggregator.store import BoardStore, RoundVector
+from aggregator.store import BoardStore, RoundVector, StoredBoard
 from protocol.board import Board, Entry, Head, Post, Posted, decode_entry
 from protocol.encoding import decode, encode
 from protocol.errors import BadEntry, Fork, Malformed
@@ -24,17 +24,17 @@ _AT_ONCE = 256  # entries, after which rounds are let rest
 _SUMMED_UP = 2_048  # entries, after which there is a new summary
 
 
-class KeptBoard:
-    """``board`` and ``rounds``, which go on with each entry that is put here."""
+class ReadBoard:
+    """``board`` and ``rounds`` as they stand by what is stored, for who writes nothing."""
 
-    def __init__(self, terms: Terms, store: BoardStore) -> None:
+    def __init__(self, terms: Terms, store: StoredBoard) -> None:
         """Read what is stored; raises StoreDamaged and StoreFull.
 
         Each entry was verified before it was stored. That it is the same, its hash shows, on which
         all later ones build up to a head that is noted beside the database. Those behind that head,
         if a crash has kept them from being noted, are verified again.
         """
-        self._terms, self._store = terms, store
+        self._terms, self._stored = terms, store
         self.board = Board(terms)
         self._check_chain()
         summary = self._summary()
@@ -52,9 +52,9 @@ class KeptBoard:
 
     def _check_chain(self) -> None:
         try:
-            self._store.check_chain(self.board.head)
+            self._stored.check_chain(self.board.head)
         except StoreDamaged as damage:
-            if damage.position == 1 and self._is_foreign(next(self._store.entries(), b"")):
+            if damage.position == 1 and self._is_foreign(next(self._stored.entries(), b"")):
                 raise StoreDamaged(damage.what, "of another federation", 1) from None
             raise
 
@@ -67,8 +67,8 @@ class KeptBoard:
 
     def _summary(self) -> Summary | None:
         """The stored summary, if it is of this board."""
-        found = read_summary(self._store.summary)
-        is_of_it = found and self._store.has(Head(found.board.position, found.board.head))
+        found = read_summary(self._stored.summary)
+        is_of_it = found and self._stored.has(Head(found.board.position, found.board.head))
         return found if is_of_it else None
 
     def _go_on_from(self, summary: Summary | None) -> None:
@@ -81,7 +81,27 @@ class KeptBoard:
             self.rounds.stated.resume(summary.stated)
 
     def _read(self, first: int, last: int) -> Iterator[Entry]:
-        return map(decode_entry, self._store.between(first, last))
+        return map(decode_entry, self._stored.between(first, last))
+
+    def _take(self, posted: Posted) -> None:
+        self.rounds.receive(posted)
+        self.position = posted.position
+        if posted.position % _AT_ONCE == 0:
+            self.rest()
+
+    def rest(self) -> None:
+        """Let go of what nothing is said in any more."""
+        self.board.rest(max(0, self.position - HELD_ENTRIES), self._read)
+        self.rounds.let_go(HELD_ROUNDS)
+
+
+class KeptBoard(ReadBoard):
+    """The same for its one writer: both go on with each entry that is put here."""
+
+    def __init__(self, terms: Terms, store: BoardStore) -> None:
+        """Raises StoreDamaged and StoreFull."""
+        super().__init__(terms, store)
+        self._store = store
 
     def put(self, entry: Entry) -> list[bytes]:
         """Store the board's next entry, which may come next; the names of the blobs in it."""
@@ -94,12 +114,6 @@ class KeptBoard:
         self._take(self.board.append(entry))
         return [*names, *chunks]
 
-    def _take(self, posted: Posted) -> None:
-        self.rounds.receive(posted)
-        self.position = posted.position
-        if posted.position % _AT_ONCE == 0:
-            self.rest()
-
     def look(self) -> None:
         """Let go again of what was only asked for, if that is much.
 
@@ -108,11 +122,6 @@ class KeptBoard:
         """
         if self.board.woken > HELD_ROUNDS:
             self.rest()
-
-    def rest(self) -> None:
-        """Let go of what nothing is said in any more."""
-        self.board.rest(max(0, self.position - HELD_ENTRIES), self._read)
-        self.rounds.let_go(HELD_ROUNDS)
 
     def sum_up(self) -> bool:
         """Store a new summary, if the last one is old; whether it was. Raises StoreFull."""

@@ -7,16 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from aggregator.errors import BoardRefused, LeadLost, NotYetReady
-from aggregator.store import (
-    BoardDatabase,
-    ReadEntries,
-    Row,
-    hold,
-    holder,
-    share,
-    stored_pruned,
-    to_read,
-)
+from aggregator.store import BoardDatabase, BoardTables, hold, holder, share, to_read
 
 _SERVING = "serve"
 
@@ -43,11 +34,8 @@ class PlaceOfBoard(Protocol):
     def served_by(self) -> int | None:
         """The process that serves it, None if none does. Raises NotYetReady while one begins."""
 
-    def to_read(self) -> contextlib.AbstractContextManager[ReadEntries]:
+    def to_read(self) -> contextlib.AbstractContextManager[BoardTables]:
         """Reads what is stored, also while a service is at work."""
-
-    def pruned(self) -> list[Row]:
-        """By study, the first round whose vectors are not given up."""
 
 
 class InFolder:
@@ -70,13 +58,9 @@ class InFolder:
             raise NotYetReady
         return held[0]
 
-    def to_read(self) -> contextlib.AbstractContextManager[ReadEntries]:
+    def to_read(self) -> contextlib.AbstractContextManager[BoardTables]:
         """Raises StoreDamaged, StoreFull."""
         return to_read(self._stored)
-
-    def pruned(self) -> list[Row]:
-        """Raises StoreDamaged, StoreFull."""
-        return stored_pruned(self._stored)
 
 
 class InPostgresql:
@@ -107,13 +91,9 @@ class InPostgresql:
         leader = self._postgresql.who_leads(self._address, self._federation)
         return None if leader is None else leader.process
 
-    def to_read(self) -> contextlib.AbstractContextManager[ReadEntries]:
+    def to_read(self) -> contextlib.AbstractContextManager[BoardTables]:
         """Raises BoardRefused, StoreDamaged, StoreFull."""
         return self._postgresql.to_read(self._address, self._federation)
-
-    def pruned(self) -> list[Row]:
-        """Raises BoardRefused, StoreDamaged, StoreFull."""
-        return self._postgresql.stored_pruned(self._address, self._federation)
 
 
 def place_of_board(

@@ -5,4 +5,4 @@ It needs the extra ``postgresql``, so that nothing imports this chapter before i
 
 from aggregator.postgresql.address import read_address
 from aggregator.postgresql.candidate import Candidate
-from aggregator.postgresql.stored import Leader, stored_pruned, to_read, who_leads
+from aggregator.postgresql.stored import Leader, to_read, who_leads

@@ -7,7 +7,7 @@ from psycopg import Cursor
 
 from aggregator.postgresql.connection import Connection, check_tables, connect, database_errors
 from aggregator.postgresql.lead import Lead
-from aggregator.store import RoundVector, Row
+from aggregator.store import Chain, RoundVector, Row
 
 _PAGE = 128  # entries that are read at once
 _ROWS = (
@@ -42,9 +42,11 @@ SELECT (SELECT count(*) FROM lead), (SELECT count(*) FROM due), ARRAY(SELECT dig
 class PostgresBoard:
     """Every change is one statement, durable when it returns, and done by who leads alone."""
 
-    def __init__(self, address: str, lead: Lead, federation: bytes) -> None:
-        """lead: which has the lock. Raises BoardRefused."""
-        self._place, self._lead = lead.place, lead
+    def __init__(
+        self, address: str, lead: Lead, federation: bytes, followed: Chain | None = None
+    ) -> None:
+        """lead: which has the lock. followed: what was read before. Raises BoardRefused."""
+        self._place, self._lead, self._followed = lead.place, lead, followed
         self._database = self._connected(address, federation)
         try:
             self._reader = self._connected(address, federation)  # beside what is written
@@ -133,6 +135,10 @@ class PostgresBoard:
     def pruned(self) -> list[Row]:
         """By study, the first round whose vectors are not given up."""
         return self._ask(self._database, "SELECT study, before FROM pruned").fetchall()
+
+    def followed(self) -> Chain | None:
+        """What was read while another process led."""
+        return self._followed
 
     def mark_pruned(self, study: str, before: int) -> None:
         """Give up the vectors of a study's rounds before that one."""

@@ -1,4 +1,4 @@
 """The record of a federation, from what the aggregator has stored."""
 
-from aggregator.record.export import Progress, replayed
+from aggregator.record.export import Progress
 from aggregator.record.output import RecordOutput

@@ -198,9 +198,10 @@ class Aggregation:
         if not self._stored.exists():
             load_key(self.folder)  # is this a data folder at all?
         if (process := self._board.served_by()) is None:
-            board = self._board.to_read(), self._board.pruned
-            card, blobs = self._newest_card(), self._blobs.to_read()
-            return stored_report(self._stored, self.terms, _now_ms, card, *board, blobs)
+            tables, blobs = self._board.to_read(), self._blobs.to_read()
+            return stored_report(
+                self._stored, self.terms, _now_ms, self._newest_card(), tables, blobs
+            )
         found = read_status(self.folder)
         if found is None or found.get("pid") != process:
             raise NotYetReady

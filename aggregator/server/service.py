@@ -7,13 +7,12 @@ object on the same folder goes on where the last one stopped.
 import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from aggregator.board import KeptBoard
+from aggregator.board import KeptBoard, require_blobs
 from aggregator.clock import BoardClock
 from aggregator.errors import BadUpload, StoreFull
 from aggregator.rounds import InProcess, Pruning, Summation, Summing, remove_sums
@@ -21,18 +20,11 @@ from aggregator.server.waits import Waits
 from aggregator.status import AtWork
 from aggregator.status.report import report
 from aggregator.store import BlobStore, BoardDatabase, BoardStore, StorageHealth, WholeBlobs
-from protocol.board import Entry, Post, Posted, SignedPost, sign_post
+from protocol.board import Entry, Post, SignedPost, sign_post
 from protocol.encoding import decode
 from protocol.errors import BadEntry, Fork, Malformed
 from protocol.key import Epoch
-from protocol.messages import (
-    MAX_POST_BYTES,
-    MAX_REASON,
-    Body,
-    attachments_of,
-    chunks_of,
-    read_session,
-)
+from protocol.messages import MAX_POST_BYTES, MAX_REASON, Body, attachments_of, chunks_of
 from protocol.terms import AGGREGATOR, AddressCard, Terms
 from protocol.wire import (
     CHUNK_BYTES,
@@ -106,24 +98,8 @@ class Aggregator:
         self._waits.begin(self._clock.now_ms())
 
     def _look_for_blobs(self) -> None:
-        """Those of what goes on must be here; of older ones that is seen when they are read."""
-        ceremonies = [] if self.epoch else list(self.board.ceremonies.values())
-        going_on = [self.board.session(session) for session in self.rounds.sessions()]
-        for posted in chain.from_iterable(ceremonies + going_on):
-            self._require_blobs(posted)
+        require_blobs(self.board, self.rounds, self._blobs, self._store.pruned)
         self._blobs.look_for_unnamed()
-
-    def _require_blobs(self, posted: Posted) -> None:
-        for attachment in posted.attachments:
-            if attachment.is_blob:
-                self._blobs.require(attachment.digest, attachment.size)
-        if not self._is_pruned(posted.post.session):
-            for name in chunks_of(posted.post.body):
-                self._blobs.require(name)
-
-    def _is_pruned(self, session: str) -> bool:
-        named = read_session(session)
-        return named.number < self._blobs.pruned_before(named.study)
 
     @property
     def epoch(self) -> Epoch | None:

@@ -1,14 +1,14 @@
 """What a board is kept in: tables of entries, of blobs' names and of a summary, with one writer."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from aggregator.errors import StoreDamaged
+from aggregator.store.chain import Chain
 
 NO_END = (1 << 63) - 1  # as a position
 
 Row = tuple[object, object]
-ReadEntries = Callable[[int, int], Iterator[bytes]]  # from one position to another, in order
 
 
 class RoundVector(NamedTuple):
@@ -19,15 +19,12 @@ class RoundVector(NamedTuple):
     names: Sequence[bytes]
 
 
-class BoardDatabase(Protocol):
-    """One board's tables; what is written is durable when a method returns.
+class BoardTables(Protocol):
+    """One board's tables, for who reads them.
 
     All methods raise StoreFull for what is refused, StoreDamaged for what cannot be what was
-    stored, and LeadLost once another process may lead.
+    stored, LeadLost once another process may lead, and BoardRefused where nobody needs to lead.
     """
-
-    def close(self) -> None:
-        """Let go of it."""
 
     def rows(self, after: int, last: int) -> Iterator[Row]:
         """Positions and entries, in order, after a position and up to another."""
@@ -35,13 +32,50 @@ class BoardDatabase(Protocol):
     def rows_beside(self, after: int, last: int) -> list[Row]:
         """The same at once, in any thread, while something is written."""
 
+    def summary(self) -> object:
+        """What was kept last, None if nothing was."""
+
+    def pruned(self) -> list[Row]:
+        """By study, the first round whose vectors are not given up."""
+
+    def followed(self) -> Chain | None:
+        """The entries that this process has read before, None if it has not."""
+
+
+class NoTables:
+    """Where there is no board."""
+
+    def rows(self, after: int, last: int) -> Iterator[Row]:
+        """None."""
+        return iter(())
+
+    def rows_beside(self, after: int, last: int) -> list[Row]:
+        """None."""
+        return []
+
+    def summary(self) -> object:
+        """None."""
+        return None
+
+    def pruned(self) -> list[Row]:
+        """None."""
+        return []
+
+    def followed(self) -> Chain | None:
+        """None."""
+        return None
+
+
+class BoardDatabase(BoardTables, Protocol):
+    """The same for its one writer; what is written is durable when a method returns."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
     def append(
         self, position: int, entry: bytes, names: Sequence[bytes], vector: RoundVector | None = None
     ) -> None:
         """Store the next entry, and that it names these blobs for good, and those until pruned."""
-
-    def summary(self) -> object:
-        """What was kept last, None if nothing was."""
 
     def keep_summary(self, data: bytes) -> None:
         """Put it in the place of the last one."""
@@ -61,9 +95,6 @@ class BoardDatabase(Protocol):
     def unnamed_blobs(self) -> list[Row]:
         """The blobs that no entry names, with their sizes."""
 
-    def pruned(self) -> list[Row]:
-        """By study, the first round whose vectors are not given up."""
-
     def mark_pruned(self, study: str, before: int) -> None:
         """Give up the vectors of a study's rounds before that one."""
 
@@ -72,11 +103,6 @@ class BoardDatabase(Protocol):
 
         Returns those of blobs that nothing else names, whose rows are gone.
         """
-
-
-def no_entries(first: int, last: int) -> Iterator[bytes]:
-    """Where there is no board."""
-    return iter(())
 
 
 def in_order(rows: Iterable[Row], after: int) -> Iterator[bytes]:

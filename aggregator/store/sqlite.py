@@ -6,12 +6,12 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from threading import Lock
 
 from aggregator.errors import BoardRefused, StoreDamaged, StoreFull
-from aggregator.store.database import ReadEntries, RoundVector, Row, in_order, no_entries
+from aggregator.store.chain import Chain
+from aggregator.store.database import BoardTables, NoTables, RoundVector, Row
 from aggregator.store.durable import disk_errors
 
 _NAME = "board.sqlite"
@@ -109,7 +109,7 @@ class SqliteBoard:
 
     def summary(self) -> object:
         """What was kept last, None if nothing was."""
-        return self._value("SELECT summary FROM summary")
+        return _summary(self._database, self._path)
 
     def keep_summary(self, data: bytes) -> None:
         """Put it in the place of the last one."""
@@ -142,6 +142,10 @@ class SqliteBoard:
     def pruned(self) -> list[Row]:
         """By study, the first round whose vectors are not given up."""
         return _pruned(self._database, self._path)
+
+    def followed(self) -> Chain | None:
+        """None: it is read when it is opened."""
+        return None
 
     def mark_pruned(self, study: str, before: int) -> None:
         """Give up the vectors of a study's rounds before that one."""
@@ -197,26 +201,44 @@ class SqliteBoard:
                 raise
 
 
+class _Tables:
+    """A board's tables as they are when they are first read from."""
+
+    def __init__(self, database: sqlite3.Connection, path: Path) -> None:
+        self._database, self._path = database, path
+        with _database_errors(path):
+            database.execute("BEGIN")
+
+    def rows(self, after: int, last: int) -> Iterator[Row]:
+        """Positions and entries, in order, after a position and up to another."""
+        return _rows(self._database, self._path, after, last)
+
+    def rows_beside(self, after: int, last: int) -> list[Row]:
+        """The same at once."""
+        return list(self.rows(after, last))
+
+    def summary(self) -> object:
+        """What was kept last, None if nothing was."""
+        return _summary(self._database, self._path)
+
+    def pruned(self) -> list[Row]:
+        """By study, the first round whose vectors are not given up."""
+        return _pruned(self._database, self._path)
+
+    def followed(self) -> Chain | None:
+        """None: it is read when it is opened."""
+        return None
+
+
 @contextlib.contextmanager
-def to_read(folder: Path) -> Iterator[ReadEntries]:
-    """Reads the entries in a folder that another process may be serving; none if it has no board.
+def to_read(folder: Path) -> Iterator[BoardTables]:
+    """Reads the board in a folder that another process may be serving; nothing if it has none.
 
     Raises BoardRefused for another release's, StoreDamaged, StoreFull, also while it is read.
     """
     path = folder / _NAME
     with _opened(path) as database:
-        yield partial(_in_order, database, path) if database else no_entries
-
-
-def _in_order(database: sqlite3.Connection, path: Path, first: int, last: int) -> Iterator[bytes]:
-    return in_order(_rows(database, path, first - 1, last), first - 1)
-
-
-def stored_pruned(folder: Path) -> list[Row]:
-    """By study, the first round whose vectors are not given up, in such a folder; as above."""
-    path = folder / _NAME
-    with _opened(path) as database:
-        return _pruned(database, path) if database else []
+        yield _Tables(database, path) if database else NoTables()
 
 
 @contextlib.contextmanager
@@ -276,6 +298,12 @@ def _rows(database: sqlite3.Connection, path: Path, after: int, last: int) -> It
     with _database_errors(path):
         query = "SELECT position, entry FROM entries WHERE position > ? AND position <= ?"
         yield from database.execute(query + " ORDER BY position", (after, last))
+
+
+def _summary(database: sqlite3.Connection, path: Path) -> object:
+    with _database_errors(path):
+        row = database.execute("SELECT summary FROM summary").fetchone()
+    return None if row is None else row[0]
 
 
 def _pruned(database: sqlite3.Connection, path: Path) -> list[Row]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.long_board import agent, aggregator, vectors, verify
+from benchmarks.long_board import agent, aggregator, export, floor, vectors, verify
 from benchmarks.long_board.generator import copied, long_board
 from examples.demo.stored import stored_entries
 
@@ -13,6 +13,8 @@ def measure(rounds: int) -> dict[str, Any]:
     entries = stored_entries(made.stored)
     with copied(made) as copy:
         pruned, started = vectors.measure(copy), aggregator.measure(copy)
+        record = made.folder / "record"
+        written = export.measure(copy, record)
     return {
         "benchmark": "long-board",
         "rounds": rounds,
@@ -21,5 +23,6 @@ def measure(rounds: int) -> dict[str, Any]:
         "agent": agent.measure(made),
         "vectors": pruned,
         "aggregator": started,
-        "verify": verify.measure(made),
+        "record": written | verify.measure(record),
+        "alone": floor.measure(record),
     }

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -21,8 +20,7 @@ from protocol.record import (
     countersignatures,
     finish,
     head_path,
-    missing_blobs,
-    recorded,
+    still_to_write,
     write_entries,
     written,
 )
@@ -65,7 +63,7 @@ class RecordTask(Task):
         self._terms, self._index, self._key, self._files = terms, index, key, files
         self._entries: list[Entry] = []
         self._blobs: deque[Attachment] = deque()
-        self._fetched, self._to_fetch = 0, 0
+        self._fetched, self._to_fetch, self._payloads = 0, 0, 0
         self._board: Board | None = None
         self.head: Head | None = None
         self.heads: list[Countersignature] = []  # at the end: all members', in roster order
@@ -101,9 +99,9 @@ class RecordTask(Task):
         self._board, self.head = board, board.head
         before = written(self._files, self._terms)
         write_entries(self._files, self._entries, before)
-        found = recorded(islice(board.entries, self.head.position), self._terms.n_members)
+        due = still_to_write(self._files, board, before)
         self._entries = []
-        self._blobs = deque(missing_blobs(self._files, found, before))
+        self._blobs, self._payloads = deque(due.missing), due.payloads
         self._to_fetch = sum(a.size for a in self._blobs)
         self._finish_if_whole()
 
@@ -134,6 +132,6 @@ class RecordTask(Task):
         check_history(self._files, self._terms, self._board)
         own = countersign(self._terms.federation, self._index, self.head, self._key)
         self._files.write(head_path(self._index), encode(own))
-        finish(self._files, self._terms, self.head)
+        finish(self._files, self._terms, self.head, self._payloads)
         self.heads = countersignatures(self._files, self._terms)
         self.done = True

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from protocol.programs.refusals import Refusal, refusals
-from protocol.programs.temporary import aside, check_ordinary, entries, sweep, sync
+from protocol.programs.temporary import aside, check_ordinary, names, sweep, sync
 from protocol.record import FOLDERS
 
 _UNSETTLED = 4_096  # files at most that are waited for at one time
@@ -29,10 +29,11 @@ class OutputFolder:
     def paths(self) -> Sequence[str]:
         """All files, and what a record has no place for, which is not looked into."""
         with refusals(self.folder, self._refusal):
-            folders = self._folders()
-            found = [path for path in entries(self.folder) if path not in folders]
-            found += [path for folder in folders for path in entries(folder)]
-        return sorted(path.relative_to(self.folder).as_posix() for path in found)
+            folders = [path.name for path in self._folders()]
+            found = [name for name in names(self.folder) if name not in folders]
+            for folder in folders:
+                found += [f"{folder}/{name}" for name in names(self.folder / folder)]
+        return sorted(found)
 
     def write(self, path: str, data: bytes) -> None:
         """Put a file as a whole in place of what had that path; durable once settled."""

@@ -76,14 +76,19 @@ def check_ordinary(path: Path) -> None:
 
 def entries(folder: Path) -> list[Path]:
     """Everything in a folder but what is just being written, sorted; raises OSError."""
-    return sorted(path for path in folder.iterdir() if not _TEMPORARY.fullmatch(path.name))
+    return sorted(folder / name for name in names(folder))
+
+
+def names(folder: Path) -> list[str]:
+    """The names of the same, in no order; a folder may have millions. Raises OSError."""
+    return [name for name in os.listdir(folder) if not _TEMPORARY.fullmatch(name)]
 
 
 def sweep(folder: Path) -> None:
     """Remove the temporary files that dead processes left in ``folder``; raises OSError."""
-    for path in folder.iterdir():
-        if _TEMPORARY.fullmatch(path.name):
-            _remove_if_abandoned(path)
+    for name in os.listdir(folder):
+        if _TEMPORARY.fullmatch(name):
+            _remove_if_abandoned(folder / name)
 
 
 def sync(path: Path) -> None:

@@ -22,7 +22,6 @@ from protocol.record.files import (
     read_countersignature,
     read_entries,
     read_manifest,
-    recorded,
 )
 from protocol.record.verified import MAX_VERIFIED_BYTES, Verified, read_verified, write_verified
 from protocol.record.writing import (
@@ -30,8 +29,8 @@ from protocol.record.writing import (
     check_history,
     countersignatures,
     finish,
-    missing_blobs,
     prepare,
+    still_to_write,
     write_entries,
     written,
 )

@@ -73,10 +73,15 @@ def digest_in(path: str) -> bytes:
 
 
 class Manifest(Message, frozen=True):
-    """What ``record.json`` says: where to begin reading, backwards."""
+    """What ``record.json`` says: where to begin reading, backwards.
+
+    payloads: how many files are in ``blobs``. Whoever goes on with the record sees by it whether
+    one is gone.
+    """
 
     federation: bytes
     head: Head
+    payloads: int
 
 
 def write_manifest(manifest: Manifest) -> bytes:
@@ -86,6 +91,7 @@ def write_manifest(manifest: Manifest) -> bytes:
         "federation": manifest.federation.hex(),
         "position": manifest.head.position,
         "head": manifest.head.hash.hex(),
+        "payloads": manifest.payloads,
     }
     return (json.dumps(said, indent=2) + "\n").encode()
 
@@ -95,10 +101,12 @@ def read_manifest(data: bytes) -> Manifest:
     try:
         said: Any = json.loads(data)
         head = Head(int(said["position"]), bytes.fromhex(said["head"]))
-        manifest = Manifest(bytes.fromhex(said["federation"]), head)
+        payloads = int(said["payloads"])
+        manifest = Manifest(bytes.fromhex(said["federation"]), head, payloads)
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         raise Malformed(MANIFEST_PATH, "it does not read") from None
     fits = 0 <= head.position < 1 << 48 and len(manifest.federation) == len(head.hash) == 32
+    fits = fits and 0 <= payloads < 1 << 48
     if not fits or write_manifest(manifest) != data:
         raise Malformed(MANIFEST_PATH, "it is not what a record of this format has")
     return manifest

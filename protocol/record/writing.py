@@ -7,12 +7,13 @@ next one would write. ``record.json``, which makes a record of it, is replaced l
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import NamedTuple, Protocol, cast
 
-from protocol.board import Board, Entry, Head
+from protocol.board import Board, Entry, Head, Posted
 from protocol.encoding import encode
 from protocol.errors import BadSignature, BadTerms, Fork, Malformed, UnfitRecord
-from protocol.messages import Attachment, blob_name
+from protocol.messages import Abort, Attachment, Certificate, blob_name
 from protocol.record.files import (
     MANIFEST_PATH,
     MAX_MANIFEST_BYTES,
@@ -27,6 +28,7 @@ from protocol.record.files import (
     read_countersignature,
     read_entries,
     read_manifest,
+    recorded,
     write_manifest,
 )
 from protocol.terms import Terms, parse, render, render_signature
@@ -153,11 +155,23 @@ class AlreadyWritten:
     """What is not looked at again: the files of a record, with its last entry's position.
 
     They got their names when they were whole. What an interrupted run has left behind that entry
-    counts as what is still to be written.
+    counts as what is still to be written. payloads: how many it had.
     """
 
     position: int
     paths: frozenset[str]
+    payloads: int
+
+    @cached_property
+    def whole_to(self) -> int:
+        """The entry up to which no file is gone: the last one; 0 where some are, or are too many.
+
+        Files are counted. A file that lies in the place of another one is ``verify``'s to find.
+        """
+        entries = sum(path.startswith("entries/") for path in self.paths)
+        payloads = sum(path.startswith("blobs/") for path in self.paths)
+        is_as_left = (entries, payloads) == (self.position, self.payloads)
+        return self.position if is_as_left else 0
 
     def has(self, position: int, path: str) -> bool:
         """Whether the record has a file that belongs to an entry."""
@@ -166,11 +180,12 @@ class AlreadyWritten:
 
 def written(files: RecordFiles, terms: Terms) -> AlreadyWritten:
     """What the record here has, by its manifest. Raises UnfitRecord."""
-    manifest = _manifest(files, terms)
-    return AlreadyWritten(manifest.head.position, frozenset(files.paths())) if manifest else NOTHING
+    if (manifest := _manifest(files, terms)) is None:
+        return NOTHING
+    return AlreadyWritten(manifest.head.position, frozenset(files.paths()), manifest.payloads)
 
 
-NOTHING = AlreadyWritten(0, frozenset())
+NOTHING = AlreadyWritten(0, frozenset(), 0)
 
 
 def write_entries(
@@ -183,16 +198,33 @@ def write_entries(
             write_once(files, path, encode(entry))
 
 
-def missing_blobs(
-    files: RecordFiles, found: Iterable[tuple[int, Attachment]], before: AlreadyWritten = NOTHING
-) -> Sequence[Attachment]:
-    """The payloads that a record still lacks, each once, in their order; found: ``recorded``."""
-    wanted = {
-        attachment.digest: attachment
-        for position, attachment in found
-        if not before.has(position, blob_path(attachment.digest))
-    }
-    return [a for a in wanted.values() if not _has_blob(files, a)]
+class Due(NamedTuple):
+    """The payloads that a record still lacks, each once, in order, and how many it has then."""
+
+    missing: Sequence[Attachment]
+    payloads: int
+
+
+def still_to_write(files: RecordFiles, board: Board, before: AlreadyWritten) -> Due:
+    """What a record of the board needs beside its entries. Raises as reading the board does.
+
+    Where nothing is gone, the entries that are new are looked at alone, unless one of them has to
+    do with the end of a ceremony: that decides about payloads of older ones.
+    """
+    first, entries = 0, cast(Iterable[Posted], board.entries)
+    if before.whole_to:
+        new = board.entries[before.whole_to :]
+        if not any(isinstance(posted.post.body, Abort | Certificate) for posted in new):
+            first, entries = before.whole_to, new
+    lacking, names = dict[bytes, Attachment](), set[bytes]()
+    for position, attachment in recorded(entries, board.terms.n_members):
+        path = blob_path(attachment.digest)
+        if not first or path not in before.paths:
+            names.add(attachment.digest)
+        if not before.has(position, path):
+            lacking.setdefault(attachment.digest, attachment)
+    missing = [a for a in lacking.values() if not _has_blob(files, a)]
+    return Due(missing, len(names) + (before.payloads if first else 0))
 
 
 def _has_blob(files: RecordFiles, attachment: Attachment) -> bool:
@@ -214,12 +246,15 @@ def write_once(files: WritableFiles, path: str, data: bytes) -> None:
     files.write(path, data)
 
 
-def finish(files: WritableFiles, terms: Terms, head: Head) -> None:
-    """Make a record of what was written, unless another run has meanwhile got further."""
+def finish(files: WritableFiles, terms: Terms, head: Head, payloads: int) -> None:
+    """Make a record of what was written, unless another run has meanwhile got further.
+
+    payloads: how many it has (``still_to_write``).
+    """
     files.settle()
-    earlier = _manifest(files, terms)
-    if earlier is None or earlier.head.position < head.position:
-        files.write(MANIFEST_PATH, write_manifest(Manifest(terms.federation, head)))
+    earlier, made = _manifest(files, terms), Manifest(terms.federation, head, payloads)
+    if earlier is None or (earlier.head.position <= head.position and earlier != made):
+        files.write(MANIFEST_PATH, write_manifest(made))
         files.settle()
 
 

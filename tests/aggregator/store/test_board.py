@@ -12,7 +12,7 @@ from aggregator.cli.sentences import sentences
 from aggregator.errors import AggregatorError, BoardRefused, StoreDamaged
 from aggregator.store.board import BoardStore
 from aggregator.store.heads import HeadLog
-from aggregator.store.sqlite import SqliteBoard, stored_pruned
+from aggregator.store.sqlite import SqliteBoard
 from examples.demo.stored import stored_entries
 from protocol.board.post import Head
 from tests.stage.desk import Desk
@@ -200,7 +200,7 @@ def test_tables_of_another_release_are_refused_and_unchanged(tmp_path: Path, num
     with closing(sqlite3.connect(path)) as database:
         database.executescript(f"PRAGMA journal_mode=DELETE; PRAGMA user_version={number}")
     before = path.read_bytes()
-    for work in (desk.restart, partial(stored_entries, tmp_path), partial(stored_pruned, tmp_path)):
+    for work in (desk.restart, partial(stored_entries, tmp_path)):
         with pytest.raises(BoardRefused) as caught:
             work()
         what, remedy = sentences(caught.value)

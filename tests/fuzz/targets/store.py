@@ -30,7 +30,8 @@ from aggregator.status.file import STATUS_NAME, read_status
 from aggregator.store.board import BoardStore
 from aggregator.store.database import RoundVector
 from aggregator.store.heads import HeadLog
-from aggregator.store.sqlite import stored_pruned
+from aggregator.store.sqlite import to_read
+from aggregator.store.stored import StoredBoard
 from examples.demo.stored import stored_entries
 from protocol.board.board import Board
 from protocol.board.post import Head
@@ -123,7 +124,9 @@ def board_database() -> Case:
         path.write_bytes(data)
         with suppress(AggregatorError):
             stored_entries(folder)
-            stored_pruned(folder)
+            with to_read(folder) as tables:
+                read = StoredBoard(tables, None)
+                assert isinstance(read.summary, bytes)
             with closing(BoardStore(folder)) as store:
                 size = store.blob_size(DIGEST)
                 assert size is None or isinstance(size, int)

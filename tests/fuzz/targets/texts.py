@@ -200,7 +200,7 @@ def record_manifest() -> Case:
             assert len(found.federation) == len(found.head.hash) == 32
             assert 0 <= found.head.position < 1 << 48
 
-    return Case(run, [write_manifest(Manifest(DIGEST, Head(7, DIGEST)))], JSON)
+    return Case(run, [write_manifest(Manifest(DIGEST, Head(7, DIGEST), 3))], JSON)
 
 
 @target("countersignature", "protocol.record.files.read_countersignature, check_countersignature")

@@ -1,5 +1,7 @@
 """A record is written once, extended, and refused where it does not belong."""
 
+from unittest.mock import patch
+
 import pytest
 
 from protocol.board.draft import Draft, public_payload
@@ -8,24 +10,26 @@ from protocol.encoding import encode
 from protocol.errors import Fork, UnfitRecord
 from protocol.messages.attachment import attach
 from protocol.messages.ceremony import Abort, Certificate, Step
+from protocol.record import writing
 from protocol.record.files import (
     FOLDERS,
     MANIFEST_PATH,
+    Manifest,
     blob_path,
     countersign,
     entry_path,
     head_path,
     read_entries,
     read_manifest,
-    recorded,
+    write_manifest,
 )
 from protocol.record.writing import (
     check_history,
     countersignatures,
     finish,
-    missing_blobs,
     prepare,
     signed_text,
+    still_to_write,
     write_entries,
     written,
 )
@@ -68,11 +72,11 @@ def write(files: Files, at: Table) -> Head:
     prepare(files, TOY.terms, SIGNATURES)
     check_history(files, TOY.terms, at.board)
     before = written(files, TOY.terms)
-    write_entries(files, at.entries, before)
-    found = recorded(at.board.entries, at.board.terms.n_members)
-    for attachment in missing_blobs(files, found, before):
+    write_entries(files, at.entries[before.whole_to :], before)
+    due = still_to_write(files, at.board, before)
+    for attachment in due.missing:
         files.write(blob_path(attachment.digest), at.blobs[attachment.digest])
-    finish(files, TOY.terms, at.board.head)
+    finish(files, TOY.terms, at.board.head, due.payloads)
     return at.board.head
 
 
@@ -288,5 +292,67 @@ def test_a_head_that_proves_nothing_is_refused_by_name() -> None:
 def test_a_manifest_of_a_run_that_got_further_stays() -> None:
     files = Files()
     write(files, table("one", "two"))
-    finish(files, TOY.terms, table("one").board.head)
+    finish(files, TOY.terms, table("one").board.head, 1)
     assert read_manifest(files["record.json"]).head.position == 3
+
+
+def said_more(at: Table, member: int, payload: bytes) -> None:
+    """Another payload for all, in the ceremony."""
+    (public,), blobs = public_payload(payload)
+    at.say(member, Draft(CEREMONY, Step("deal", 0, 0, (public,)), (*blobs,)))
+
+
+def looked_at(files: Files, at: Table) -> int:
+    """At how many entries ``write`` has to look for payloads."""
+    with patch.object(writing, "recorded", side_effect=writing.recorded) as called:
+        write(files, at)
+    return sum(len(list(call.args[0])) for call in called.call_args_list)
+
+
+def test_of_a_record_that_is_as_it_was_left_what_is_new_is_looked_at_alone() -> None:
+    files, at = Files(), table()
+    write(files, at)
+    assert looked_at(files, at) == 0
+    said_more(at, 3, b"q" * 5000)
+    assert looked_at(files, at) == 1
+    assert read_manifest(files["record.json"]).payloads == 2
+    alone = Files()
+    write(alone, at)
+    assert dict(files) == dict(alone)
+
+
+def test_a_payload_that_is_there_already_is_not_counted_twice() -> None:
+    files, at = Files(), table()
+    write(files, at)
+    said_more(at, 3, b"p" * 5000)
+    assert looked_at(files, at) == 1
+    assert read_manifest(files["record.json"]).payloads == 1
+    assert looked_at(files, at) == 0
+
+
+@pytest.mark.parametrize("folder", ["entries/", "blobs/"])
+def test_where_one_file_is_gone_or_there_is_one_more_all_are_looked_for(folder: str) -> None:
+    files, at = Files(), table()
+    write(files, at)
+    whole = dict(files)
+    del files[next(path for path in files if path.startswith(folder))]
+    assert looked_at(files, at) == 1
+    assert dict(files) == whole
+    files[entry_path(b"e" * 32) if folder == "entries/" else blob_path(b"e" * 32)] = b"other"
+    assert looked_at(files, at) == 1
+
+
+def test_the_end_of_a_ceremony_has_its_older_payloads_looked_for() -> None:
+    files = Files()
+    write(files, table())
+    at = table("no proof")
+    assert looked_at(files, at) == 2
+    assert read_manifest(files["record.json"]).payloads == 2
+
+
+def test_a_wrong_count_is_put_right() -> None:
+    files, at = Files(), table()
+    head = write(files, at)
+    files["record.json"] = write_manifest(Manifest(TOY.terms.federation, head, 7))
+    write(files, at)
+    assert read_manifest(files["record.json"]).payloads == 1

@@ -44,7 +44,7 @@ def files_of(
     """
     identity, head = federation.terms.federation, Head(len(entries), entries[-1].hash)
     files = MemoryFiles({entry_path(entry.hash): encode(entry) for entry in entries})
-    files[MANIFEST_PATH] = write_manifest(Manifest(identity, head))
+    files[MANIFEST_PATH] = write_manifest(Manifest(identity, head, len(blobs)))
     files[TERMS_PATH] = federation.signed_text().encode()
     files |= {blob_path(name): data for name, data in blobs.items()}
     for member in countersigning:

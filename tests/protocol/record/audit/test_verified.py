@@ -55,9 +55,12 @@ def cut(files: MemoryFiles, position: int) -> MemoryFiles:
     federation, hashes = evidence.terms.federation, evidence.chain.hashes[:position]
     found = MemoryFiles({p: d for p, d in files.items() if not p.startswith(FOLDERS)})
     found |= {entry_path(one): files[entry_path(one)] for one in hashes}
-    found[MANIFEST_PATH] = write_manifest(Manifest(federation, Head(position, hashes[-1])))
+    head = Head(position, hashes[-1])
+    found[MANIFEST_PATH] = write_manifest(Manifest(federation, head, 0))
     named = [blob_path(name) for name in Evidence(found, None, None, NONCE).named]
-    return MemoryFiles(found | {path: files[path] for path in named if path in files})
+    found |= {path: files[path] for path in named if path in files}
+    found[MANIFEST_PATH] = write_manifest(Manifest(federation, head, len(named)))
+    return MemoryFiles(found)
 
 
 @cache
