@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 
 from aggregator.errors import BoardRefused, LeadLost, StoppedWaiting, StoreFull
 from aggregator.postgresql.database import PostgresBoard
+from aggregator.postgresql.follower import Follower
 from aggregator.postgresql.lead import Lead
+from aggregator.store import Chain
 
 log = logging.getLogger("quorate.aggregator")
 
@@ -30,17 +32,30 @@ class Candidate:
         Raises StoppedWaiting once ``stop`` is set, and BoardRefused.
         """
         with ExitStack() as opened:
-            lead = opened.enter_context(closing(await self._lead(stop)))
-            board = opened.enter_context(closing(await asyncio.to_thread(self._board, lead)))
+            with self._following() as follower:
+                lead = opened.enter_context(closing(await self._lead(stop)))
+            followed = follower.end()
+            made = asyncio.to_thread(self._board, lead, followed)
+            board = opened.enter_context(closing(await made))
             self._say(f"leads the board in {lead.place}, in term {lead.term}")
             watching = asyncio.create_task(_watch(lead))
             opened.callback(watching.cancel)
             yield lead, board
 
-    def _board(self, lead: Lead) -> PostgresBoard:
+    @contextmanager
+    def _following(self) -> Iterator[Follower]:
+        """Read the board while another process leads."""
+        follower = Follower(self._address, self._federation)
+        following = asyncio.create_task(follower.follow())
+        try:
+            yield follower
+        finally:
+            following.cancel()
+
+    def _board(self, lead: Lead, followed: Chain) -> PostgresBoard:
         """The board over connections beside that of the lock, which is never silent."""
         try:
-            return PostgresBoard(self._address, lead, self._federation)
+            return PostgresBoard(self._address, lead, self._federation, followed)
         except BoardRefused as refused:
             if refused.kind == "connection":
                 raise LeadLost(refused.place, refused.reason) from None
