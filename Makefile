@@ -42,7 +42,7 @@ $(STAMP): pyproject.toml constraints.txt
 		{ echo "quorate needs Python 3.11 or later: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(PIP) setuptools wheel
-	$(PIP) --no-build-isolation -e '.[dev,dask,objects,s3-server]'
+	$(PIP) --no-build-isolation -e '.[dev,dask,direct,objects,s3-server]'
 	touch $@
 
 demo: $(STAMP)  ## Five hospitals and an aggregator, from ceremony to model (DEMO_FLAGS=--short)
@@ -130,7 +130,7 @@ format: $(STAMP)  ## Put everything in form
 
 # Without hashes: PyTorch has another file for each kind of machine, and ours is no file at all.
 lock: $(STAMP)  ## Write constraints.txt: pins that still fit stay; delete a line to take the newest
-	$(PIP) --dry-run --ignore-installed --no-build-isolation --report - '.[dev,fuzz,postgresql,dask,objects,s3-server]' setuptools wheel | \
+	$(PIP) --dry-run --ignore-installed --no-build-isolation --report - '.[dev,fuzz,postgresql,dask,direct,objects,s3-server]' setuptools wheel | \
 		$(BIN)/python .ci/lock.py constraints.txt
 
 lock-flower: $(FLOWER_STAMP)  ## The same for quorate_flower, and for quorate beside Flower

@@ -16,6 +16,7 @@ from obstore.store import from_url
 from aggregator.errors import BlobsRefused, StoreAway, StoreDamaged
 from aggregator.objects.address import endpoint
 from aggregator.objects.meaning import is_gone, kind, words
+from aggregator.objects.tickets import Tickets, put_by_url
 from aggregator.store import CheckedBlobs, require_name
 from protocol.messages import MAX_BLOB_BYTES
 
@@ -46,8 +47,9 @@ class Bucket:
         except (*_FAILURES, ValueError) as error:
             raise BlobsRefused(place, kind(error), words(error)) from None
         self._checked = CheckedBlobs(_HELD_BYTES)
+        self._tickets = Tickets(self._store, place.startswith("s3:"))
         self._probe = f"probe-{secrets.token_hex(8)}"
-        self._is_watched = False
+        self._is_watched = self._gives_tickets = False
         self._away: str = ""  # why it is not asked
         self._closed = threading.Event()
 
@@ -61,8 +63,24 @@ class Bucket:
             raise BlobsRefused(self.place, kind(error), words(error)) from None
 
     def watch(self) -> None:
-        """From now on, once it has failed, it is asked in another thread until it answers again."""
+        """From now on, once it has failed, it is asked in another thread until it answers again.
+
+        In another thread, too, it is found out which tickets can be given.
+        """
         self._is_watched = True
+        threading.Thread(target=self.offer_tickets, name="tickets", daemon=True).start()
+
+    def offer_tickets(self) -> None:
+        """Find out which tickets can be given, give them from now on, and say so."""
+        try:
+            base = self._tickets.base
+            checks = self._tickets.try_uploads(_name, put_by_url)
+        except Exception as error:  # of two libraries; the service goes on without tickets
+            log.info("%s: hospitals cannot reach it by themselves: %s", self.place, words(error))
+            return
+        self._gives_tickets = True
+        what = "fetch and upload" if checks else "fetch"  # else the store checks no upload
+        log.info("hospitals may %s blobs by themselves: --blobs-from %s", what, base)
 
     @property
     def is_away(self) -> bool:
@@ -121,8 +139,26 @@ class Bucket:
         self._checked.hold(digest, data)
 
     def is_left(self, digest: bytes, size: int) -> bool:
-        """Never: the upload that it came from is still in its folder, and is kept again."""
-        return False
+        """Of those for which there was a ticket: all others are kept again from their uploads."""
+        if not self._tickets.may_be_there(digest):
+            return False
+        try:
+            found = self._ask(lambda: self._store.head(_name(digest)))
+        except FileNotFoundError:
+            return False
+        return bool(found["size"] == size)
+
+    def ticket_to_get(self, digest: bytes) -> str:
+        """Signed here: the store is not asked."""
+        if not self._gives_tickets or self._away:
+            return ""
+        return self._ask(lambda: self._tickets.to_get(_name(digest)))
+
+    def ticket_to_put(self, digest: bytes, size: int) -> str:
+        """The same, where the store checks what is uploaded."""
+        if not self._gives_tickets or self._away:
+            return ""
+        return self._ask(lambda: self._tickets.to_put(_name(digest), digest, size))
 
     def read(self, digest: bytes) -> bytes:
         """The last ones are in memory."""

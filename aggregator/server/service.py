@@ -28,6 +28,7 @@ from protocol.messages import MAX_POST_BYTES, MAX_REASON, Body, attachments_of, 
 from protocol.terms import AGGREGATOR, AddressCard, Terms
 from protocol.wire import (
     CHUNK_BYTES,
+    DIRECT_BYTES,
     MAX_PAGE_BYTES,
     REQUESTED_BYTES,
     Accepted,
@@ -45,6 +46,8 @@ from protocol.wire import (
     StatusRequest,
     Submit,
     Subscribe,
+    Ticket,
+    TicketRequest,
 )
 from protocol.words import shown
 
@@ -126,6 +129,8 @@ class Aggregator:
             return [self._upload(member, frame)]
         if isinstance(frame, BlobRequest):
             return self._download(frame)
+        if isinstance(frame, TicketRequest):
+            return self._ticket(member, frame)
         if isinstance(frame, StatusRequest):
             return [StatusReport(msgspec.json.encode(self.status({})))]
         return [Rejected("not-allowed", "the session is open already")]
@@ -266,6 +271,24 @@ class Aggregator:
         except BadUpload as error:
             return Rejected(error.code, shown(str(error), MAX_REASON))
         return BlobHave(frame.digest, offset, frame.size, isinstance(frame, BlobOffer))
+
+    def _ticket(self, member: int, frame: TicketRequest) -> list[FromAggregator]:
+        """A ticket, or what the member asks for instead."""
+        if frame.way == "get":
+            size = self._blobs.size(frame.digest) or 0
+            query = self._blobs.ticket_to_get(frame.digest) if size >= DIRECT_BYTES else ""
+            if not query:
+                return self._download(BlobRequest(frame.digest, 0))
+            return [Ticket("get", frame.digest, size, query)]
+        offer = BlobOffer(frame.digest, frame.size)
+        if not self._is_guest(member):
+            try:
+                query = self._blobs.ticket_to_put(member, frame.digest, frame.size)
+            except BadUpload as error:
+                return [Rejected(error.code, shown(str(error), MAX_REASON))]
+            if query:
+                return [Ticket("put", frame.digest, frame.size, query)]
+        return [self._upload(member, offer)]
 
     def _download(self, frame: BlobRequest) -> list[FromAggregator]:
         size = self._blobs.size(frame.digest)

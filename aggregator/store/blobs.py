@@ -19,6 +19,7 @@ from aggregator.store.unnamed_blobs import NOBODY, SERVICE, Held, UnnamedBlobs, 
 from aggregator.store.whole_blobs import WholeBlobs
 from protocol.messages import MAX_ATTACHMENTS, MAX_BLOB_BYTES, Attachment, blob_name
 from protocol.programs.temporary import sync
+from protocol.wire import DIRECT_BYTES
 
 # What the blobs of one post hold at most, if nobody knows better.
 MAX_POST_BLOBS_BYTES = MAX_ATTACHMENTS * MAX_BLOB_BYTES
@@ -173,6 +174,21 @@ class BlobStore:
         self._append(path, have, data)
         have += len(data)
         return self._finish(path, digest, size) if have == size else have
+
+    def ticket_to_get(self, digest: bytes) -> str:
+        """The query by which a member gets a whole blob itself; empty where it cannot."""
+        return self._whole.ticket_to_get(digest)
+
+    def ticket_to_put(self, member: int, digest: bytes, size: int) -> str:
+        """The same to upload one itself, which it then offers; raises BadUpload.
+
+        It costs the member what the upload would: what comes of the ticket is seen later.
+        """
+        if self._is_whole(digest, size) or size < DIRECT_BYTES:
+            return ""
+        if query := self._whole.ticket_to_put(digest, size):
+            self._spend(member, digest, charge(size))
+        return query
 
     def read(self, digest: bytes) -> bytes:
         """A whole blob; raises StoreDamaged if its bytes no longer have its name."""

@@ -32,6 +32,15 @@ class WholeBlobs(Protocol):
         False where it costs more to ask than to keep it again.
         """
 
+    def ticket_to_get(self, digest: bytes) -> str:
+        """The query of a URL by which whoever has it gets one blob, for some minutes.
+
+        Empty where there is no such thing.
+        """
+
+    def ticket_to_put(self, digest: bytes, size: int) -> str:
+        """The same to put one that is not here; then ``is_left`` tells whether it is."""
+
     def read(self, digest: bytes) -> bytes:
         """A blob; raises StoreDamaged unless its bytes have its name."""
 

@@ -30,12 +30,14 @@ from participant.errors.door import (
 )
 from participant.errors.members import AlreadySigned, BadCard, BadName, NotAMember
 from participant.errors.network import (
+    BadBlobSource,
     BadProxy,
     DamagedBlob,
     ForeignAggregator,
     IdentityInUse,
     ProxyRefuses,
     RejectedByAggregator,
+    StoreRefuses,
     Unreachable,
     WrongCertificate,
 )

@@ -23,6 +23,19 @@ class BadProxy(ParticipantError):
     reason: str
 
 
+class BadBlobSource(ParticipantError):
+    """What people have named as the aggregator's object store cannot be one; never quoted."""
+
+    reason: str
+
+
+class StoreRefuses(ParticipantError):
+    """The object store at ``url`` did not do what a ticket is for."""
+
+    url: str
+    reason: str
+
+
 class ProxyRefuses(ParticipantError, says="{url}: {reason}"):
     """The proxy on the way to ``url`` lets nobody through with these settings, however often."""
 

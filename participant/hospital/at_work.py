@@ -12,7 +12,7 @@ from participant.disk import Storage, hold
 from participant.errors import AlreadyRunning, OutOfTime
 from participant.home import Membership
 from participant.key import inheritance_task
-from participant.network import CardTask, Notices, Session, Traffic
+from participant.network import CardTask, DirectStore, Notices, Session, Traffic
 from participant.pruning import pruning_task
 from participant.waiting import Waiting
 from protocol.programs.lock import LOCK_NAME
@@ -27,13 +27,18 @@ class AtWork:
     """What a hospital's tasks have in common."""
 
     def __init__(
-        self, member: Membership, steps: Steps | None = None, keep_models: int | None = None
+        self,
+        member: Membership,
+        steps: Steps | None = None,
+        keep_models: int | None = None,
+        direct: DirectStore | None = None,
     ) -> None:
         """``open`` makes one of files. steps: who does them, if not a thread of its own.
 
-        keep_models: so many of each study, the newest, 2 or more; None for all.
+        keep_models: so many of each study, the newest, 2 or more; None for all. direct: where large
+        blobs may come from and go to, if not through the aggregator alone.
         """
-        self.member, self.keep_models = member, keep_models
+        self.member, self.keep_models, self._direct = member, keep_models, direct
         self.steps = steps or Steps()
         self.session: Session | None = None  # the last
         self.task: Task | None = None  # what it is, or was, for
@@ -140,8 +145,7 @@ class AtWork:
 
         task, agent = await self.steps.do(begin)
         self.task = task
-        self.session = Session(
-            agent, key, member.address, notices, timeout, self.traffic, steps=self.steps
-        )
+        place = agent, key, member.address, notices, timeout, self.traffic
+        self.session = Session(*place, steps=self.steps, direct=self._direct)
         await self.session.work()
         return task

@@ -39,7 +39,7 @@ from participant.hospital.results import Checked, Exported
 from participant.hospital.room import as_room_allows
 from participant.hospital.study import HospitalStudy
 from participant.key import KeyCheckTask, ShareNotWhole
-from participant.network import Notices, ask_aggregator, local_facts
+from participant.network import Notices, ask_aggregator, local_facts, open_store
 from participant.record import RecordOutput, RecordProgress, RecordTask
 from participant.rounds import DecryptionTask
 from participant.study import ListingTask, ProposalTask, StudyStanding, read_plan
@@ -78,13 +78,16 @@ class Hospital(AtWork):
         passphrase: str | Passphrase | Callable[[], str],
         home: str | Path | None = None,
         keep_models: int | None = None,
+        blobs_from: str | None = None,
     ) -> Hospital:
         """The hospital whose identity is in ``home``, in the federation with these signed terms.
 
         passphrase: of the home, or what is called for it once the terms have been read. home: else
         $QUORATE_HOME, else ~/.quorate. keep_models: so many of each study, the newest, 2 or more;
-        older ones are deleted while it works. None for all. Opening the identity takes about 0.1 s.
-        Raises what is wrong with the files, WrongPassphrase, and NotAMember.
+        older ones are deleted while it works. None for all. blobs_from: the URL of the aggregator's
+        object store, as its operator says, for large blobs; it needs the extra ``direct``. Opening
+        the identity takes about 0.1 s.
+        Raises what is wrong with the files, WrongPassphrase, NotAMember, and BadBlobSource.
         """
         terms = read_signed_terms(Path(federation))
         folder = home_folder(None if home is None else Path(home))
@@ -94,7 +97,8 @@ class Hospital(AtWork):
             raise TypeError(f"a passphrase is a text, not {type(given).__name__}")
         if isinstance(given, str):
             given = checked(given, "the program", False)
-        return cls(enter(terms, folder, given), keep_models=keep_models)
+        store = open_store(blobs_from)
+        return cls(enter(terms, folder, given), keep_models=keep_models, direct=store)
 
     def __repr__(self) -> str:
         return f"Hospital({self.member.identity.name!r} in {self.terms.name!r})"

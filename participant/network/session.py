@@ -22,11 +22,13 @@ from participant.errors import (
     OutOfTime,
     ProxyRefuses,
     RejectedByAggregator,
+    StoreRefuses,
     Unreachable,
     WrongCertificate,
 )
 from participant.home import Address
 from participant.network.clock_check import ClockCheck
+from participant.network.direct import DirectStore, DirectWay
 from participant.network.link import Caller, Link, Traffic, open_link
 from participant.network.link_trouble import another_key, silence
 from participant.pruning import Pruned
@@ -74,6 +76,8 @@ class Notices:
     room: Callable[[], None] = lambda: None  # there is again
     # Once: the hospital's own copy of the board is not whole, or cannot be kept.
     uncopied: Callable[[DiskError | DamagedFile], None] = lambda trouble: None
+    # Once: the object store does not serve this hospital; by None that it does again.
+    indirect: Callable[[StoreRefuses | None], None] = lambda error: None
     pruned: Callable[[Pruned], object] = lambda found: None  # models of a study, the first time
 
 
@@ -89,6 +93,7 @@ class Session:
     traffic: Traffic = field(default_factory=Traffic)
     clock: Callable[[], float] = time.monotonic
     steps: Steps = field(default_factory=Steps, repr=False)
+    direct: DirectStore | None = None  # where large blobs may come from, and go to
     _stalled: bool = field(default=False, init=False)  # as it was told
     _is_lost: bool = field(default=False, init=False)  # as well
     _is_uncopied: bool = field(default=False, init=False)  # as well
@@ -98,8 +103,11 @@ class Session:
     _had_link: bool = field(default=False, init=False)
     _step_began: float | None = field(default=None, init=False)
     _inbox: Inbox | None = field(default=None, init=False)  # of the link that there is
+    _way: DirectWay = field(default_factory=lambda: DirectWay(None, _nobody), init=False)
 
     def __post_init__(self) -> None:
+        if self.direct is not None:
+            self.direct.told = self.notices.indirect
         self._clocks = ClockCheck(self.agent)
 
     @property
@@ -236,6 +244,7 @@ class Session:
 
     async def _work_on(self, link: Link) -> None:
         inbox = self._inbox = Inbox()
+        self._way = DirectWay(self.direct, inbox.wake)
         reader = asyncio.create_task(self._read_into(inbox, link))
         try:
             self.agent.connected(link.welcome)
@@ -250,6 +259,7 @@ class Session:
                 await self._work(link)
         finally:
             self._inbox = None
+            self._way.close()
             reader.cancel()
             await asyncio.wait([reader])  # awaiting itself would hide that this is cancelled now
 
@@ -268,9 +278,10 @@ class Session:
             if isinstance(found, Exception):
                 raise found
             if found is not None:
-                self.agent.receive(decode_from_aggregator(found))
-                await self._flush(link)
-                self._tell_stall()
+                for frame in self._way.taken(decode_from_aggregator(found)):
+                    self.agent.receive(frame)
+            await self._flush(link)
+            self._tell_stall()
             if inbox.empty() or not left:
                 break
             found = await inbox.get()  # at once: the agent takes what is here, and then works
@@ -334,10 +345,22 @@ class Session:
             self.notices.uncopied(copy.trouble)
 
     async def _flush(self, link: Link) -> bool:
-        frames = self.agent.outgoing()
-        for frame in frames:
-            await link.send(frame)
-        return bool(frames)
+        """Send what is due, and give the agent what has come beside the link."""
+        has_moved = False
+        while True:
+            arrived = self._way.arrived()
+            for frame in arrived:
+                self.agent.receive(frame)
+            leaving = self._way.leaving(self.agent.outgoing())
+            for one in leaving:
+                await link.send(one)
+            if not (arrived or leaving):
+                return has_moved
+            has_moved = True
+
+
+def _nobody() -> None:
+    """There is nobody to wake without a link."""
 
 
 def _jittered(seconds: float) -> float:

@@ -33,7 +33,7 @@ from participant.door import (
 )
 from participant.errors import AgentWaits, ParticipantError
 from participant.home import Membership
-from participant.network import ask_aggregator, local_facts
+from participant.network import DirectStore, ask_aggregator, local_facts
 from participant.service.course import TaskAt
 from participant.service.jobs import do_job
 from participant.service.notify import Notifier
@@ -73,16 +73,17 @@ class Service:
         notifier: Notifier,
         apps: Apps = NO_APPS,
         keep_models: int | None = None,
+        direct: DirectStore | None = None,
     ) -> None:
         """``folder``: the federation's. ``enter`` asks for the passphrase, in a step of ``asking``.
 
         describe: an error in words, with the names that were typed where somebody wants a job.
-        keep_models: as of ``Hospital``.
+        keep_models, direct: as of ``Hospital``.
         """
         self.state: AgentState = "starting"
         self._folder, self._enter, self._describe = folder, enter, describe
         self._chronicle, self._asking, self._notifier = chronicle, asking, notifier
-        self._apps, self._keep_models = apps, keep_models
+        self._apps, self._keep_models, self._direct = apps, keep_models, direct
         self._steps = Steps()
         self._work: Work | None = None
         self._began = time.monotonic()
@@ -112,9 +113,8 @@ class Service:
             said = self._describe(error, None)
             return said.what, said.remedy
 
-        work = self._work = Work(
-            member, self._steps, self._chronicle, self._apps, words, self._keep_models
-        )
+        own = self._keep_models, self._direct
+        work = self._work = Work(member, self._steps, self._chronicle, self._apps, words, *own)
         self._set("running")
         halves: list[asyncio.Future[Any]] = [
             asyncio.create_task(work.run()),

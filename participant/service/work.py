@@ -12,7 +12,7 @@ from participant.errors import OtherApp, OutOfTime, SessionTaken, Unreachable
 from participant.handover import HandoverTask
 from participant.home import Membership, now_ms
 from participant.hospital import as_room_allows
-from participant.network import CardTask, Notices, Session, Traffic
+from participant.network import CardTask, DirectStore, Notices, Session, Traffic
 from participant.program import Words
 from participant.pruning import pruning_task
 from participant.service.beginnings import Beginnings
@@ -50,9 +50,11 @@ class Work:
         apps: Apps = NO_APPS,
         words: Words = lambda error: (str(error), ""),
         keep_models: int | None = None,
+        direct: DirectStore | None = None,
     ) -> None:
-        """words: of errors, for programs at a socket. keep_models: as of ``Hospital``."""
+        """words: of errors, for programs at a socket. keep_models, direct: as of ``Hospital``."""
         self.member, self.steps, self._keep_models = member, steps, keep_models
+        self._direct = direct
         # For what a command asks for, takes long and holds up no task: one after the other.
         self.reading, self.hashing = Steps(), Steps()
         self.session: Session | None = None
@@ -87,9 +89,8 @@ class Work:
             tasks.add(pruning_task(member, self._keep_models, notices.pruned))
         place = member.terms, member.index, key, member.storage, tasks
         agent = await self.steps.do(lambda: Agent(*place, notices.set_back, member.board_copy()))
-        self.session = Session(
-            agent, key, member.address, notices, None, self.traffic, steps=self.steps
-        )
+        about = agent, key, member.address, notices, None, self.traffic
+        self.session = Session(*about, steps=self.steps, direct=self._direct)
         self._tasks = tasks
         self._is_running.set()
         halves = [asyncio.create_task(half) for half in (self.session.work(), self._tend(agent))]

@@ -198,14 +198,14 @@ def write_entries(
             write_once(files, path, encode(entry))
 
 
-class Due(NamedTuple):
+class StillMissing(NamedTuple):
     """The payloads that a record still lacks, each once, in order, and how many it has then."""
 
     missing: Sequence[Attachment]
     payloads: int
 
 
-def still_to_write(files: RecordFiles, board: Board, before: AlreadyWritten) -> Due:
+def still_to_write(files: RecordFiles, board: Board, before: AlreadyWritten) -> StillMissing:
     """What a record of the board needs beside its entries. Raises as reading the board does.
 
     Where nothing is gone, the entries that are new are looked at alone, unless one of them has to
@@ -224,7 +224,7 @@ def still_to_write(files: RecordFiles, board: Board, before: AlreadyWritten) -> 
         if not before.has(position, path):
             lacking.setdefault(attachment.digest, attachment)
     missing = [a for a in lacking.values() if not _has_blob(files, a)]
-    return Due(missing, len(names) + (before.payloads if first else 0))
+    return StillMissing(missing, len(names) + (before.payloads if first else 0))
 
 
 def _has_blob(files: RecordFiles, attachment: Attachment) -> bool:

@@ -8,6 +8,7 @@ from protocol.wire.allowance import Allowance
 from protocol.wire.channel import MAX_SEALED_BYTES, SealedChannel
 from protocol.wire.frames import (
     CHUNK_BYTES,
+    DIRECT_BYTES,
     MAX_FRAME_BYTES,
     MAX_PAGE_BYTES,
     REQUESTED_BYTES,
@@ -30,6 +31,8 @@ from protocol.wire.frames import (
     StatusRequest,
     Submit,
     Subscribe,
+    Ticket,
+    TicketRequest,
     Welcome,
     begins_newer_card,
     decode_confirmation,

@@ -16,11 +16,15 @@ from protocol.messages import MAX_BLOB_BYTES, Count, Digest, Sender, Signature, 
 from protocol.terms import AddressCard, CardNumber, Url
 
 CHUNK_BYTES = 128 << 10  # of a blob: what a connection that breaks leaves half sent, at most
+DIRECT_BYTES = 2 * CHUNK_BYTES  # of a blob, from which on a ticket is worth its way
 REQUESTED_BYTES = 8 * CHUNK_BYTES  # that one request for a blob brings, in chunks
 MAX_FRAME_BYTES = 1 << 20  # an entry, or a list of entries
 MAX_PAGE_BYTES = MAX_FRAME_BYTES - 4_096
 MAX_INTRODUCTION_BYTES = 1_024  # its URL has up to 267
 MAX_HELLO_BYTES = MAX_INTRODUCTION_BYTES + 128
+
+# What RFC 3986 has for a query, without the signs that end one or begin another part.
+QUERY = r"\A[A-Za-z0-9._~!$&'()*+,;=:@/?%-]{1,4096}\Z"
 
 Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Size = Annotated[int, Meta(ge=0, le=MAX_BLOB_BYTES)]
@@ -179,6 +183,30 @@ class BlobAbsent(Message, frozen=True, tag="absent"):
     digest: Digest
 
 
+class TicketRequest(Message, frozen=True, tag="ticket?"):
+    """Member: by which query may I "get" or "put" this blob at your object store, by myself?
+
+    Without one the answer is that to a BlobRequest from the first byte, or to a BlobOffer.
+    size: of a blob that is put; 0 for one that is got.
+    """
+
+    way: Literal["get", "put"]
+    digest: Digest
+    size: Size
+
+
+class Ticket(Message, frozen=True, tag="ticket"):
+    """Aggregator: the query of a URL that is signed for this blob, and good for some minutes.
+
+    It says nothing of scheme, host and path: whoever uses it knows where the store is.
+    """
+
+    way: Literal["get", "put"]
+    digest: Digest
+    size: Size
+    query: Annotated[str, Meta(pattern=QUERY)]
+
+
 class StatusRequest(Message, frozen=True, tag="status?"):
     """Member: how do things stand?"""
 
@@ -189,7 +217,9 @@ class StatusReport(Message, frozen=True, tag="status"):
     report: bytes
 
 
-FromMember = Subscribe | Submit | BlobOffer | BlobChunk | BlobRequest | StatusRequest
+FromMember = (
+    Subscribe | Submit | BlobOffer | BlobChunk | BlobRequest | TicketRequest | StatusRequest
+)
 FromAggregator = (
     Welcome
     | NewerCard
@@ -200,6 +230,7 @@ FromAggregator = (
     | BlobHave
     | BlobChunk
     | BlobAbsent
+    | Ticket
     | StatusReport
 )
 

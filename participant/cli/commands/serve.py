@@ -9,6 +9,7 @@ from participant.cli.views import ServiceLog, say, say_json, sentence_of
 from participant.cli.work import (
     AppEnv,
     AppUser,
+    BlobsFrom,
     Foreground,
     Given,
     Json,
@@ -21,6 +22,7 @@ from participant.cli.work import (
 from participant.door import Failed, JobWanted
 from participant.errors import Interrupted
 from participant.home import Membership, check_before_asking, enter, federation_folder
+from participant.network import open_store
 from participant.service import Apps, Notifier, Service
 from protocol.programs.processes import keep_descendants
 
@@ -33,6 +35,7 @@ def serve(
     app_user: AppUser = None,
     node_config: NodeConfig = None,
     keep_models: KeepModels = None,
+    blobs_from: BlobsFrom = None,
     as_json: Json = False,
 ) -> None:
     """Stay, and do all that is due: the agent that the other commands then speak with.
@@ -56,7 +59,7 @@ def serve(
     if app_user is None:
         log.apps_run_here()
     told = _describing(context), log, asking, notifier
-    service = Service(folder, entered, *told, apps, keep_models)
+    service = Service(folder, entered, *told, apps, keep_models, open_store(blobs_from))
     context.is_statistic = service.is_statistic
     try:
         run(service.run, steps=asking)

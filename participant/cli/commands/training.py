@@ -26,6 +26,7 @@ from participant.cli.views import (
 from participant.cli.work import (
     AppEnv,
     AppUser,
+    BlobsFrom,
     Given,
     Json,
     KeepModels,
@@ -155,14 +156,16 @@ def train(
     app_user: AppUser = None,
     node_config: NodeConfig = None,
     keep_models: KeepModels = None,
+    blobs_from: BlobsFrom = None,
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
     """Take part in all rounds of a study that trains, decryption included. The model comes out."""
     variables = variables_of(app_env, node_config)
-    hospital = worker_of(given, True, keep_models)
+    hospital = worker_of(given, True, keep_models, blobs_from)
     if isinstance(hospital, ServedHospital):
-        not_with_agent(given.ctx, "keep_models")
+        for option in ("keep_models", "blobs_from"):
+            not_with_agent(given.ctx, option)
     show = _print_event if as_json else RoundTable(hospital.terms).show
 
     async def train_all() -> int:

@@ -59,6 +59,14 @@ def _bad_proxy(e: errors.BadProxy, c: Context) -> Sentence:
 
 
 NETWORK: Said = {
+    errors.BadBlobSource: plain(
+        "--blobs-from names no object store that can be used: {e.reason}",
+        "write the URL that the aggregator's log gives, or leave the option away",
+    ),
+    errors.StoreRefuses: plain(
+        "the object store at {e.url} does not do its part: {e.reason}",
+        "leave --blobs-from away: then all goes through the aggregator",
+    ),
     errors.Unreachable: _unreachable,
     errors.ForeignAggregator: _foreign_aggregator,
     errors.WrongCertificate: _wrong_certificate,

@@ -18,6 +18,7 @@ from participant.cli.sentences import (
 from participant.cli.views.ceremony import (
     clocks_line,
     full_line,
+    indirect_line,
     link_lost,
     moving_line,
     pruned_line,
@@ -100,6 +101,9 @@ class ServiceLog:
             room=lambda: self._log("room", "there is room again: going on"),
             uncopied=lambda trouble: self._warn(
                 "uncopied", uncopied_line(trouble), path=str(trouble.path), reason=trouble.reason
+            ),
+            indirect=lambda error: self._log(
+                "indirect", indirect_line(error), reason=error.reason if error else None
             ),
             pruned=lambda found: self._log("pruned", pruned_line(found), **found._asdict()),
         )

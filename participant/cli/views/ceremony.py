@@ -19,7 +19,7 @@ from rich.text import Text
 from participant.agent import SetBack
 from participant.ceremony import CeremonyOutlook, Expectation
 from participant.cli.views.terminal import new_console, say, say_json
-from participant.errors import DamagedFile, DiskError, Unreachable
+from participant.errors import DamagedFile, DiskError, StoreRefuses, Unreachable
 from participant.network import Notices
 from participant.pruning import Pruned
 from protocol.terms import AddressCard, Terms
@@ -237,6 +237,17 @@ def uncopied_line(trouble: DiskError | DamagedFile) -> str:
     )
 
 
+def indirect_line(error: StoreRefuses | None) -> str:
+    """What people are told when large blobs go through the aggregator, or no longer."""
+    if error is None:
+        return "Large blobs go by the object store again."
+    return (
+        f"The object store at {error.url} does not serve this hospital: {error.reason}. Large "
+        "blobs go through the aggregator meanwhile. Compare --blobs-from with what the "
+        "aggregator's log says it is"
+    )
+
+
 def pruned_line(found: Pruned) -> str:
     """What people are told when models of a study are deleted, or cannot be."""
     newest = f"This hospital keeps the newest {found.keep} models of {found.study}"
@@ -282,6 +293,7 @@ def link_notices(
         full=lambda error: say(full_line(error), err=True),
         room=lambda: say("There is room again: going on.", err=True),
         uncopied=lambda trouble: say(uncopied_line(trouble), err=True),
+        indirect=lambda error: write(indirect_line(error)),
         pruned=lambda found: say(pruned_line(found), err=True),
     )
 

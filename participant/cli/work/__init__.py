@@ -5,6 +5,7 @@ from participant.cli.work.foreground import Foreground
 from participant.cli.work.options import (
     FEDERATION,
     PATIENCE_SECONDS,
+    BlobsFrom,
     FederationFile,
     Given,
     GivenByOption,

@@ -83,6 +83,17 @@ KeepModels = Annotated[
 ]
 
 
+BlobsFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--blobs-from",
+        envvar="QUORATE_BLOBS_FROM",
+        metavar="URL",
+        help="The aggregator's object store, as its operator says: large blobs go there directly.",
+    ),
+]
+
+
 def seconds(help: str) -> Any:
     """``--timeout``, with its line of help."""
     return typer.Option(

@@ -12,6 +12,7 @@ from participant.door import Asker, ServedHospital, reach
 from participant.errors import Interrupted, NoAgent
 from participant.home import Address, Membership, TermsFile, check_before_asking, federation_folder
 from participant.hospital import Hospital
+from participant.network import open_store
 
 T = TypeVar("T")
 Worker = Hospital | ServedHospital
@@ -22,20 +23,27 @@ def say_aside(text: str) -> None:
     say(text, err=True)
 
 
-def hospital_of(member: Membership, keep_models: int | None = None) -> Hospital:
+def hospital_of(
+    member: Membership, keep_models: int | None = None, blobs_from: str | None = None
+) -> Hospital:
     """A hospital whose long steps are done in the main thread, while ``run`` runs."""
-    return Hospital(member, Foreground(), keep_models)
+    return Hospital(member, Foreground(), keep_models, open_store(blobs_from))
 
 
-def worker_of(given: Given, needs_key: bool = False, keep_models: int | None = None) -> Worker:
+def worker_of(
+    given: Given,
+    needs_key: bool = False,
+    keep_models: int | None = None,
+    blobs_from: str | None = None,
+) -> Worker:
     """The agent that runs, or the hospital itself, for which the passphrase is asked for.
 
-    keep_models: of a hospital itself, as of ``Hospital``.
+    keep_models, blobs_from: of a hospital itself, as of ``Hospital``.
     """
     file, folder = given.terms(signed=True), given.folder()
     check_before_asking(file.terms, folder, needs_key)
     served = _served(given, file, folder)
-    return served or hospital_of(given.member(needs_key), keep_models)
+    return served or hospital_of(given.member(needs_key), keep_models, blobs_from)
 
 
 def served_of(given: Given) -> ServedHospital:

@@ -4,8 +4,8 @@ from tests.fuzz.target import TARGETS as TARGETS
 from tests.fuzz.targets import audit as audit
 from tests.fuzz.targets import ceremony as ceremony
 from tests.fuzz.targets import conversation as conversation
+from tests.fuzz.targets import direct as direct
 from tests.fuzz.targets import door as door
-from tests.fuzz.targets import flower as flower
 from tests.fuzz.targets import frames as frames
 from tests.fuzz.targets import handover as handover
 from tests.fuzz.targets import home as home

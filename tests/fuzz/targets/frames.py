@@ -61,6 +61,8 @@ from protocol.wire.frames import (
     StatusRequest,
     Submit,
     Subscribe,
+    Ticket,
+    TicketRequest,
     Welcome,
     decode_confirmation,
     decode_from_aggregator,
@@ -180,6 +182,7 @@ def frame_from_member() -> Case:
         BlobOffer(DIGEST, 5_000),
         BlobChunk(DIGEST, 5_000, 100, b"data"),
         BlobRequest(DIGEST, 100),
+        TicketRequest("put", DIGEST, 1 << 20),
         StatusRequest(),
     ]
     return spelled_once(decode_from_member, frames)
@@ -235,6 +238,7 @@ def frame_from_aggregator() -> Case:
         Declined(DIGEST, "study/age/1: its sender has said this before"),
         BlobHave(DIGEST, 100, 5_000, True),
         BlobAbsent(DIGEST),
+        Ticket("get", DIGEST, 1 << 20, "X-Amz-Signature=00"),
         BlobChunk(DIGEST, 5_000, 100, b"data"),
         StatusReport(b"{}"),
     ]

@@ -47,6 +47,7 @@ from protocol.wire.frames import (
     Rejected,
     StatusRequest,
     Subscribe,
+    TicketRequest,
     Welcome,
     decode_from_aggregator,
     decode_from_member,
@@ -275,6 +276,8 @@ def _members_frames(stand: _Service) -> list[bytes]:
         BlobChunk(name, len(small), 0, small),
         BlobChunk(name, 5_000, 0, bytes(100)),
         BlobRequest(blob_name(stand.blob), 100),
+        TicketRequest("get", blob_name(stand.blob), 0),
+        TicketRequest("put", name, len(small)),
         StatusRequest(),
     ]
     trees = [msgspec.msgpack.decode(encode(frame)) for frame in others]

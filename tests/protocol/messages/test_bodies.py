@@ -29,6 +29,7 @@ LIMIT = 1 << 20
 counts = st.integers(0, (1 << 48) - 1)
 times = st.integers(0, (1 << 47) - 1)  # milliseconds
 indices = st.integers(0, 16)
+ways = st.sampled_from(["get", "put"])
 digests = st.binary(min_size=32, max_size=32)
 texts = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=20)
 words = st.from_regex(r"\A[a-z][a-z0-9 -]{0,31}\Z")
@@ -226,6 +227,10 @@ FRAMES: dict[type, st.SearchStrategy[Any]] = {
         st.binary(max_size=60),
     ),
     wire.BlobRequest: st.builds(wire.BlobRequest, digests, st.integers(0, 1 << 20)),
+    wire.TicketRequest: st.builds(wire.TicketRequest, ways, digests, st.integers(0, 1 << 20)),
+    wire.Ticket: st.builds(
+        wire.Ticket, ways, digests, st.integers(0, 1 << 20), st.from_regex(wire.QUERY)
+    ),
     wire.StatusRequest: st.builds(wire.StatusRequest),
     wire.StatusReport: st.builds(wire.StatusReport, st.binary(max_size=60)),
 }

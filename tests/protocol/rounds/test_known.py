@@ -38,8 +38,8 @@ from protocol.rounds.variables import Start
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
 from tests.protocol.board.test_rest import LIMIT, Stored, boards, read
+from tests.sampled import sampled
 from tests.stage.rounds.contribution import near_to
-from tests.stage.sampled import sampled
 from tests.stage.studies import statistic_study, training_study
 from tests.stage.toy import Table, toy_federation
 

@@ -14,13 +14,13 @@ from protocol.errors import Refused
 from protocol.messages.rounds import Near
 from protocol.rounds import set_rules
 from protocol.rounds.history import OpenedSets
+from tests.sampled import sampled
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import Hospital
 from tests.simulator.oracle import Violation, simulate
 from tests.simulator.plan import Plan
 from tests.simulator.studies.script import StudyScript, Word, common
 from tests.stage.rounds.delayed import excuse_rows
-from tests.stage.sampled import sampled
 
 SEEDS, FAST, CHUNK = 200, 20, 10
 CALM = Plan(seed=0, n_members=4, quorum=2, founded=True)

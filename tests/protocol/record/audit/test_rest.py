@@ -10,11 +10,11 @@ from protocol.record.audit.checks import audit
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.results import RECORD
 from protocol.record.files import entry_path
+from tests.sampled import sampled
 from tests.stage.record.broken import TAMPERINGS
 from tests.stage.record.good import good
 from tests.stage.record.memory import MemoryFiles
 from tests.stage.record.story import write
-from tests.stage.sampled import sampled
 
 NONCE = b"n" * 32
 

@@ -29,6 +29,7 @@ from protocol.record.files import (
     write_manifest,
 )
 from protocol.record.verified import MAX_VERIFIED_BYTES, Verified
+from tests.sampled import sampled
 from tests.stage.record.broken import TAMPERINGS
 from tests.stage.record.good import ROUND, good
 from tests.stage.record.handed import handed_over
@@ -36,7 +37,6 @@ from tests.stage.record.memory import MemoryFiles
 from tests.stage.record.story import Story, write
 from tests.stage.record.tampering import Broken
 from tests.stage.rounds.past import largest_past_round
-from tests.stage.sampled import sampled
 
 NONCE = b"n" * 32
 SINCE = "2.7"  # which says which head it was asked about

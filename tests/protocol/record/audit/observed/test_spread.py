@@ -17,13 +17,13 @@ from protocol.programs.crew import Crew
 from protocol.record.audit import evidence
 from protocol.record.audit.checks import Audit, audit
 from protocol.record.audit.observed import spread as spreading
+from tests.sampled import sampled
 from tests.stage.record.broken import TAMPERINGS
 from tests.stage.record.good import good
 from tests.stage.record.handed import handed_over
 from tests.stage.record.memory import MemoryFiles
 from tests.stage.record.story import Story, write
 from tests.stage.record.tampering import Broken
-from tests.stage.sampled import sampled
 
 T = TypeVar("T")
 R = TypeVar("R")
