@@ -142,11 +142,14 @@ class Bucket:
         """Of those for which there was a ticket: all others are kept again from their uploads."""
         if not self._tickets.may_be_there(digest):
             return False
+        return bool(self._ask(lambda: self._size(_name(digest))) == size)
+
+    def _size(self, name: str) -> int | None:
+        """None also where the bucket is gone: an answer without a body does not tell."""
         try:
-            found = self._ask(lambda: self._store.head(_name(digest)))
+            return int(self._store.head(name)["size"])
         except FileNotFoundError:
-            return False
-        return bool(found["size"] == size)
+            return None
 
     def ticket_to_get(self, digest: bytes) -> str:
         """Signed here: the store is not asked."""

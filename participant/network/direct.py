@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from participant.errors import StoreRefuses
+from participant.network.link import Traffic
 from protocol.wire import (
     DIRECT_BYTES,
     BlobAbsent,
@@ -56,7 +57,7 @@ class DirectStore:
         # Of the first failure, and by None of the first success after it.
         self.told: Callable[[StoreRefuses | None], None] = lambda error: None
         self.threads = ThreadPoolExecutor(_THREADS, "direct")
-        self.moved_bytes = 0
+        self.traffic = Traffic()
         self._failures, self._again_at, self._is_told = 0, 0.0, False
 
     @property
@@ -73,9 +74,10 @@ class DirectStore:
             self._is_told = True
             self.told(error)
 
-    def moved(self, size: int) -> None:
-        """It has given or taken so many bytes."""
-        self.moved_bytes += size
+    def moved(self, up: int = 0, down: int = 0) -> None:
+        """It has taken or given so many bytes."""
+        self.traffic.up += up
+        self.traffic.down += down
         self._failures = 0
         if self._is_told:
             self._is_told = False
@@ -181,7 +183,7 @@ class DirectWay:
             self._beside.add(ticket.digest)
             self._for_link.append(BlobRequest(ticket.digest, 0))
         else:
-            store.moved(ticket.size)
+            store.moved(down=ticket.size)
             self._for_agent.append(BlobChunk(ticket.digest, ticket.size, 0, done.result()))
         self._wake()
 
@@ -236,7 +238,7 @@ class DirectWay:
         if frame.offset == put.size:
             del self._puts[frame.digest]
             if self._store and put.is_begun:
-                self._store.moved(put.size)
+                self._store.moved(up=put.size)
             return [frame]
         error = None
         if put.is_begun and self._store:

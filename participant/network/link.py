@@ -77,7 +77,7 @@ class Caller:
 
 @dataclass
 class Traffic:
-    """Bytes of all frames, in both directions, over all connections of a process."""
+    """Bytes of all frames and of blobs beside the link, in both directions, of a process."""
 
     up: int = 0
     down: int = 0

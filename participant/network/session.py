@@ -107,7 +107,7 @@ class Session:
 
     def __post_init__(self) -> None:
         if self.direct is not None:
-            self.direct.told = self.notices.indirect
+            self.direct.told, self.direct.traffic = self.notices.indirect, self.traffic
         self._clocks = ClockCheck(self.agent)
 
     @property

@@ -12,7 +12,7 @@ from participant.door import Asker, ServedHospital, reach
 from participant.errors import Interrupted, NoAgent
 from participant.home import Address, Membership, TermsFile, check_before_asking, federation_folder
 from participant.hospital import Hospital
-from participant.network import open_store
+from participant.network import DirectStore, open_store
 
 T = TypeVar("T")
 Worker = Hospital | ServedHospital
@@ -24,10 +24,10 @@ def say_aside(text: str) -> None:
 
 
 def hospital_of(
-    member: Membership, keep_models: int | None = None, blobs_from: str | None = None
+    member: Membership, keep_models: int | None = None, direct: DirectStore | None = None
 ) -> Hospital:
     """A hospital whose long steps are done in the main thread, while ``run`` runs."""
-    return Hospital(member, Foreground(), keep_models, open_store(blobs_from))
+    return Hospital(member, Foreground(), keep_models, direct)
 
 
 def worker_of(
@@ -42,8 +42,10 @@ def worker_of(
     """
     file, folder = given.terms(signed=True), given.folder()
     check_before_asking(file.terms, folder, needs_key)
-    served = _served(given, file, folder)
-    return served or hospital_of(given.member(needs_key), keep_models, blobs_from)
+    if served := _served(given, file, folder):
+        return served
+    direct = open_store(blobs_from)  # before the passphrase is asked for
+    return hospital_of(given.member(needs_key), keep_models, direct)
 
 
 def served_of(given: Given) -> ServedHospital:

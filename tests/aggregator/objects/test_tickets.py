@@ -83,6 +83,10 @@ def test_what_comes_of_a_ticket_is_looked_for_once_and_by_its_size(
     assert not bucket.is_left(NAME, SIZE)
     bucket.ticket_to_put(NAME, SIZE)
     assert bucket.is_left(NAME, SIZE)
+    other = blob_name(b"never put")
+    bucket.ticket_to_put(other, 9)
+    assert not bucket.is_left(other, 9)
+    assert not bucket.is_away
 
 
 def test_where_the_store_checks_nothing_uploads_have_no_tickets(

@@ -11,6 +11,7 @@ import pytest
 from participant.agent.transfer import Downloads, Uploads
 from participant.errors import DamagedBlob, StoreRefuses
 from participant.network.direct import DirectStore, DirectWay
+from participant.network.link import Traffic
 from protocol.messages.attachment import blob_name
 from protocol.wire.frames import (
     CHUNK_BYTES,
@@ -179,7 +180,7 @@ async def test_large_blobs_go_by_the_store_and_small_ones_over_the_link(stage: S
         await stage.down(blob)
     assert stage.client.asked[2:] == ["get teg"]
     assert stage.aggregator.gave_bytes == len(SMALL)
-    assert stage.store.moved_bytes == 2 * len(LARGE) + len(OTHER)
+    assert stage.store.traffic == Traffic(len(LARGE) + len(OTHER), len(LARGE))
     assert stage.told == []
 
 
