@@ -10,11 +10,12 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from itertools import cycle
+from typing import Any, Protocol, TypeVar
 
+from participant.agent import Steps
 from participant.errors import StoreRefuses
 from participant.network.link import Traffic
 from protocol.wire import (
@@ -29,6 +30,8 @@ from protocol.wire import (
     Ticket,
     TicketRequest,
 )
+
+T = TypeVar("T")
 
 _THREADS = 4
 _HELD_BYTES = 64 << 20  # of blobs that are put, at a time
@@ -45,9 +48,6 @@ class Client(Protocol):
     def put(self, digest: bytes, data: bytes, query: str) -> None:
         """Upload one."""
 
-    def close(self) -> None:
-        """End its connections."""
-
 
 class DirectStore:
     """The store that people have named, over all links of a process."""
@@ -56,9 +56,13 @@ class DirectStore:
         self.client, self._clock = client, clock
         # Of the first failure, and by None of the first success after it.
         self.told: Callable[[StoreRefuses | None], None] = lambda error: None
-        self.threads = ThreadPoolExecutor(_THREADS, "direct")
+        self._threads = cycle([Steps() for _ in range(_THREADS)])
         self.traffic = Traffic()
         self._failures, self._again_at, self._is_told = 0, 0.0, False
+
+    def begin(self, work: Callable[[Client], T]) -> "asyncio.Future[T]":
+        """Ask the store in a thread that no process waits for at its end."""
+        return next(self._threads).begin(lambda: work(self.client))
 
     @property
     def is_used(self) -> bool:
@@ -82,11 +86,6 @@ class DirectStore:
         if self._is_told:
             self._is_told = False
             self.told(None)
-
-    def close(self) -> None:
-        """Ask no more; what is under way is not waited for."""
-        self.threads.shutdown(wait=False, cancel_futures=True)
-        self.client.close()
 
 
 @dataclass
@@ -175,10 +174,9 @@ class DirectWay:
 
     def _got(self, ticket: Ticket, done: "asyncio.Future[bytes]") -> None:
         store, error = self._store, _error_of(done)
-        if self._is_over or store is None or done.cancelled():
-            return
-        del self._gets[ticket.digest]
-        if isinstance(error, StoreRefuses):
+        if self._is_over or store is None or not self._gets.pop(ticket.digest, False):
+            return  # it may have come over the link
+        if error is not None:
             store.failed(error)
             self._beside.add(ticket.digest)
             self._for_link.append(BlobRequest(ticket.digest, 0))
@@ -218,18 +216,17 @@ class DirectWay:
     def _begin(self, digest: bytes, put: _Put, store: DirectStore) -> None:
         if put.is_ready:
             put.is_begun = True
-            work = partial(store.client.put, digest, bytes(put.data), put.query)
-            future = asyncio.get_running_loop().run_in_executor(store.threads, work)
+            data = bytes(put.data)
+            future = store.begin(lambda client: client.put(digest, data, put.query))
             future.add_done_callback(partial(self._is_put, digest, put))
 
     def _is_put(self, digest: bytes, put: _Put, done: "asyncio.Future[None]") -> None:
         error = _error_of(done)
-        if self._is_over or done.cancelled() or self._puts.get(digest) is not put:
+        if self._is_over or self._puts.get(digest) is not put:
             return
-        if isinstance(error, StoreRefuses):
+        if error is not None:
             self._give_up(digest, put, error)
         else:
-            done.result()
             self._for_link.append(BlobOffer(digest, put.size))
         self._wake()
 
@@ -266,8 +263,8 @@ class DirectWay:
             return
         if ticket.way == "get" and self._gets.get(digest) is False:
             self._gets[digest] = True
-            work = partial(store.client.get, digest, ticket.size, ticket.query)
-            future = asyncio.get_running_loop().run_in_executor(store.threads, work)
+            about = digest, ticket.size, ticket.query
+            future = store.begin(lambda client: client.get(*about))
             future.add_done_callback(partial(self._got, ticket))
         put = self._puts.get(digest)
         if ticket.way == "put" and put is not None and not put.query:
@@ -275,6 +272,9 @@ class DirectWay:
             self._begin(digest, put, store)
 
 
-def _error_of(done: "asyncio.Future[Any]") -> BaseException | None:
-    """Asked for in any case: one that nobody asked for would be logged."""
-    return None if done.cancelled() else done.exception()
+def _error_of(done: "asyncio.Future[Any]") -> StoreRefuses | None:
+    """Why there is no result. Asked for in any case: what nobody asked for would be logged."""
+    error = None if done.cancelled() else done.exception()
+    if error is None or isinstance(error, StoreRefuses):
+        return error
+    return StoreRefuses("the object store", f"it was not understood ({type(error).__name__})")

@@ -66,9 +66,6 @@ class _Store:
         if blob_name(data) != digest:
             raise StoreRefuses("https://store", "it answers 400")
 
-    def close(self) -> None:
-        """Nothing is open."""
-
 
 @target("direct-way", "participant.network.direct.DirectWay, an aggregator's frames", limit=8_192)
 def direct_way() -> Case:
@@ -96,7 +93,6 @@ def direct_way() -> Case:
                     assert not isinstance(told, BlobChunk) or told.data == GOT
         finally:
             way.close()
-            store.close()
 
     def run(data: bytes) -> None:
         asyncio.run(play(data))

@@ -52,9 +52,6 @@ class Client:
         assert blob_name(data) == digest
         self.blobs[digest] = data
 
-    def close(self) -> None:
-        """Nothing is open."""
-
 
 @dataclass
 class Aggregator:
@@ -161,7 +158,6 @@ async def stage() -> AsyncIterator[Stage]:
     made = Stage()
     yield made
     made.way.close()
-    made.store.close()
 
 
 def refuses(reason: str = "it answers 403") -> Callable[[], None]:
@@ -305,3 +301,28 @@ async def test_who_names_no_store_has_all_over_the_link() -> None:
     frames: list[FromMember] = [BlobRequest(name, 0), BlobOffer(name, len(LARGE))]
     assert way.leaving(frames) == frames
     assert way.taken(Ticket("get", name, len(LARGE), "q")) == []
+
+
+async def test_what_comes_over_the_link_meanwhile_is_not_given_twice(stage: Stage) -> None:
+    stage.has(LARGE)
+    name = blob_name(LARGE)
+    stage.way.leaving([BlobRequest(name, 0)])
+    stage.way.taken(Ticket("get", name, len(LARGE), "q"))
+    absent = BlobAbsent(name)
+    assert stage.way.taken(absent) == [absent]
+    while not stage.client.asked:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    assert stage.way.arrived() == []
+
+
+async def test_an_error_of_a_library_is_a_failure_of_the_store(stage: Stage) -> None:
+    def fault() -> None:
+        raise ValueError("with a query in it")
+
+    stage.client.fault = fault
+    stage.has(LARGE)
+    await stage.down(LARGE)
+    (told,) = stage.told
+    assert told is not None
+    assert told.reason == "it was not understood (ValueError)"
