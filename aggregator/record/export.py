@@ -9,9 +9,11 @@ from aggregator.errors import NoBoard
 from aggregator.store import BlobFolder, BoardTables, StoredBoard, WholeBlobs, stored_head, to_read
 from protocol.board import Head, decode_entry
 from protocol.record import (
+    AlreadyWritten,
     WritableFiles,
     blob_path,
     check_history,
+    entry_path,
     finish,
     prepare,
     still_to_write,
@@ -49,7 +51,8 @@ def export(
         prepare(files, terms, signatures)
         check_history(files, terms, board)
         before, head = written(files, terms), board.head
-        for position, data in enumerate(stored.entries(before.whole_to), before.whole_to + 1):
+        first = before.whole_to if _has_entries(before, stored) else 0
+        for position, data in enumerate(stored.entries(first), first + 1):
             progress("entries", position - 1, head.position)
             write_entries(files, [decode_entry(data)], before)
         due = still_to_write(files, board, before)
@@ -61,3 +64,12 @@ def export(
         done += attachment.size
     finish(files, terms, head, due.payloads)
     return head
+
+
+def _has_entries(before: AlreadyWritten, stored: StoredBoard) -> bool:
+    """Whether each entry that the record is said to have is here, by name; none is read.
+
+    As many files may be here as were written, with another one in the place of one.
+    """
+    hashes = map(stored.hash_at, range(1, before.whole_to + 1))
+    return all(known is not None and entry_path(known) in before.paths for known in hashes)

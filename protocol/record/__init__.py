@@ -25,6 +25,7 @@ from protocol.record.files import (
 )
 from protocol.record.verified import MAX_VERIFIED_BYTES, Verified, read_verified, write_verified
 from protocol.record.writing import (
+    AlreadyWritten,
     WritableFiles,
     check_history,
     countersignatures,

@@ -166,7 +166,7 @@ class AlreadyWritten:
     def whole_to(self) -> int:
         """The entry up to which no file is gone: the last one; 0 where some are, or are too many.
 
-        Files are counted. A file that lies in the place of another one is ``verify``'s to find.
+        Files are counted. One that lies in the place of another is for others to find.
         """
         entries = sum(path.startswith("entries/") for path in self.paths)
         payloads = sum(path.startswith("blobs/") for path in self.paths)

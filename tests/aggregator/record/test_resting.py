@@ -15,7 +15,7 @@ from aggregator.store.board import BoardStore
 from aggregator.store.whole_blobs import WholeBlobs
 from protocol.board.post import Head
 from protocol.encoding import encode
-from protocol.record import writing
+from protocol.record import entry_path, writing
 from tests.protocol.record.test_writing import Files
 from tests.stage.record.good import good
 from tests.stage.record.story import Written, write
@@ -81,3 +81,16 @@ def test_again_nothing_old_is_read(held: None, written: Written, tmp_path: Path)
         assert exported(tmp_path, written, files) == head
     assert [len(list(call.args[0])) for call in called.call_args_list] == [0]
     assert set(files.writes) == {"settled"}
+
+
+def test_a_file_in_the_place_of_a_missing_entry_does_not_hide_it(
+    held: None, written: Written, tmp_path: Path
+) -> None:
+    files = Files()
+    stored(tmp_path, written, 1, len(written.entries))
+    exported(tmp_path, written, files)
+    gone = entry_path(written.entries[1].hash)
+    data = files.pop(gone)
+    files[entry_path(b"e" * 32)] = b"of another board"
+    exported(tmp_path, written, files)
+    assert files[gone] == data
