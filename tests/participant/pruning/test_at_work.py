@@ -128,17 +128,21 @@ def test_where_an_agent_runs_its_own_number_counts_and_train_says_so(keyed: Cons
 def test_both_ways_to_say_it_reach_the_hospital(
     keyed: Consortium, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = list[int | None]()
+    found, stores = list[int | None](), list[str | None]()
 
-    def made(member: Membership, steps: Any, keep_models: int | None = None) -> Hospital:
-        found.append(keep_models)
-        return Hospital(member, steps, keep_models)
+    def made(member: Membership, steps: Any, keep: int | None, direct: Any) -> Hospital:
+        found.append(keep)
+        stores.append(direct and direct.client._source.path)
+        return Hospital(member, steps, keep, direct)
 
     monkeypatch.setattr("participant.cli.work.working.Hospital", made)
     typed(keyed)
     typed(keyed, "--keep-models", "7")
     typed(keyed, QUORATE_KEEP_MODELS="8")
-    assert found == [None, 7, 8]
+    typed(keyed, "--blobs-from", "https://s3.example.org/one/")
+    typed(keyed, QUORATE_BLOBS_FROM="https://s3.example.org/two")
+    assert found == [None, 7, 8, None, None]
+    assert stores == [None, None, None, "/one", "/two"]
 
 
 # ── what is said ──
