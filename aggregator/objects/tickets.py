@@ -39,7 +39,10 @@ Put = Callable[[str, bytes, str], bool]  # a URL, a body and its checksum; wheth
 
 
 class Tickets:
-    """Signs for one bucket. The store speaks to hospitals by itself, and is not trusted by them."""
+    """Signs for one bucket. The store speaks to hospitals by itself, and is not trusted by them.
+
+    What fails, fails with an error of one of two libraries.
+    """
 
     def __init__(self, store: Any, is_s3: bool) -> None:
         """store: of obstore, with the federation's prefix."""
@@ -50,11 +53,11 @@ class Tickets:
 
     @property
     def base(self) -> str:
-        """The URL below which blobs lie; raises as obstore does."""
+        """The URL below which blobs lie."""
         return self._url("-").partition("?")[0].removesuffix("/-")
 
     def to_get(self, path: str) -> str:
-        """The query for a blob; raises as obstore does."""
+        """The query for a blob."""
         return self._url(path).partition("?")[2]
 
     def to_put(self, path: str, digest: bytes, size: int) -> str:
@@ -69,12 +72,14 @@ class Tickets:
 
     def may_be_there(self, digest: bytes) -> bool:
         """Whether somebody may have put a blob; to be asked once."""
-        return self._put.pop(digest, digest) is None
+        is_known = digest in self._put
+        self._put.pop(digest, None)
+        return is_known
 
     def try_uploads(self, path: Callable[[bytes], str], put: Put) -> bool:
         """Whether the store takes a blob, and refuses other bytes and another length.
 
-        path: of a blob's name. Where it does not, no upload is signed. Raises as obstore does.
+        path: of a blob's name. Where it does not, no upload is signed.
         """
         if not (self._is_s3 and self._find_credentials()):
             return False

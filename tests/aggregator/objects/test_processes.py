@@ -26,7 +26,7 @@ from tests.stage.boards.server import Server
 from tests.stage.caller import stranger
 from tests.stage.objects.backend import InABucket
 from tests.stage.objects.server import ObjectServer, running
-from tests.stage.programs.place import Place, place, run, service
+from tests.stage.programs.place import Place, place, run, service, until_it_serves
 from tests.test_federation import Federation, encrypt, finish_all
 
 __all__ = ["place", "run"]  # fixtures
@@ -201,7 +201,7 @@ def dying(place: Place, address: str) -> Iterator[subprocess.Popen[str]]:
     ) as process:
         try:
             assert process.stderr is not None
-            assert "serving on" in process.stderr.readline()
+            until_it_serves(process)
             yield process
         finally:
             process.kill()

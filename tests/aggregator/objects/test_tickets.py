@@ -124,6 +124,18 @@ def test_a_store_that_is_silent_is_asked_for_no_tickets(
     assert bucket.ticket_to_get(NAME) == bucket.ticket_to_put(NAME, SIZE) == ""
 
 
+def test_credentials_that_cannot_be_had_any_more_cost_the_ticket_alone(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone() -> None:
+        raise RuntimeError("no role")
+
+    monkeypatch.setattr(bucket._tickets._credentials, "get_frozen_credentials", gone)
+    assert bucket.ticket_to_put(NAME, SIZE) == ""
+    assert bucket.ticket_to_get(NAME)
+    assert not bucket.is_away
+
+
 def test_keys_that_the_two_libraries_find_in_other_places_sign_no_upload(
     objects: ObjectServer, store: CheckingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

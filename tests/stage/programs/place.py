@@ -94,12 +94,19 @@ def service(place: Place, *options: str) -> Iterator[subprocess.Popen[str]]:
         [sys.executable, *command, *options], stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            assert process.stderr is not None
-            line = process.stderr.readline()
-            assert "serving on" in line, line
+            until_it_serves(process)
             yield process
         finally:
             process.kill()
+
+
+def until_it_serves(process: subprocess.Popen[str]) -> None:
+    """Before it says so, it may say of a bucket what hospitals may do there."""
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    if "by themselves" in line:
+        line = process.stderr.readline()
+    assert "serving on" in line, line
 
 
 def join(place: Place, member: int) -> Submit:
