@@ -18,6 +18,7 @@ class Task(Protocol):
     speaks: bool = True  # whether it may say something in that session
     reads_all: bool = False  # whether it gets every payload, also those sealed to others
     reads_entries: bool = False  # whether it is shown entries as they are, by ``verified``
+    entries_from: int = 0  # up to there it needs none of them
 
     @property
     def done(self) -> bool:

@@ -24,7 +24,7 @@ class Reader:
 
     task: Task
     yields: bool = False
-    verified: int = 0  # entries that it was shown as they stand on the board, if it reads those
+    verified: int = field(init=False)  # up to which it was shown entries, or needs none
     read: int = 0  # entries that it has received, or passed by
     ahead: deque[int] = field(default_factory=deque)  # what it may want of what is not held
     looked: int = 0  # how much was not held then
@@ -33,6 +33,9 @@ class Reader:
     sessions: set[str] = field(default_factory=set)  # in which it alone speaks
     asked: set[bytes] = field(default_factory=set)  # blobs that its next entries need
     streamed: set[bytes] = field(default_factory=set)  # blobs that it has asked for by itself
+
+    def __post_init__(self) -> None:
+        self.verified = self.task.entries_from
 
     @property
     def is_behind(self) -> bool:

@@ -51,7 +51,8 @@ class RecordTask(Task):
     """Writes the board, as it was when it had been read, with its payloads; says nothing itself.
 
     The folder has been prepared (``record_writing.prepare``). What the board cannot be is noticed
-    before anything is written: Fork, UnfitRecord and UnfitRecord come from ``begin``.
+    before anything is written: Fork and UnfitRecord come from ``begin``. Where the folder has a
+    record as it was left, entries behind its head alone are read.
     """
 
     speaks, reads_entries = False, True
@@ -60,7 +61,10 @@ class RecordTask(Task):
     def __init__(
         self, terms: Terms, index: int, key: Ed25519PrivateKey, files: WritableFiles
     ) -> None:
+        """Raises UnfitRecord, and what reading the folder's names raises."""
         self._terms, self._index, self._key, self._files = terms, index, key, files
+        self._before = written(files, terms)
+        self.entries_from = self._before.whole_to
         self._entries: list[Entry] = []
         self._blobs: deque[Attachment] = deque()
         self._fetched, self._to_fetch, self._payloads = 0, 0, 0
@@ -82,7 +86,8 @@ class RecordTask(Task):
     @property
     def n_read(self) -> int:
         """How many entries have been read and verified."""
-        return len(self._entries) if self.head is None else self.head.position
+        n_here = self.entries_from + len(self._entries)
+        return n_here if self.head is None else self.head.position
 
     def waiting(self, board: Board) -> Waiting:
         """The aggregator alone."""
@@ -97,9 +102,8 @@ class RecordTask(Task):
         """Write the entries up to the board's head, and see which payloads are missing."""
         check_history(self._files, self._terms, board)
         self._board, self.head = board, board.head
-        before = written(self._files, self._terms)
-        write_entries(self._files, self._entries, before)
-        due = still_to_write(self._files, board, before)
+        write_entries(self._files, self._entries, self._before)
+        due = still_to_write(self._files, board, self._before)
         self._entries = []
         self._blobs, self._payloads = deque(due.missing), due.payloads
         self._to_fetch = sum(a.size for a in self._blobs)

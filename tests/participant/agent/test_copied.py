@@ -240,3 +240,17 @@ def test_who_reads_entries_is_shown_those_of_the_copy(tmp_path: Path, is_late: b
     assert reading.n == 3
     assert [entry.position for entry in reading.seen] == [1, 2, 3]
     assert not asked(member)
+
+
+@pytest.mark.parametrize(("first", "seen"), [(2, [3]), (3, []), (4, [])])
+def test_who_has_the_first_ones_is_shown_the_others_alone(
+    tmp_path: Path, first: int, seen: list[int]
+) -> None:
+    disk, reading = Disk(), Reading()
+    reading.entries_from = first
+    service = grown(tmp_path, disk)
+    member = copied(disk, task=Tasks.lone(reading))
+    member.connected(Welcome(*service.board.head))
+    member.step()
+    assert reading.n == len(seen)
+    assert [entry.position for entry in reading.seen] == seen

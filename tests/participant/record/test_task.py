@@ -18,10 +18,43 @@ def begun(files: Files, at: Table) -> RecordTask:
     """Member 1's task, when the board has been read."""
     prepare(files, TOY.terms, SIGNATURES)
     task = RecordTask(TOY.terms, 1, TOY.keys[1], files)
-    for entry in at.entries:
+    for entry in at.entries[task.entries_from :]:
         task.verified(entry)
     task.begin(at.board)
     return task
+
+
+def finished(files: Files, at: Table) -> RecordTask:
+    """The same, to its end."""
+    task = begun(files, at)
+    while wanted := task.wanted_blobs():
+        task.receive_blob(wanted[0][0], at.blobs[wanted[0][0]])
+    assert task.done
+    return task
+
+
+def test_in_a_record_that_is_as_it_was_left_what_is_new_is_read_alone() -> None:
+    files, at = Files(), table()
+    assert finished(files, at).entries_from == 0
+    files.writes.clear()
+    assert finished(files, at).entries_from == 1
+    assert not any(path.startswith(("entries/", "blobs/")) for path in files.writes)
+    longer = table("why")
+    task = finished(files, longer)
+    assert (task.entries_from, task.n_read) == (1, 2)
+    alone = Files()
+    finished(alone, longer)
+    assert dict(files) == dict(alone)
+
+
+@pytest.mark.parametrize("folder", ["entries/", "blobs/"])
+def test_where_a_file_is_gone_all_is_read(folder: str) -> None:
+    files, at = Files(), table()
+    finished(files, at)
+    whole = dict(files)
+    del files[next(path for path in files if path.startswith(folder))]
+    assert finished(files, at).entries_from == 0
+    assert dict(files) == whole
 
 
 def test_payloads_go_to_the_disk_one_by_one_and_the_record_is_whole_with_the_last() -> None:
