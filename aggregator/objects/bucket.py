@@ -72,6 +72,7 @@ class Bucket:
 
     def offer_tickets(self) -> None:
         """Find out which tickets can be given, give them from now on, and say so."""
+        self._gives_tickets = False
         try:
             base = self._tickets.base
             checks = self._tickets.try_uploads(_name, put_by_url)
@@ -128,6 +129,7 @@ class Bucket:
                 self._away = f"its object store fails: {words(error)}"
             else:
                 log.info("%s answers again", self.place)
+                self.offer_tickets()  # it may be another one
                 self._away = ""
                 return
 
@@ -158,6 +160,10 @@ class Bucket:
     def ticket_to_put(self, digest: bytes, size: int) -> str:
         """The same, where the store checks what is uploaded."""
         return self._ticket(lambda: self._tickets.to_put(_name(digest), digest, size))
+
+    def expect(self, digest: bytes) -> None:
+        """Somebody has such a ticket."""
+        self._tickets.expect(digest)
 
     def _ticket(self, sign: Callable[[], str]) -> str:
         """None where it cannot be signed, as without fresh credentials."""

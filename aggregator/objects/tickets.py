@@ -64,11 +64,13 @@ class Tickets:
         """The same for a blob that is not here; empty where the store does not check uploads."""
         if self._credentials is None:
             return ""
-        query = self._signed(path, digest, size).partition("?")[2]
+        return self._signed(path, digest, size).partition("?")[2]
+
+    def expect(self, digest: bytes) -> None:
+        """Somebody has a ticket to put a blob."""
         self._put[digest] = None
         if len(self._put) > _OUTSTANDING:
             self._put.popitem(last=False)
-        return query
 
     def may_be_there(self, digest: bytes) -> bool:
         """Whether somebody may have put a blob; to be asked once."""
@@ -81,6 +83,7 @@ class Tickets:
 
         path: of a blob's name. Where it does not, no upload is signed.
         """
+        self._credentials = None
         if not (self._is_s3 and self._find_credentials()):
             return False
         data, other = (secrets.token_bytes(_PROBE_BYTES) for _ in range(2))

@@ -26,6 +26,8 @@ MAX_POST_BLOBS_BYTES = MAX_ATTACHMENTS * MAX_BLOB_BYTES
 # Of one member: those of the post that is on its way, and of one that it gave up.
 POSTS_ON_THEIR_WAY = 2
 MAX_INCOMPLETE = 4 * MAX_ATTACHMENTS
+# A ticket may be used again once its blob was deleted, and at a bucket others may be at work.
+_SEARCH_EVERY_MS = 24 * 3_600_000
 _LOOKED_AT = 2_000  # blobs at a time, in search of those without a row
 
 
@@ -53,7 +55,8 @@ class BlobStore:
         self._incoming, self._store = folder / "incoming", store
         self._whole: WholeBlobs = whole or BlobFolder(folder / "blobs")
         self._post_bytes = post_bytes
-        self._unnamed = UnnamedBlobs(pace_ms)
+        self._pace_ms, self._unnamed = pace_ms, UnnamedBlobs(pace_ms)
+        self._search_ms = 0  # when it was begun last
         self._search: Iterator[tuple[bytes, int]] = iter(())
         self._fresh: set[Path] = set()  # uploads that this object has seen from their first byte
         with disk_errors(folder):
@@ -98,7 +101,10 @@ class BlobStore:
         """
         for digest, size in self._store.unnamed_blobs():
             self._unnamed.claim(NOBODY, digest, size)
-        self._search = self._whole.found()
+        self._begin_search()
+
+    def _begin_search(self) -> None:
+        self._search, self._search_ms = self._whole.found(), self._pace_ms()
 
     def clean_up(self) -> None:
         """Delete what members have uploaded and not named, and do not go on with."""
@@ -107,9 +113,12 @@ class BlobStore:
                 owner = path.name.partition("-")[0]
                 if owner.isdecimal() and self._unnamed.is_idle(int(owner)):
                     self._discard(path)
-        for digest, size in islice(self._search, _LOOKED_AT):
+        found = list(islice(self._search, _LOOKED_AT))
+        for digest, size in found:
             if self.size(digest) is None:
                 self._unnamed.claim(NOBODY, digest, size)
+        if not found and self._pace_ms() >= self._search_ms + _SEARCH_EVERY_MS:
+            self._begin_search()
         self._drop(self._unnamed.idle())
 
     def pruned_before(self, study: str) -> int:
@@ -182,12 +191,16 @@ class BlobStore:
     def ticket_to_put(self, member: int, digest: bytes, size: int) -> str:
         """The same to upload one itself, which it then offers; raises BadUpload.
 
-        It costs the member what the upload would: what comes of the ticket is seen later.
+        It costs the member what the upload would, and is on its account: nobody may hear whether
+        the blob was put.
         """
         if self._is_whole(digest, size) or size < DIRECT_BYTES:
             return ""
         if query := self._whole.ticket_to_put(digest, size):
             self._spend(member, digest, charge(size))
+            self._whole.expect(digest)
+            self._claim(member, digest, size)
+            self._make_room(member)
         return query
 
     def read(self, digest: bytes) -> bytes:

@@ -39,7 +39,10 @@ class WholeBlobs(Protocol):
         """
 
     def ticket_to_put(self, digest: bytes, size: int) -> str:
-        """The same to put one that is not here; then ``is_left`` tells whether it is."""
+        """The same to put one that is not here."""
+
+    def expect(self, digest: bytes) -> None:
+        """Somebody has such a ticket: ``is_left`` is to tell what comes of it."""
 
     def read(self, digest: bytes) -> bytes:
         """A blob; raises StoreDamaged unless its bytes have its name."""

@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from aggregator.errors import BadUpload
+from aggregator.objects import bucket as module
 from aggregator.objects.bucket import Bucket
 from aggregator.objects.tickets import put_by_url
+from aggregator.store.blobs import BlobStore
+from aggregator.store.board import BoardStore
+from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS
+from examples.demo.processes import wait_for
 from participant.errors import StoreRefuses
 from participant.network.blob_source import read_source
 from participant.network.store_client import StoreClient
@@ -47,6 +53,7 @@ def test_a_blob_is_put_and_got_by_who_has_no_keys(
 ) -> None:
     assert not bucket.is_left(NAME, SIZE)
     client.put(NAME, BLOB, bucket.ticket_to_put(NAME, SIZE))
+    bucket.expect(NAME)
     assert bucket.is_left(NAME, SIZE)
     assert bucket.read(NAME) == BLOB
     assert client.get(NAME, SIZE, bucket.ticket_to_get(NAME)) == BLOB
@@ -79,12 +86,13 @@ def test_what_comes_of_a_ticket_is_looked_for_once_and_by_its_size(
     bucket: Bucket, client: StoreClient
 ) -> None:
     client.put(NAME, BLOB, bucket.ticket_to_put(NAME, SIZE))
+    bucket.expect(NAME)
     assert not bucket.is_left(NAME, SIZE - 1)
     assert not bucket.is_left(NAME, SIZE)
-    bucket.ticket_to_put(NAME, SIZE)
+    bucket.expect(NAME)
     assert bucket.is_left(NAME, SIZE)
     other = blob_name(b"never put")
-    bucket.ticket_to_put(other, 9)
+    bucket.expect(other)
     assert not bucket.is_left(other, 9)
     assert not bucket.is_away
 
@@ -153,3 +161,90 @@ def test_a_url_is_refused_as_the_store_says(bucket: Bucket) -> None:
         b"x",
         "x",
     )
+
+
+# ── at the aggregator ──
+
+
+class Clock:
+    """Milliseconds, as a test has them."""
+
+    ms = 0
+
+    def __call__(self) -> int:
+        return self.ms
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def blobs(bucket: Bucket, clock: Clock, tmp_path: Path) -> Iterator[BlobStore]:
+    with closing(BoardStore(tmp_path)) as board:
+        made = BlobStore(tmp_path, board, lambda: 2 * SIZE, clock, bucket)
+        made.look_for_unnamed()
+        made.clean_up()
+        yield made
+
+
+def clean(blobs: BlobStore, clock: Clock, seconds: float) -> None:
+    clock.ms += int(1000 * seconds)
+    for _ in range(3):  # what one round finds, another deletes
+        blobs.clean_up()
+
+
+def test_what_was_put_and_offered_is_whole(blobs: BlobStore, client: StoreClient) -> None:
+    client.put(NAME, BLOB, blobs.ticket_to_put(1, NAME, SIZE))
+    assert blobs.size(NAME) is None
+    assert blobs.have(1, NAME, SIZE) == SIZE == blobs.size(NAME)
+    assert blobs.read(NAME) == BLOB
+
+
+def test_what_was_put_and_never_offered_goes_after_an_hour(
+    blobs: BlobStore, client: StoreClient, clock: Clock, objects: ObjectServer, bucket: Bucket
+) -> None:
+    client.put(NAME, BLOB, blobs.ticket_to_put(1, NAME, SIZE))
+    assert len(objects.objects(bucket.place)) == 1
+    clean(blobs, clock, CLEAN_UP_SECONDS + 1)
+    assert objects.objects(bucket.place) == {}
+
+
+def test_what_was_put_after_that_goes_within_two_days(
+    blobs: BlobStore, client: StoreClient, clock: Clock, objects: ObjectServer, bucket: Bucket
+) -> None:
+    query = blobs.ticket_to_put(1, NAME, SIZE)
+    clean(blobs, clock, CLEAN_UP_SECONDS + 1)
+    client.put(NAME, BLOB, query)
+    clean(blobs, clock, CLEAN_UP_SECONDS + 1)
+    assert len(objects.objects(bucket.place)) == 1
+    clean(blobs, clock, 24 * 3_600)
+    clean(blobs, clock, CLEAN_UP_SECONDS + 1)
+    assert objects.objects(bucket.place) == {}
+
+
+def test_tickets_cost_what_uploads_do_also_where_nothing_is_put(blobs: BlobStore) -> None:
+    asked = list[bytes]()
+
+    def ask_without_end() -> None:
+        while len(asked) < 100:
+            asked.append(bytes([len(asked)]) * 32)
+            blobs.ticket_to_put(1, asked[-1], SIZE)
+
+    with pytest.raises(BadUpload, match="too much that no post of its names"):
+        ask_without_end()
+    assert asked[-1] not in blobs._whole._tickets._put
+    assert blobs.ticket_to_put(2, NAME, SIZE)  # another member's are its own
+
+
+def test_a_store_that_answers_again_is_tried_again(
+    bucket: Bucket, store: CheckingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(store, "_wrong", lambda *about: "")  # it checks nothing any more
+    bucket._is_watched = True
+    bucket._failed("it was silent")
+    wait_for("that it answers", lambda: not bucket.is_away, [], 60)
+    assert bucket.ticket_to_get(NAME)
+    assert bucket.ticket_to_put(NAME, SIZE) == ""
